@@ -1,0 +1,19 @@
+// The API's client over the unix socket: what `hopwise status` and the like talk through.
+#pragma once
+
+#include <string>
+
+#include "core/model/result.hpp"
+
+namespace hopwise::api {
+
+struct Reply {
+  int status = 0;  // HTTP
+  std::string body;
+};
+
+/// One request, waiting at most five seconds. The error says whether a daemon runs at all.
+Result<Reply> request(const std::string& socket_path, const std::string& method,
+                      const std::string& target);
+
+}  // namespace hopwise::api

@@ -1,0 +1,50 @@
+// The HTTP API: one Beast server on a TCP address (loopback by default) and on a unix socket.
+//
+//   GET /metrics           Prometheus text
+//   GET /healthz           200 while the control loop answers
+//   GET /readyz            200 when traffic is being steered on fresh measurements, else 503 and
+//   why GET /api/v1/status     the whole Status, JSON GET
+//   /api/v1/explain?src=&dst=&proto=&sport=&dport= POST /api/v1/reload    as SIGHUP (unix socket
+//   only)
+#pragma once
+
+#include <boost/asio/io_context.hpp>
+#include <functional>
+#include <memory>
+#include <string>
+
+#include "core/model/flow.hpp"
+#include "core/model/result.hpp"
+#include "core/model/status.hpp"
+
+namespace hopwise::api {
+
+struct Options {
+  std::string listen = "127.0.0.1:9469";  // address:port, "[::1]:9469"; empty: no TCP listener
+  std::string socket = "/run/hopwise/hopwise.sock";
+};
+
+struct Handlers {
+  std::function<std::string()> metrics;
+  std::function<Status()> status;
+  std::function<Result<Explanation>(const FlowTuple&)> explain;
+  std::function<Result<>()> reload;
+};
+
+class Server {
+ public:
+  static Result<std::unique_ptr<Server>> open(boost::asio::io_context& io, const Options& options,
+                                              Handlers handlers);
+  ~Server();  // closes connections and removes the socket
+
+ private:
+  struct Impl;
+  explicit Server(std::shared_ptr<Impl> impl);
+  std::shared_ptr<Impl> impl_;
+};
+
+/// JSON texts of the API's answers (documented by test/unit/api/json_test.cpp).
+std::string to_json(const Status& status);
+std::string to_json(const Explanation& explanation);
+
+}  // namespace hopwise::api

@@ -1,0 +1,62 @@
+// The configuration: defaults -> file -> flags -> one validated, immutable value.
+//
+// JSON with // and /* */ comments. Unknown and duplicate keys, wrong types, units and ranges are
+// errors with file, line, column and remedy; all of them are reported, not just the first.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "core/api/server.hpp"
+#include "core/dataplane/dataplane.hpp"
+#include "core/engine/engine.hpp"
+#include "core/model/address.hpp"
+#include "core/model/result.hpp"
+#include "core/routes/follower.hpp"
+#include "probes/prober.hpp"
+
+namespace hopwise::config {
+
+/// What the operator says of one nexthop. `interface` may stay empty where the gateway alone tells.
+struct NexthopConfig {
+  IpAddress gateway;
+  std::string interface;
+  std::string name;
+  std::vector<IpAddress> anchors;  // empty: the gateway itself
+};
+
+/// Which multipath routes are steered: inside one of `only` (empty: all) and in none of `except`.
+struct RouteFilter {
+  std::vector<Prefix> only;
+  std::vector<Prefix> except;
+
+  [[nodiscard]] bool accepts(const Prefix& prefix) const;
+};
+
+struct Config {
+  bool steer = true;  // false: measure and decide, but leave all traffic to the kernel
+  std::vector<std::string> lan_interfaces;  // empty: every Ethernet interface that is no nexthop's
+  RouteFilter route_filter;
+  std::vector<NexthopConfig> nexthops;
+  std::string log_level = "info";  // debug, info, warn, error
+
+  routes::Options routes;
+  probes::Options probes;
+  engine::Options engine;
+  dataplane::Options dataplane;
+  api::Options api;
+};
+
+/// `file` is named in errors. The error's message has one line for each fault:
+/// "hopwise.json:7:15: probes.interval: \"200\" has no unit (write \"200ms\")".
+Result<Config> parse(const std::string& text, const std::string& file);
+
+/// Reads and parses; an empty path gives the defaults.
+Result<Config> load(const std::string& path);
+
+/// What cannot change while running (pin_root, marks, sockets): a message naming the first such
+/// difference, or nothing.
+std::optional<std::string> needs_restart(const Config& running, const Config& wanted);
+
+}  // namespace hopwise::config

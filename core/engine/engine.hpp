@@ -1,0 +1,104 @@
+// The scoring engine: samples in, decisions out. Pure: no clock, no socket, no logger; time is an
+// argument, so a recorded trace replays exactly.
+//
+//   observe(sample | event)  ->  estimate per nexthop  ->  state  ->  cost  ->  weights per group
+//
+// decide(now) advances states, and returns one Decision for each group whose weights or usability
+// change; it returns nothing while nothing should move.
+#pragma once
+
+#include <functional>
+#include <map>
+#include <memory>
+#include <optional>
+#include <span>
+#include <vector>
+
+#include "core/model/decision.hpp"
+#include "core/model/estimate.hpp"
+#include "core/model/path.hpp"
+#include "core/model/sample.hpp"
+
+namespace hopwise::engine {
+
+/// Every tunable of the control law, with its default. Ratios are 0..1.
+struct Options {
+  // Estimator
+  Duration fast_tau = std::chrono::seconds(2);      // EWMA time constant of alarms
+  Duration slow_tau = std::chrono::seconds(20);     // of scores
+  Duration base_window = std::chrono::minutes(10);  // lowest RTT is remembered this long
+  Duration loss_window = std::chrono::seconds(20);
+  // Cost: weights of delay, queueing, loss and jitter, and where each saturates
+  double delay_weight = 1.0;
+  double queue_weight = 0.5;
+  double loss_weight = 1.0;
+  double jitter_weight = 0.25;
+  Duration delay_floor = std::chrono::milliseconds(10);
+  Duration delay_limit = std::chrono::milliseconds(120);
+  Duration queue_limit = std::chrono::milliseconds(50);
+  double loss_limit = 0.05;
+  Duration jitter_limit = std::chrono::milliseconds(30);
+  // Law
+  Duration epoch = std::chrono::seconds(1);
+  double gain = 0.25;       // g*: of the stability margin
+  double max_step = 0.02;   // weight a path may lose or gain an epoch
+  double ramp_step = 0.05;  // weight a path in probation may gain a second
+  double floor = 0.01;      // weight of a usable path never falls below
+  double dead_band = 0.10;  // relative delay difference that is not worth a move
+  Duration dead_band_delay = std::chrono::milliseconds(1);  // absolute
+  // States
+  Duration degraded_delay = std::chrono::milliseconds(15);  // step above base that counts ...
+  double degraded_ratio = 0.25;                             // ... when also this much of base
+  double degraded_loss = 0.05;                              // lower bound of loss that counts
+  std::uint32_t down_after = 3;                             // consecutive losses on every anchor
+  std::uint32_t up_after = 10;                              // consecutive replies before probation
+  double flap_penalty = 1000;   // added on each failure (RFC 2439 figures)
+  double flap_suppress = 3000;  // above: held at the floor
+  double flap_reuse = 750;      // below: free again
+  Duration flap_half_life = std::chrono::seconds(60);
+};
+
+/// What the engine holds of a nexthop, for status and metrics.
+struct NexthopView {
+  Estimate estimate;
+  PathState state = PathState::probation;
+  bool suspicious = false;  // wants to be probed faster
+  double penalty = 0;
+};
+
+struct PathView {
+  PathId path{};
+  double weight = 0;
+  bool usable = false;
+  double cost = 0;
+};
+
+class Engine {
+ public:
+  explicit Engine(const Options& options);
+  ~Engine();
+
+  /// New tunables from now on; estimates, states and weights stay.
+  void reconfigure(const Options& options);
+
+  /// Adds a group, or changes its paths: weights of paths that stay are kept, in proportion.
+  void set_group(const Group& group, TimePoint now);
+  void remove_group(GroupId id);
+  /// Forgets all about a nexthop that no group uses any more.
+  void remove_nexthop(NexthopId id);
+
+  void observe(const Sample& sample);
+  void observe(const NexthopEvent& event);
+
+  std::vector<Decision> decide(TimePoint now);
+
+  [[nodiscard]] std::optional<NexthopView> nexthop(NexthopId id) const;
+  /// In the group's order; empty for an unknown group.
+  [[nodiscard]] std::vector<PathView> group(GroupId id) const;
+
+ private:
+  struct Impl;
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace hopwise::engine

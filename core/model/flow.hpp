@@ -1,0 +1,35 @@
+// A flow, as an operator names it and as the data path finds it.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+
+#include "core/model/address.hpp"
+#include "core/model/path.hpp"
+
+namespace hopwise {
+
+/// A transport 5-tuple in the direction client -> destination. Ports are 0 for ICMP (whose echo
+/// identifier stands in `source_port`) and for fragments.
+struct FlowTuple {
+  IpAddress source;
+  IpAddress destination;
+  std::uint8_t protocol = 6;  // IANA protocol number
+  std::uint16_t source_port = 0;
+  std::uint16_t destination_port = 0;
+};
+
+/// What the data path does with a packet of a flow, and by what.
+struct FlowPlacement {
+  std::optional<Prefix> route;   // longest match; empty: no route is known to the data path
+  std::optional<GroupId> group;  // empty: that route is left to the kernel
+  std::uint32_t bucket = 0;      // index in the group's table
+  std::optional<NexthopId> bucket_nexthop;  // what the bucket holds: where a new flow would go
+  std::optional<NexthopId> flow_nexthop;    // what the flow's own entry sticks to, if it has one
+  std::optional<NexthopId> nexthop;         // where the next packet goes; empty: to the kernel
+  std::uint64_t flow_packets = 0;           // of the flow's entry
+  std::uint64_t flow_bytes = 0;
+};
+
+}  // namespace hopwise

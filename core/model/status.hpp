@@ -1,0 +1,106 @@
+// A snapshot of everything that hopwise would tell of itself: one source for the status API, the
+// metrics and the command line. Plain data, built by the daemon.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "core/model/decision.hpp"
+#include "core/model/estimate.hpp"
+#include "core/model/flow.hpp"
+#include "core/model/path.hpp"
+
+namespace hopwise {
+
+/// Packets and bytes (of layer 3 and up) that a path carried: `forward` out of its nexthop,
+/// `reverse` those that came back for its flows, by whatever interface.
+struct PathTraffic {
+  std::uint64_t forward_packets = 0;
+  std::uint64_t forward_bytes = 0;
+  std::uint64_t reverse_packets = 0;
+  std::uint64_t reverse_bytes = 0;
+};
+
+/// The data path's totals. `packets_by_reason` is keyed by the names in bpf/abi.h: "steered" and
+/// every reason for which a packet was left to the kernel.
+struct DataplaneCounters {
+  std::map<std::string, std::uint64_t> packets_by_reason;
+  std::map<PathId, PathTraffic> paths;
+};
+
+/// One prober: a nexthop and one anchor behind it.
+struct ProbeStatus {
+  NexthopId nexthop{};
+  IpAddress anchor;
+  bool suspicious = false;  // probing at the faster pace
+  std::uint64_t sent = 0;
+  std::uint64_t received = 0;  // in time
+  std::uint64_t lost = 0;      // provisionally; those that came late are counted in `late` as well
+  std::uint64_t late = 0;
+  std::uint64_t duplicate = 0;
+  std::uint64_t unsent = 0;  // the host could not send: says nothing of the path
+  std::optional<std::string> last_error;
+};
+
+struct NexthopStatus {
+  Nexthop nexthop;
+  bool link_up = false;
+  bool neighbour_resolved = false;
+  PathState state = PathState::probation;
+  Estimate estimate;
+  std::vector<ProbeStatus> probes;
+};
+
+struct PathStatus {
+  Path path;
+  double weight = 0;          // share of the movable traffic, 0..1
+  std::uint32_t buckets = 0;  // installed, of kBuckets
+  bool usable = false;
+  double cost = 0;
+  PathTraffic traffic;
+};
+
+struct GroupStatus {
+  GroupId id{};
+  std::size_t routes = 0;
+  std::vector<PathStatus> paths;
+};
+
+struct InterfaceStatus {
+  std::string name;
+  std::string role;    // "lan" (steer attached) or "wan" (observe attached)
+  std::string attach;  // "tcx" or "clsact"
+};
+
+struct Status {
+  std::string version;
+  double uptime_s = 0;
+  bool ready = false;
+  std::string not_ready_because;  // empty when ready
+  bool steering = true;           // false in observe-only mode
+  double lease_remaining_s = 0;
+  std::vector<InterfaceStatus> interfaces;
+  std::vector<NexthopStatus> nexthops;
+  std::vector<GroupStatus> groups;
+  std::size_t routes_steered = 0;
+  std::size_t routes_kernel = 0;  // known, but with fewer than two nexthops
+  std::map<std::string, std::uint64_t> packets_by_reason;
+  std::map<Reason, std::uint64_t> decisions_by_reason;
+  std::vector<Decision> recent_decisions;  // newest last, bounded
+  std::uint64_t reloads = 0;
+  std::uint64_t reload_failures = 0;
+};
+
+/// The answer to "where does this flow go, and why".
+struct Explanation {
+  FlowPlacement placement;
+  std::vector<NexthopStatus> nexthops;    // those of the group, in its order
+  std::vector<PathStatus> paths;          // the same
+  std::optional<Decision> last_decision;  // the group's newest
+  std::string summary;                    // one sentence
+};
+
+}  // namespace hopwise

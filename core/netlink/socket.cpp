@@ -1,0 +1,104 @@
+#include "core/netlink/socket.hpp"
+
+#include <sys/socket.h>
+
+#include <array>
+#include <cerrno>
+#include <string>
+#include <vector>
+
+namespace hopwise::netlink {
+namespace {
+
+// The kernel fills dumps up to 32 KiB a read when the reader offers that much.
+constexpr std::size_t kReadBytes = 32768;
+
+// Walks the messages of one read. Returns 0 at the end of an answer, 1 when more is to come, or a
+// negative errno: the kernel's own verdict on the request.
+int walk(const char* data, int length, std::uint32_t sequence,
+         const std::function<void(const nlmsghdr&)>* each) {
+  for (const auto* message = reinterpret_cast<const nlmsghdr*>(data); mnl_nlmsg_ok(message, length);
+       message = mnl_nlmsg_next(message, &length)) {
+    if (sequence != 0 && message->nlmsg_seq != sequence) continue;
+    if (message->nlmsg_type == NLMSG_ERROR) {
+      const auto* verdict = static_cast<const nlmsgerr*>(mnl_nlmsg_get_payload(message));
+      return verdict->error;
+    }
+    if (message->nlmsg_type == NLMSG_DONE) return 0;
+    if (message->nlmsg_type >= NLMSG_MIN_TYPE && each != nullptr) (*each)(*message);
+  }
+  return 1;
+}
+
+}  // namespace
+
+Result<Socket> Socket::open(int bus, std::uint32_t groups, int receive_buffer_bytes) {
+  mnl_socket* raw = mnl_socket_open2(bus, SOCK_CLOEXEC);
+  if (raw == nullptr) return system_error("open netlink socket", errno);
+  Socket socket(raw);
+  const int yes = 1;
+  // A stricter kernel refuses what it would else ignore, and filters dumps. Old ones lack these.
+  mnl_socket_setsockopt(raw, NETLINK_GET_STRICT_CHK, const_cast<int*>(&yes), sizeof(yes));
+  mnl_socket_setsockopt(raw, NETLINK_CAP_ACK, const_cast<int*>(&yes), sizeof(yes));
+  if (receive_buffer_bytes > 0)
+    setsockopt(socket.fd(), SOL_SOCKET, SO_RCVBUFFORCE, &receive_buffer_bytes,
+               sizeof(receive_buffer_bytes));
+  if (mnl_socket_bind(raw, groups, MNL_SOCKET_AUTOPID) < 0)
+    return system_error("bind netlink socket", errno);
+  return socket;
+}
+
+Result<> Socket::join(int group) {
+  if (mnl_socket_setsockopt(socket_.get(), NETLINK_ADD_MEMBERSHIP, &group, sizeof(group)) < 0)
+    return system_error("join netlink group " + std::to_string(group), errno);
+  return {};
+}
+
+Result<> Socket::request(nlmsghdr* request, const std::string& what) {
+  request->nlmsg_flags |= NLM_F_REQUEST | NLM_F_ACK;
+  return converse(request, what, nullptr);
+}
+
+Result<> Socket::dump(nlmsghdr* request, const std::string& what,
+                      const std::function<void(const nlmsghdr&)>& each) {
+  request->nlmsg_flags |= NLM_F_REQUEST | NLM_F_DUMP;
+  return converse(request, what, &each);
+}
+
+Result<> Socket::converse(nlmsghdr* request, const std::string& what,
+                          const std::function<void(const nlmsghdr&)>* each) {
+  request->nlmsg_seq = ++sequence_;
+  if (mnl_socket_sendto(socket_.get(), request, request->nlmsg_len) < 0)
+    return system_error(what, errno);
+  std::vector<char> buffer(kReadBytes);
+  for (;;) {
+    const ssize_t length = mnl_socket_recvfrom(socket_.get(), buffer.data(), buffer.size());
+    if (length < 0) {
+      if (errno == EINTR) continue;
+      return system_error(what, errno);
+    }
+    const int verdict = walk(buffer.data(), static_cast<int>(length), sequence_, each);
+    if (verdict == 0) return {};
+    if (verdict < 0) return system_error(what, verdict);
+  }
+}
+
+Result<bool> Socket::receive(const std::function<void(const nlmsghdr&)>& each) {
+  std::vector<char> buffer(kReadBytes);
+  for (;;) {
+    const ssize_t length = recv(fd(), buffer.data(), buffer.size(), MSG_DONTWAIT);
+    if (length < 0) {
+      if (errno == EINTR) continue;
+      if (errno == EAGAIN || errno == EWOULDBLOCK) return true;
+      if (errno == ENOBUFS) return false;
+      return system_error("read netlink events", errno);
+    }
+    walk(buffer.data(), static_cast<int>(length), 0, &each);
+  }
+}
+
+int Socket::fd() const {
+  return mnl_socket_get_fd(socket_.get());
+}
+
+}  // namespace hopwise::netlink
