@@ -31,7 +31,12 @@ struct Interface {
   bool loopback = false;
   std::uint32_t mtu = 0;
 
+  bool enslaved = false;  // a port of a bridge, bond or team
+
   bool operator==(const Interface&) const = default;
+
+  /// Whether clients may stand behind it: not for the ports of a bridge, whose bridge counts.
+  [[nodiscard]] bool can_be_lan() const { return ethernet && !loopback && !enslaved; }
 };
 
 /// The best route to a prefix. `nexthops` holds those the kernel would use now (not dead, not
@@ -68,6 +73,8 @@ class Follower {
 
   /// The longest match among the routes followed.
   [[nodiscard]] std::optional<Route> lookup(const IpAddress& destination) const;
+  /// Every route, as it was reported last.
+  void each(const std::function<void(const Route&)>& visit) const;
   [[nodiscard]] const std::map<std::uint32_t, Interface>& interfaces() const;
 
  private:

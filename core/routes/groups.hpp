@@ -50,6 +50,8 @@ class Groups {
   Expired expire(TimePoint now);
 
   [[nodiscard]] const Group* find(GroupId id) const;
+  /// Those that routes use now, by id.
+  [[nodiscard]] std::vector<const Group*> used() const;
   [[nodiscard]] std::size_t users(GroupId id) const;
   [[nodiscard]] std::optional<NexthopKey> nexthop(NexthopId id) const;
 

@@ -1,0 +1,314 @@
+// The map of the house. Modules are built bottom-up, then wired, each wire with a caption; values
+// flow one way along it:
+//
+//   kernel -> routes -> Steering -> data plane | engine | probes
+//   probes -> engine -> Decision -> data plane -> log, metrics, API
+//
+// One control loop owns everything here but the prober, which has a thread of its own.
+#include "core/daemon/daemon.hpp"
+
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/post.hpp>
+#include <boost/asio/signal_set.hpp>
+#include <boost/asio/steady_timer.hpp>
+#include <csignal>
+
+#include "core/api/server.hpp"
+#include "core/config/config.hpp"
+#include "core/daemon/host.hpp"
+#include "core/daemon/log.hpp"
+#include "core/daemon/probe_thread.hpp"
+#include "core/daemon/snapshot.hpp"
+#include "core/daemon/steering.hpp"
+#include "core/metrics/metrics.hpp"
+
+namespace hopwise {
+namespace {
+
+namespace asio = boost::asio;
+
+constexpr Duration kTick = std::chrono::milliseconds(100);
+constexpr int kTicksPerSecond = 10;
+
+TimePoint now() {
+  return std::chrono::steady_clock::now();
+}
+
+Result<config::Config> load_config(const DaemonOptions& options) {
+  auto config = config::load(options.config_path);
+  if (config && !options.socket.empty()) config->api.socket = options.socket;
+  return config;
+}
+
+class Daemon {
+ public:
+  Daemon(DaemonOptions options, config::Config config, NamespaceClaim claim)
+      : options_(std::move(options)),
+        config_(std::move(config)),
+        claim_(std::move(claim)),
+        engine_(config_.engine),
+        metrics_([this] { return snapshot(); }) {
+    log_.set_level(config_.log_level);
+  }
+
+  Result<> start();
+  void run();
+
+ private:
+  void wire_signals();
+  routes::Events route_events();
+  ProbeThread::Events probe_events();
+  api::Handlers api_handlers();
+
+  void observe(const Sample& sample);
+  void decide_soon();
+  void decide();
+  void carry_out(const Decision& decision);
+  void schedule_tick();
+  void tick();
+  void every_second();
+  Result<> reload();
+
+  [[nodiscard]] Status snapshot() const;
+  [[nodiscard]] Result<Explanation> explain(const FlowTuple& flow) const;
+  [[nodiscard]] SnapshotParts parts() const;
+
+  DaemonOptions options_;
+  config::Config config_;
+  NamespaceClaim claim_;
+  Log log_;
+  asio::io_context io_{1};
+  asio::signal_set signals_{io_, SIGTERM, SIGINT, SIGHUP};
+  asio::steady_timer ticker_{io_};
+
+  engine::Engine engine_;
+  metrics::Metrics metrics_;
+  std::unique_ptr<dataplane::Dataplane> dataplane_;
+  std::unique_ptr<routes::Follower> follower_;
+  std::unique_ptr<ProbeThread> probes_;
+  std::unique_ptr<Steering> steering_;
+  std::unique_ptr<api::Server> server_;
+
+  Journal journal_;
+  std::vector<ProbeStatus> probe_status_;
+  TimePoint next_tick_;
+  int ticks_ = 0;
+  bool decide_pending_ = false;
+};
+
+Result<> Daemon::start() {
+  auto dataplane = dataplane::Dataplane::open(config_.dataplane);
+  if (!dataplane) return dataplane.error();
+  dataplane_ = std::move(*dataplane);
+
+  auto probes = ProbeThread::start(io_, config_.probes, probe_events());
+  if (!probes) return probes.error();
+  probes_ = std::move(*probes);
+
+  follower_ = std::make_unique<routes::Follower>(io_, config_.routes, route_events());
+  steering_ = std::make_unique<Steering>(
+      Steering::Parts{*dataplane_, engine_, *probes_, *follower_, log_}, config_, now);
+  auto server = api::Server::open(io_, config_.api, api_handlers());
+  if (!server) return server.error();
+  server_ = std::move(*server);
+
+  if (auto followed = follower_->start(); !followed) return followed.error();
+  steering_->drop_unknown_routes();
+  decide();
+  steering_->settle_interfaces();
+  if (config_.steer) dataplane_->renew_lease(now());
+  journal_.started = now();
+  wire_signals();
+  schedule_tick();
+  log_.info("started",
+            {{"version", HOPWISE_VERSION},
+             {"config", options_.config_path.empty() ? "defaults" : options_.config_path},
+             {"routes_steered", std::to_string(steering_->steered_routes())},
+             {"mode", config_.steer ? "steer" : "observe"}});
+  notify_ready("steering " + std::to_string(steering_->steered_routes()) + " routes");
+  return {};
+}
+
+// --- wires ----------------------------------------------------------------------------------
+
+routes::Events Daemon::route_events() {
+  return {
+      // routes -> groups -> data plane, engine, probes
+      .route = [this](const routes::Route& route) { steering_->on_route(route); },
+      .withdrawn = [this](const Prefix& prefix) { steering_->on_withdrawn(prefix); },
+      // link and neighbour -> data plane, engine, probes
+      .interface =
+          [this](const routes::Interface& interface) {
+            steering_->on_interface(interface);
+            decide_soon();
+          },
+      .interface_gone =
+          [this](std::uint32_t ifindex) {
+            steering_->on_interface_gone(ifindex);
+            decide_soon();
+          },
+      .neighbour =
+          [this](const NexthopKey& key, bool resolved) {
+            steering_->on_neighbour(key, resolved);
+            decide_soon();
+          },
+      .trouble =
+          [this](const Error& error) {
+            log_.warn("routes", {{"error", error.message}});
+          },
+  };
+}
+
+ProbeThread::Events Daemon::probe_events() {
+  return {
+      // probes -> engine, metrics
+      .sample = [this](const Sample& sample) { observe(sample); },
+      .trouble =
+          [this](const Error& error) {
+            log_.error("probes", {{"error", error.message}});
+          },
+  };
+}
+
+api::Handlers Daemon::api_handlers() {
+  return {
+      .metrics = [this] { return metrics_.scrape(); },
+      .status = [this] { return snapshot(); },
+      .explain = [this](const FlowTuple& flow) { return explain(flow); },
+      .reload = [this] { return reload(); },
+  };
+}
+
+void Daemon::wire_signals() {
+  signals_.async_wait([this](boost::system::error_code error, int signal) {
+    if (error) return;
+    if (signal == SIGHUP) {
+      static_cast<void>(reload());
+      return wire_signals();
+    }
+    notify_stopping();
+    log_.info("stopping", {{"signal", signal == SIGTERM ? "SIGTERM" : "SIGINT"}});
+    io_.stop();
+  });
+}
+
+// --- measurement and decision ---------------------------------------------------------------
+
+void Daemon::observe(const Sample& sample) {
+  engine_.observe(sample);
+  const auto& nexthops = steering_->nexthops();
+  const auto found = nexthops.find(sample.nexthop);
+  if (found != nexthops.end()) metrics_.observe(sample, found->second.nexthop);
+  if (sample.outcome != Outcome::reply) decide_soon();
+}
+
+// Events that may kill a path do not wait for the tick; many of them make one decision.
+void Daemon::decide_soon() {
+  if (decide_pending_) return;
+  decide_pending_ = true;
+  asio::post(io_, [this] { decide(); });
+}
+
+void Daemon::decide() {
+  decide_pending_ = false;
+  for (const Decision& decision : engine_.decide(now())) carry_out(decision);
+  steering_->settle_pace();
+}
+
+void Daemon::carry_out(const Decision& decision) {
+  dataplane_->publish(decision, now());
+  journal_.record(decision);
+  log_decision(log_, decision, steering_->nexthops());
+}
+
+void Daemon::schedule_tick() {
+  next_tick_ = std::max(next_tick_ + kTick, now());
+  ticker_.expires_at(next_tick_);
+  ticker_.async_wait([this](boost::system::error_code error) {
+    if (error) return;
+    tick();
+    schedule_tick();
+  });
+}
+
+void Daemon::tick() {
+  decide();
+  steering_->settle_interfaces();
+  dataplane_->sync(now());
+  if (++ticks_ % kTicksPerSecond == 0) every_second();
+}
+
+void Daemon::every_second() {
+  if (config_.steer) dataplane_->renew_lease(now());
+  steering_->expire();
+  probes_->fetch_status([this](std::vector<ProbeStatus> s) { probe_status_ = std::move(s); });
+  notify_watchdog();
+}
+
+// --- configuration --------------------------------------------------------------------------
+
+Result<> Daemon::reload() {
+  const auto refuse = [this](const Error& error) -> Result<> {
+    ++journal_.reload_failures;
+    log_.error("reload_failed", {{"error", error.message}, {"kept", "running configuration"}});
+    return error;
+  };
+  notify_reloading();
+  auto wanted = load_config(options_);
+  std::optional<Error> fault;
+  if (!wanted)
+    fault = wanted.error();
+  else if (const auto difference = config::needs_restart(config_, *wanted))
+    fault = Error{*difference};
+  notify_ready("steering");
+  if (fault) return refuse(*fault);
+
+  config_ = std::move(*wanted);
+  log_.set_level(config_.log_level);
+  engine_.reconfigure(config_.engine);
+  probes_->reconfigure(config_.probes);
+  steering_->reconfigure(config_);
+  ++journal_.reloads;
+  log_.info("reloaded", {{"config", options_.config_path}});
+  return {};
+}
+
+// --- what it tells of itself ----------------------------------------------------------------
+
+SnapshotParts Daemon::parts() const {
+  return {*dataplane_, engine_, *steering_, journal_, probe_status_, config_.steer};
+}
+
+Status Daemon::snapshot() const {
+  return take_snapshot(parts(), now());
+}
+
+Result<Explanation> Daemon::explain(const FlowTuple& flow) const {
+  return explain_flow(parts(), flow, now());
+}
+
+void Daemon::run() {
+  for (;;) {
+    try {
+      io_.run();
+      return;
+    } catch (const std::exception& e) {
+      log_.error("control_loop", {{"error", e.what()}});
+    }
+  }
+}
+
+}  // namespace
+
+Result<> run_daemon(const DaemonOptions& options) {
+  auto config = load_config(options);
+  if (!config) return config.error();
+  auto claim = NamespaceClaim::take();
+  if (!claim) return claim.error();
+  Daemon daemon(options, std::move(*config), std::move(*claim));
+  if (auto started = daemon.start(); !started) return started.error();
+  daemon.run();
+  return {};
+}
+
+}  // namespace hopwise

@@ -1,0 +1,98 @@
+#include "core/daemon/probe_thread.hpp"
+
+#include <boost/asio/executor_work_guard.hpp>
+#include <boost/asio/post.hpp>
+#include <thread>
+
+namespace hopwise {
+
+namespace asio = boost::asio;
+
+struct ProbeThread::Impl {
+  Impl(asio::io_context& control_io, Events the_events)
+      : control(control_io), events(std::move(the_events)) {}
+
+  asio::io_context& control;
+  Events events;
+  asio::io_context io{1};
+  asio::executor_work_guard<asio::io_context::executor_type> work{io.get_executor()};
+  std::unique_ptr<probes::Prober> prober;
+  std::thread thread;
+
+  // control -> probes
+  template <class F>
+  void to_prober(F action) {
+    asio::post(io, [this, action = std::move(action)] { action(*prober); });
+  }
+
+  // probes -> control
+  void report(const Sample& sample) {
+    asio::post(control, [this, sample] { events.sample(sample); });
+  }
+  void report(const Error& error) {
+    asio::post(control, [this, error] { events.trouble(error); });
+  }
+
+  void run() {
+    for (;;) {
+      try {
+        io.run();
+        return;
+      } catch (const std::exception& e) {
+        report(Error{std::string("probe loop: ") + e.what()});
+      }
+    }
+  }
+};
+
+ProbeThread::ProbeThread(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
+
+Result<std::unique_ptr<ProbeThread>> ProbeThread::start(asio::io_context& control,
+                                                        const probes::Options& options,
+                                                        Events events) {
+  auto impl = std::make_unique<Impl>(control, std::move(events));
+  auto prober =
+      probes::Prober::open(impl->io, options, [i = impl.get()](const Sample& s) { i->report(s); });
+  if (!prober) return prober.error();
+  impl->prober = std::move(*prober);
+  impl->thread = std::thread([i = impl.get()] { i->run(); });
+  return std::unique_ptr<ProbeThread>(new ProbeThread(std::move(impl)));
+}
+
+ProbeThread::~ProbeThread() {
+  asio::post(impl_->io, [i = impl_.get()] { i->prober.reset(); });
+  impl_->work.reset();
+  impl_->thread.join();
+}
+
+void ProbeThread::set_target(const probes::Target& target) {
+  impl_->to_prober([this, target](probes::Prober& prober) {
+    if (const auto done = prober.set_target(target); !done) impl_->report(done.error());
+  });
+}
+
+void ProbeThread::remove_target(NexthopId id) {
+  impl_->to_prober([id](probes::Prober& prober) { prober.remove_target(id); });
+}
+
+void ProbeThread::set_ready(NexthopId id, bool ready) {
+  impl_->to_prober([id, ready](probes::Prober& prober) { prober.set_ready(id, ready); });
+}
+
+void ProbeThread::set_suspicious(NexthopId id, bool suspicious) {
+  impl_->to_prober(
+      [id, suspicious](probes::Prober& prober) { prober.set_suspicious(id, suspicious); });
+}
+
+void ProbeThread::reconfigure(const probes::Options& options) {
+  impl_->to_prober([options](probes::Prober& prober) { prober.reconfigure(options); });
+}
+
+void ProbeThread::fetch_status(std::function<void(std::vector<ProbeStatus>)> done) {
+  impl_->to_prober([this, done = std::move(done)](probes::Prober& prober) {
+    asio::post(impl_->control,
+               [done, status = prober.status()]() mutable { done(std::move(status)); });
+  });
+}
+
+}  // namespace hopwise

@@ -1,0 +1,42 @@
+// The prober on its own thread. Values cross by asio::post in both directions; nothing is shared.
+#pragma once
+
+#include <boost/asio/io_context.hpp>
+#include <functional>
+#include <memory>
+#include <vector>
+
+#include "core/model/result.hpp"
+#include "core/model/status.hpp"
+#include "probes/prober.hpp"
+
+namespace hopwise {
+
+class ProbeThread {
+ public:
+  struct Events {
+    std::function<void(const Sample&)> sample;
+    std::function<void(const Error&)> trouble;
+  };
+
+  /// Events run on `control`. The thread ends when this is destroyed.
+  static Result<std::unique_ptr<ProbeThread>> start(boost::asio::io_context& control,
+                                                    const probes::Options& options, Events events);
+  ~ProbeThread();
+
+  void set_target(const probes::Target& target);
+  void remove_target(NexthopId id);
+  void set_ready(NexthopId id, bool ready);
+  void set_suspicious(NexthopId id, bool suspicious);
+  void reconfigure(const probes::Options& options);
+
+  /// Calls back on `control` with every prober's state.
+  void fetch_status(std::function<void(std::vector<ProbeStatus>)> done);
+
+ private:
+  struct Impl;
+  explicit ProbeThread(std::unique_ptr<Impl> impl);
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace hopwise

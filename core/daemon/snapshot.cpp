@@ -1,0 +1,171 @@
+#include "core/daemon/snapshot.hpp"
+
+#include <algorithm>
+#include <array>
+#include <cstdio>
+
+namespace hopwise {
+namespace {
+
+// A path's newest sample older than this no longer proves that steering stands on measurements.
+constexpr Duration kFresh = std::chrono::seconds(5);
+
+std::string name_of(NexthopId id, const std::map<NexthopId, NexthopRecord>& nexthops) {
+  const auto found = nexthops.find(id);
+  return found == nexthops.end() ? "nexthop-" + std::to_string(raw(id))
+                                 : found->second.nexthop.name;
+}
+
+NexthopStatus describe(const NexthopRecord& record, const SnapshotParts& parts) {
+  NexthopStatus status;
+  status.nexthop = record.nexthop;
+  status.link_up = record.link_up;
+  status.neighbour_resolved = record.neighbour_resolved;
+  if (const auto view = parts.engine.nexthop(record.nexthop.id)) {
+    status.state = view->state;
+    status.estimate = view->estimate;
+  }
+  for (const ProbeStatus& probe : parts.probes)
+    if (probe.nexthop == record.nexthop.id) status.probes.push_back(probe);
+  return status;
+}
+
+GroupStatus describe(const Group& group, const SnapshotParts& parts,
+                     const std::map<PathId, PathTraffic>& traffic) {
+  GroupStatus status;
+  status.id = group.id;
+  status.routes = parts.steering.routes_of(group.id);
+  const auto views = parts.engine.group(group.id);
+  const auto buckets = parts.dataplane.buckets(group.id);
+  for (std::size_t i = 0; i < group.paths.size(); ++i) {
+    PathStatus path;
+    path.path = group.paths[i];
+    if (i < views.size()) {
+      path.weight = views[i].weight;
+      path.usable = views[i].usable;
+      path.cost = views[i].cost;
+    }
+    if (i < buckets.size()) path.buckets = buckets[i];
+    if (const auto found = traffic.find(path.path.id); found != traffic.end())
+      path.traffic = found->second;
+    status.paths.push_back(path);
+  }
+  return status;
+}
+
+bool is_fresh(const NexthopStatus& nexthop, TimePoint now) {
+  const auto& newest = nexthop.estimate.newest;
+  return nexthop.state != PathState::down && newest && now - *newest < kFresh;
+}
+
+// Empty when traffic is being steered on fresh measurements; else why not.
+std::string why_not_ready(const Status& status, TimePoint now) {
+  const auto attached = [&](const char* role) {
+    return std::any_of(status.interfaces.begin(), status.interfaces.end(),
+                       [&](const InterfaceStatus& i) { return i.role == role; });
+  };
+  if (status.groups.empty()) return "no multipath route to steer";
+  if (!attached("lan")) return "steer is attached to no LAN interface";
+  if (status.steering && status.lease_remaining_s <= 0) return "the lease is over";
+  if (std::none_of(status.nexthops.begin(), status.nexthops.end(),
+                   [&](const NexthopStatus& n) { return is_fresh(n, now); }))
+    return "no nexthop has a fresh sample";
+  return {};
+}
+
+std::string join(const std::vector<std::string>& parts) {
+  std::string all;
+  for (const std::string& part : parts) all += (all.empty() ? "" : ", ") + part;
+  return all;
+}
+
+std::string summarise(const Explanation& e, const SnapshotParts& parts) {
+  const auto& p = e.placement;
+  const auto& names = parts.steering.nexthops();
+  if (!p.route)
+    return "No route that hopwise knows covers this destination: the kernel forwards it.";
+  if (!p.group)
+    return "The longest match, " + p.route->text() +
+           ", is left to the kernel (fewer than two nexthops, or excluded by the configuration).";
+  if (!p.nexthop)
+    return "Group " + std::to_string(raw(*p.group)) +
+           " does not steer it now (no usable path, or the lease is over): the kernel forwards it.";
+  const std::string by = p.flow_nexthop && *p.flow_nexthop == *p.nexthop
+                             ? "the flow sticks to it"
+                             : "bucket " + std::to_string(p.bucket) + " holds it";
+  return "Goes to " + name_of(*p.nexthop, names) + ": route " + p.route->text() + " -> group " +
+         std::to_string(raw(*p.group)) + ", and " + by + ".";
+}
+
+}  // namespace
+
+void Journal::record(const Decision& decision) {
+  ++by_reason[decision.reason];
+  recent.push_back(decision);
+  if (recent.size() > kRecent) recent.pop_front();
+}
+
+Status take_snapshot(const SnapshotParts& parts, TimePoint now) {
+  Status status;
+  status.version = HOPWISE_VERSION;
+  status.uptime_s = seconds(now - parts.journal.started);
+  status.steering = parts.steer;
+  status.lease_remaining_s = std::max(0.0, seconds(parts.dataplane.lease_expires() - now));
+  status.interfaces = parts.dataplane.attachments();
+  for (const auto& [id, record] : parts.steering.nexthops())
+    status.nexthops.push_back(describe(record, parts));
+
+  const DataplaneCounters counters = parts.dataplane.counters();
+  for (const Group* group : parts.steering.groups())
+    status.groups.push_back(describe(*group, parts, counters.paths));
+  status.routes_steered = parts.steering.steered_routes();
+  status.routes_kernel = parts.steering.kernel_routes();
+  status.packets_by_reason = counters.packets_by_reason;
+  status.decisions_by_reason = parts.journal.by_reason;
+  status.recent_decisions.assign(parts.journal.recent.begin(), parts.journal.recent.end());
+  status.reloads = parts.journal.reloads;
+  status.reload_failures = parts.journal.reload_failures;
+  status.not_ready_because = why_not_ready(status, now);
+  status.ready = status.not_ready_because.empty();
+  return status;
+}
+
+Result<Explanation> explain_flow(const SnapshotParts& parts, const FlowTuple& flow, TimePoint now) {
+  if (flow.source.family != flow.destination.family)
+    return Error{"explain: source " + flow.source.text() + " and destination " +
+                 flow.destination.text() + " are of different families"};
+  Explanation explanation;
+  explanation.placement = parts.dataplane.place(flow, now);
+  const auto& id = explanation.placement.group;
+  const Group* group = id ? parts.steering.group(*id) : nullptr;
+  if (group != nullptr) {
+    explanation.paths = describe(*group, parts, parts.dataplane.counters().paths).paths;
+    for (const Path& path : group->paths)
+      if (const auto found = parts.steering.nexthops().find(path.nexthop);
+          found != parts.steering.nexthops().end())
+        explanation.nexthops.push_back(describe(found->second, parts));
+    const auto& recent = parts.journal.recent;
+    const auto last = std::find_if(recent.rbegin(), recent.rend(),
+                                   [&](const Decision& d) { return d.group == *id; });
+    if (last != recent.rend()) explanation.last_decision = *last;
+  }
+  explanation.summary = summarise(explanation, parts);
+  return explanation;
+}
+
+void log_decision(Log& log, const Decision& decision,
+                  const std::map<NexthopId, NexthopRecord>& nexthops) {
+  std::vector<std::string> shares;
+  for (const PathShare& share : decision.paths) {
+    std::array<char, 96> text{};
+    std::snprintf(text.data(), text.size(), ":%.3f>%.3f", share.before, share.after);
+    shares.push_back(name_of(share.nexthop, nexthops) + text.data());
+  }
+  log.info("decision", {{"group", std::to_string(raw(decision.group))},
+                        {"reason", std::string(text(decision.reason))},
+                        {"cause", decision.cause ? name_of(*decision.cause, nexthops) : "-"},
+                        {"weights", join(shares)},
+                        {"evidence", decision.evidence}});
+}
+
+}  // namespace hopwise

@@ -1,0 +1,238 @@
+#include "core/daemon/steering.hpp"
+
+#include <algorithm>
+#include <set>
+
+#include "core/daemon/host.hpp"
+
+namespace hopwise {
+
+Steering::Steering(const Parts& parts, const config::Config& config, Clock clock)
+    : parts_(parts),
+      config_(config),
+      clock_(std::move(clock)),
+      groups_(dataplane::Dataplane::limits()),
+      forwards_v4_(kernel_forwards(Family::v4)),
+      forwards_v6_(kernel_forwards(Family::v6)) {
+  const auto& left = parts_.dataplane.adopted();
+  groups_.adopt(left.nexthops, left.groups, clock_());
+}
+
+// --- routes ---------------------------------------------------------------------------------
+
+bool Steering::may_steer(const routes::Route& route) const {
+  const bool forwarded = route.prefix.address.is_v4() ? forwards_v4_ : forwards_v6_;
+  return forwarded && route.nexthops.size() >= 2 && config_.route_filter.accepts(route.prefix);
+}
+
+void Steering::on_route(const routes::Route& route) {
+  const auto known = routes_.find(route.prefix);
+  const auto before = known == routes_.end() ? std::nullopt : known->second;
+  const auto after = may_steer(route) ? join_group(route) : std::nullopt;
+
+  note(parts_.dataplane.set_route(route.prefix, after));
+  routes_[route.prefix] = after;
+  leave_group(before);
+  if (after) ++steered_;
+  parts_.log.debug("route", {{"prefix", route.prefix.text()},
+                             {"nexthops", std::to_string(route.nexthops.size())},
+                             {"group", after ? std::to_string(raw(*after)) : "kernel"}});
+}
+
+void Steering::on_withdrawn(const Prefix& prefix) {
+  const auto known = routes_.find(prefix);
+  if (known == routes_.end()) return;
+  note(parts_.dataplane.remove_route(prefix));
+  leave_group(known->second);
+  routes_.erase(known);
+  parts_.log.debug("route_withdrawn", {{"prefix", prefix.text()}});
+}
+
+// The group that this route's nexthops form; nothing where the tables are full: the kernel's route
+// serves, and the log says so.
+std::optional<GroupId> Steering::join_group(const routes::Route& route) {
+  auto acquired = groups_.acquire(route.nexthops);
+  if (!acquired) {
+    parts_.log.warn("route_not_steered",
+                    {{"prefix", route.prefix.text()}, {"error", acquired.error().message}});
+    return std::nullopt;
+  }
+  for (const auto& [id, key] : acquired->new_nexthops) add_nexthop(id, key);
+  if (acquired->new_group) {
+    note(parts_.dataplane.set_group(acquired->group));
+    parts_.engine.set_group(acquired->group, clock_());
+    roles_changed_ = true;
+  }
+  return acquired->group.id;
+}
+
+void Steering::leave_group(std::optional<GroupId> id) {
+  if (!id) return;
+  groups_.release(*id, clock_());
+  --steered_;
+}
+
+void Steering::drop_unknown_routes() {
+  note(parts_.dataplane.sweep_routes([this](const Prefix& p) { return routes_.contains(p); }));
+}
+
+void Steering::reapply_routes() {
+  parts_.follower.each([this](const routes::Route& route) { on_route(route); });
+}
+
+void Steering::expire() {
+  const auto gone = groups_.expire(clock_());
+  for (const GroupId id : gone.groups) {
+    parts_.engine.remove_group(id);
+    parts_.dataplane.remove_group(id);
+  }
+  for (const NexthopId id : gone.nexthops) remove_nexthop(id);
+
+  const bool v4 = kernel_forwards(Family::v4);
+  const bool v6 = kernel_forwards(Family::v6);
+  if (v4 == forwards_v4_ && v6 == forwards_v6_) return;
+  forwards_v4_ = v4;
+  forwards_v6_ = v6;
+  parts_.log.warn("forwarding_changed", {{"ipv4", v4 ? "on" : "off"}, {"ipv6", v6 ? "on" : "off"}});
+  reapply_routes();
+}
+
+// --- nexthops -------------------------------------------------------------------------------
+
+const config::NexthopConfig* Steering::configured(const Nexthop& nexthop) const {
+  const auto& all = config_.nexthops;
+  const auto found = std::find_if(all.begin(), all.end(), [&](const config::NexthopConfig& c) {
+    return c.gateway == nexthop.key.gateway &&
+           (c.interface.empty() || c.interface == nexthop.interface);
+  });
+  return found == all.end() ? nullptr : &*found;
+}
+
+std::string Steering::name_of(const Nexthop& nexthop) const {
+  const auto* named = configured(nexthop);
+  if (named != nullptr && !named->name.empty()) return named->name;
+  return nexthop.key.gateway.text() + '@' + nexthop.interface;
+}
+
+probes::Target Steering::target_of(const NexthopRecord& record) const {
+  const auto* named = configured(record.nexthop);
+  if (named != nullptr && !named->anchors.empty()) return {record.nexthop, named->anchors};
+  return {record.nexthop, {record.nexthop.key.gateway}};
+}
+
+void Steering::add_nexthop(NexthopId id, const NexthopKey& key) {
+  const auto& interfaces = parts_.follower.interfaces();
+  const auto interface = interfaces.find(key.ifindex);
+  NexthopRecord record;
+  record.nexthop = {id, key, {}, {}};
+  record.nexthop.interface =
+      interface == interfaces.end() ? std::to_string(key.ifindex) : interface->second.name;
+  record.link_up = interface != interfaces.end() && interface->second.up;
+  record.nexthop.name = name_of(record.nexthop);
+  nexthops_[id] = record;
+  note(parts_.dataplane.set_nexthop(record.nexthop));
+  parts_.probes.set_target(target_of(record));
+  parts_.log.info("nexthop_added", {{"nexthop", record.nexthop.name},
+                                    {"gateway", key.gateway.text()},
+                                    {"interface", record.nexthop.interface}});
+  parts_.follower.watch(key);  // reports the neighbour's state, now and later
+  roles_changed_ = true;
+}
+
+void Steering::remove_nexthop(NexthopId id) {
+  parts_.dataplane.remove_nexthop(id);
+  parts_.engine.remove_nexthop(id);
+  const auto found = nexthops_.find(id);
+  if (found == nexthops_.end()) return;  // an earlier daemon's, never used by this one
+  parts_.probes.remove_target(id);
+  parts_.follower.unwatch(found->second.nexthop.key);
+  parts_.log.info("nexthop_removed", {{"nexthop", found->second.nexthop.name}});
+  nexthops_.erase(found);
+  roles_changed_ = true;
+}
+
+// Tells everyone what the kernel says of a nexthop: the data path first.
+void Steering::refresh_nexthop(NexthopRecord& record) {
+  const NexthopId id = record.nexthop.id;
+  parts_.dataplane.set_nexthop_usable(id, record.ready());
+  parts_.engine.observe(NexthopEvent{id, clock_(), record.link_up, record.neighbour_resolved});
+  parts_.probes.set_ready(id, record.ready());
+  parts_.log.info("nexthop_state",
+                  {{"nexthop", record.nexthop.name},
+                   {"link", record.link_up ? "up" : "down"},
+                   {"neighbour", record.neighbour_resolved ? "ok" : "unresolved"}});
+}
+
+void Steering::on_neighbour(const NexthopKey& key, bool resolved) {
+  for (auto& [id, record] : nexthops_) {
+    if (record.nexthop.key != key) continue;
+    record.neighbour_resolved = resolved;
+    refresh_nexthop(record);
+  }
+}
+
+void Steering::settle_pace() {
+  for (auto& [id, record] : nexthops_) {
+    const auto view = parts_.engine.nexthop(id);
+    if (!view || view->suspicious == record.suspicious) continue;
+    record.suspicious = view->suspicious;
+    parts_.probes.set_suspicious(id, record.suspicious);
+  }
+}
+
+// --- interfaces -----------------------------------------------------------------------------
+
+void Steering::on_interface(const routes::Interface& interface) {
+  roles_changed_ = true;
+  for (auto& [id, record] : nexthops_) {
+    if (record.nexthop.key.ifindex != interface.ifindex) continue;
+    if (record.link_up == interface.up) continue;
+    record.link_up = interface.up;
+    refresh_nexthop(record);
+  }
+}
+
+void Steering::on_interface_gone(std::uint32_t ifindex) {
+  on_interface({ifindex, {}, false, false, false, 0});
+}
+
+void Steering::settle_interfaces() {
+  if (!roles_changed_) return;
+  roles_changed_ = false;
+
+  std::set<std::uint32_t> wan;
+  for (const auto& [id, record] : nexthops_) wan.insert(record.nexthop.key.ifindex);
+  const auto& named = config_.lan_interfaces;
+  std::vector<dataplane::Dataplane::Attachment> wanted;
+  for (const auto& [ifindex, interface] : parts_.follower.interfaces()) {
+    const bool is_named = std::find(named.begin(), named.end(), interface.name) != named.end();
+    const bool is_wan = wan.contains(ifindex);
+    if (is_wan) wanted.push_back({ifindex, interface.name, dataplane::Role::wan});
+    // A named interface is steered even where it is a nexthop's too (a router on a stick).
+    if (is_named || (named.empty() && !is_wan && interface.can_be_lan()))
+      wanted.push_back({ifindex, interface.name, dataplane::Role::lan});
+  }
+  // Without a group there is nothing to steer: leave every interface alone.
+  if (wan.empty()) wanted.clear();
+  for (const Error& error : parts_.dataplane.attach(wanted))
+    parts_.log.error("attach_failed", {{"error", error.message}});
+}
+
+// --- configuration --------------------------------------------------------------------------
+
+void Steering::reconfigure(const config::Config& config) {
+  config_ = config;
+  for (auto& [id, record] : nexthops_) {
+    record.nexthop.name = name_of(record.nexthop);
+    parts_.probes.set_target(target_of(record));
+    parts_.probes.set_ready(id, record.ready());
+  }
+  roles_changed_ = true;
+  reapply_routes();
+}
+
+void Steering::note(const Result<>& done) {
+  if (!done) parts_.log.error("dataplane", {{"error", done.error().message}});
+}
+
+}  // namespace hopwise

@@ -1,0 +1,98 @@
+// Keeps data plane, engine and probers in step with routing.
+//
+// Routes come in from the follower; sets of nexthops become groups; their nexthops get watched,
+// probed and given to the programs; interfaces get the program of their role. It decides nothing:
+// which weights a group has is the engine's business.
+#pragma once
+
+#include <functional>
+#include <map>
+#include <optional>
+#include <unordered_map>
+#include <vector>
+
+#include "core/config/config.hpp"
+#include "core/daemon/log.hpp"
+#include "core/daemon/probe_thread.hpp"
+#include "core/dataplane/dataplane.hpp"
+#include "core/engine/engine.hpp"
+#include "core/routes/follower.hpp"
+#include "core/routes/groups.hpp"
+
+namespace hopwise {
+
+/// A nexthop in use, and what the kernel says of it.
+struct NexthopRecord {
+  Nexthop nexthop;
+  bool link_up = false;
+  bool neighbour_resolved = false;
+  bool suspicious = false;  // as last told to its prober
+
+  [[nodiscard]] bool ready() const { return link_up && neighbour_resolved; }
+};
+
+class Steering {
+ public:
+  struct Parts {
+    dataplane::Dataplane& dataplane;
+    engine::Engine& engine;
+    ProbeThread& probes;
+    routes::Follower& follower;
+    Log& log;
+  };
+  using Clock = std::function<TimePoint()>;
+
+  Steering(const Parts& parts, const config::Config& config, Clock clock);
+
+  // routes -> groups -> data plane, engine, probes
+  void on_route(const routes::Route& route);
+  void on_withdrawn(const Prefix& prefix);
+  void on_interface(const routes::Interface& interface);
+  void on_interface_gone(std::uint32_t ifindex);
+  void on_neighbour(const NexthopKey& key, bool resolved);
+
+  /// After the first full report: drops what an earlier daemon knew and routing no longer has.
+  void drop_unknown_routes();
+  /// Attaches and detaches programs when roles have changed since the last call.
+  void settle_interfaces();
+  /// Frees groups and nexthops that no route has used for a while; follows the kernel's forwarding
+  /// switches.
+  void expire();
+  /// Passes the engine's wish for faster probing on to the probers.
+  void settle_pace();
+  /// A new configuration: names, anchors, filter, interfaces.
+  void reconfigure(const config::Config& config);
+
+  [[nodiscard]] const std::map<NexthopId, NexthopRecord>& nexthops() const { return nexthops_; }
+  [[nodiscard]] std::vector<const Group*> groups() const { return groups_.used(); }
+  [[nodiscard]] const Group* group(GroupId id) const { return groups_.find(id); }
+  [[nodiscard]] std::size_t routes_of(GroupId id) const { return groups_.users(id); }
+  [[nodiscard]] std::size_t steered_routes() const { return steered_; }
+  [[nodiscard]] std::size_t kernel_routes() const { return routes_.size() - steered_; }
+
+ private:
+  [[nodiscard]] bool may_steer(const routes::Route& route) const;
+  std::optional<GroupId> join_group(const routes::Route& route);
+  void leave_group(std::optional<GroupId> id);
+  void add_nexthop(NexthopId id, const NexthopKey& key);
+  void remove_nexthop(NexthopId id);
+  void refresh_nexthop(NexthopRecord& record);
+  [[nodiscard]] probes::Target target_of(const NexthopRecord& record) const;
+  [[nodiscard]] const config::NexthopConfig* configured(const Nexthop& nexthop) const;
+  [[nodiscard]] std::string name_of(const Nexthop& nexthop) const;
+  void reapply_routes();
+  void note(const Result<>& done);
+
+  Parts parts_;
+  config::Config config_;
+  Clock clock_;
+  routes::Groups groups_;
+  std::map<NexthopId, NexthopRecord> nexthops_;
+  std::unordered_map<Prefix, std::optional<GroupId>> routes_;
+  std::size_t steered_ = 0;
+  bool roles_changed_ = true;
+  bool forwards_v4_ = true;
+  bool forwards_v6_ = true;
+};
+
+}  // namespace hopwise
