@@ -17,6 +17,7 @@
 #include "core/config/config.hpp"
 #include "core/daemon/host.hpp"
 #include "core/daemon/log.hpp"
+#include "core/daemon/netfilter.hpp"
 #include "core/daemon/probe_thread.hpp"
 #include "core/daemon/snapshot.hpp"
 #include "core/daemon/steering.hpp"
@@ -29,6 +30,7 @@ namespace asio = boost::asio;
 
 constexpr Duration kTick = std::chrono::milliseconds(100);
 constexpr int kTicksPerSecond = 10;
+constexpr int kTicksPerNetfilterCheck = 100;
 
 TimePoint now() {
   return std::chrono::steady_clock::now();
@@ -64,9 +66,11 @@ class Daemon {
   void decide_soon();
   void decide();
   void carry_out(const Decision& decision);
+  void renew_lease();
   void schedule_tick();
   void tick();
   void every_second();
+  void check_netfilter();
   Result<> reload();
 
   [[nodiscard]] Status snapshot() const;
@@ -90,6 +94,7 @@ class Daemon {
   std::unique_ptr<api::Server> server_;
 
   Journal journal_;
+  std::string held_because_;  // why nothing is steered although the configuration would; or empty
   std::vector<ProbeStatus> probe_status_;
   TimePoint next_tick_;
   int ticks_ = 0;
@@ -116,7 +121,8 @@ Result<> Daemon::start() {
   steering_->drop_unknown_routes();
   decide();
   steering_->settle_interfaces();
-  if (config_.steer) dataplane_->renew_lease(now());
+  check_netfilter();
+  renew_lease();
   journal_.started = now();
   wire_signals();
   schedule_tick();
@@ -236,13 +242,37 @@ void Daemon::tick() {
   steering_->settle_interfaces();
   dataplane_->sync(now());
   if (++ticks_ % kTicksPerSecond == 0) every_second();
+  if (ticks_ % kTicksPerNetfilterCheck == 0) check_netfilter();
+}
+
+void Daemon::renew_lease() {
+  if (config_.steer && held_because_.empty()) dataplane_->renew_lease(now());
 }
 
 void Daemon::every_second() {
-  if (config_.steer) dataplane_->renew_lease(now());
+  renew_lease();
   steering_->expire();
   probes_->fetch_status([this](std::vector<ProbeStatus> s) { probe_status_ = std::move(s); });
   notify_watchdog();
+}
+
+// To steer past filter rules and NAT is the operator's choice, never ours.
+void Daemon::check_netfilter() {
+  std::string because;
+  const auto chains = bypassed_chains();
+  if (!chains) {
+    because = chains.error().message;
+  } else if (!chains->empty() && !config_.bypass_netfilter) {
+    because = "redirected packets would bypass netfilter's rules in";
+    for (const std::string& chain : *chains) because += " \"" + chain + '"';
+    because += " (set \"bypass_netfilter\": true if they may)";
+  }
+  if (because == held_because_) return;
+  held_because_ = because;
+  if (because.empty())
+    log_.info("steering_resumed");
+  else
+    log_.warn("steering_held", {{"because", because}});
 }
 
 // --- configuration --------------------------------------------------------------------------
@@ -268,6 +298,7 @@ Result<> Daemon::reload() {
   engine_.reconfigure(config_.engine);
   probes_->reconfigure(config_.probes);
   steering_->reconfigure(config_);
+  check_netfilter();
   ++journal_.reloads;
   log_.info("reloaded", {{"config", options_.config_path}});
   return {};
@@ -276,7 +307,7 @@ Result<> Daemon::reload() {
 // --- what it tells of itself ----------------------------------------------------------------
 
 SnapshotParts Daemon::parts() const {
-  return {*dataplane_, engine_, *steering_, journal_, probe_status_, config_.steer};
+  return {*dataplane_, engine_, *steering_, journal_, probe_status_, config_.steer, held_because_};
 }
 
 Status Daemon::snapshot() const {

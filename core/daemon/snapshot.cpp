@@ -125,7 +125,8 @@ Status take_snapshot(const SnapshotParts& parts, TimePoint now) {
   status.recent_decisions.assign(parts.journal.recent.begin(), parts.journal.recent.end());
   status.reloads = parts.journal.reloads;
   status.reload_failures = parts.journal.reload_failures;
-  status.not_ready_because = why_not_ready(status, now);
+  status.not_ready_because =
+      parts.held_because.empty() ? why_not_ready(status, now) : parts.held_because;
   status.ready = status.not_ready_because.empty();
   return status;
 }

@@ -31,7 +31,8 @@ struct SnapshotParts {
   const Steering& steering;
   const Journal& journal;
   const std::vector<ProbeStatus>& probes;
-  bool steer;
+  bool steer;                       // as configured
+  const std::string& held_because;  // why nothing is steered all the same; or empty
 };
 
 Status take_snapshot(const SnapshotParts& parts, TimePoint now);
