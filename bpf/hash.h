@@ -33,4 +33,13 @@ static inline __u32 hw_flow_hash(const struct hw_flow_key *key)
 	return hash ^ (hash >> 16);
 }
 
+/* A path's rank for a flow whose bucket cannot be used: the highest usable one wins. */
+static inline __u32 hw_rendezvous_rank(__u32 flow_hash, __u32 path)
+{
+	__u32 rank = (flow_hash ^ (path * 0x9e3779b1u)) * 0x85ebca6bu;
+
+	rank = (rank ^ (rank >> 15)) * 0xc2b2ae35u;
+	return rank ^ (rank >> 16);
+}
+
 #endif

@@ -13,6 +13,10 @@ namespace hopwise::dataplane {
 /// enough.
 std::vector<std::uint32_t> apportion(std::span<const double> weights, std::uint32_t buckets);
 
+/// A table with these counts in which each path's buckets lie as evenly apart as they can (smooth
+/// weighted round robin), never in runs.
+std::vector<std::uint32_t> interleave(std::span<const std::uint32_t> counts);
+
 /// One bucket's owner is to change: `bucket` now holds path number `to` (an index, not an id).
 struct BucketMove {
   std::uint32_t bucket;

@@ -20,6 +20,9 @@
 
 namespace hopwise::dataplane {
 
+/// Where the programs hook in: `automatic` is TCX where the kernel has it (6.6), else clsact.
+enum class HookChoice : std::uint8_t { automatic, clsact };
+
 struct Options {
   /// Where maps, programs and links are pinned: a folder on a bpffs, made when missing, one for
   /// each network namespace ("" pins nothing: everything ends with the process).
@@ -30,6 +33,7 @@ struct Options {
   std::uint32_t busy_moves = 1024;
   /// A bucket unused for this long is idle, and moves first.
   Duration idle_after = std::chrono::milliseconds(500);
+  HookChoice hook = HookChoice::automatic;
 };
 
 /// What an earlier daemon left in the maps: its ids stay valid, so that its flows keep their paths.
@@ -38,8 +42,8 @@ struct Adopted {
   std::vector<Group> groups;  // kernel_weight is not kept: 1
 };
 
-/// Where a program is attached. TCX where the kernel has it (6.6), else clsact with a priority and
-/// handle of ours, the qdisc of others left alone.
+/// What an interface is to us: `lan` gets the steer program, `wan` gets observe, both at ingress.
+/// With clsact they have a priority and handle of ours, and the qdisc is left alone.
 enum class Role : std::uint8_t { lan, wan };
 
 class Dataplane {

@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
+/*
+ * Destination -> group, by longest match. How routes are stored is known only here and in
+ * core/dataplane/routes.cpp.
+ */
+#ifndef HOPWISE_BPF_FIB_H
+#define HOPWISE_BPF_FIB_H
+
+#include "maps.h"
+
+/* The group's id, 0 for a route that is the kernel's, or NULL where no route of ours matches. */
+static __always_inline const __u32 *hw_fib_lookup(const struct hw_flow_key *flow)
+{
+	if (flow->family == 4) {
+		struct hw_route4 route = {.prefixlen = 32};
+
+		__builtin_memcpy(route.address, flow->destination, sizeof(route.address));
+		return bpf_map_lookup_elem(&hw_routes4, &route);
+	} else {
+		struct hw_route6 route = {.prefixlen = 128};
+
+		__builtin_memcpy(route.address, flow->destination, sizeof(route.address));
+		return bpf_map_lookup_elem(&hw_routes6, &route);
+	}
+}
+
+#endif

@@ -1,0 +1,52 @@
+// SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
+/*
+ * WAN ingress: what comes back for a flow that we steer counts for the path that carried the flow,
+ * by whatever interface it returns. Changes no packet and decides nothing.
+ */
+#include <linux/bpf.h>
+#include <linux/pkt_cls.h>
+
+#include "maps.h"
+#include "parse.h"
+#include "skb.h"
+
+static __always_inline void hw_reverse(const struct hw_flow_key *key, struct hw_flow_key *forward)
+{
+	__builtin_memset(forward, 0, sizeof(*forward));
+	__builtin_memcpy(forward->source, key->destination, sizeof(forward->source));
+	__builtin_memcpy(forward->destination, key->source, sizeof(forward->destination));
+	forward->source_port = key->destination_port;
+	forward->destination_port = key->source_port;
+	forward->family = key->family;
+	forward->protocol = key->protocol;
+}
+
+SEC("tc")
+int hw_observe(struct __sk_buff *skb)
+{
+	struct hw_flow_key forward;
+	struct hw_traffic *traffic;
+	const struct hw_flow *flow;
+	struct hw_packet packet;
+	__u32 path;
+
+	if (skb->pkt_type != HW_PACKET_HOST || skb->vlan_present)
+		return TC_ACT_OK;
+	hw_pull_headers(skb);
+	if (hw_parse((void *)(long)skb->data, (void *)(long)skb->data_end, skb->len, &packet) !=
+	    HW_REASON_STEERED)
+		return TC_ACT_OK;
+	hw_reverse(&packet.key, &forward);
+	flow = bpf_map_lookup_elem(&hw_flows, &forward);
+	if (!flow)
+		return TC_ACT_OK;
+	path = flow->path;
+	traffic = bpf_map_lookup_elem(&hw_traffic, &path);
+	if (traffic) {
+		traffic->reverse_packets += hw_wire_packets(skb);
+		traffic->reverse_bytes += packet.bytes;
+	}
+	return TC_ACT_OK;
+}
+
+char hw_licence[] SEC("license") = "Dual BSD/GPL";

@@ -1,0 +1,32 @@
+/* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
+/* What the TC programs need of an skb, and an XDP program would do otherwise. */
+#ifndef HOPWISE_BPF_SKB_H
+#define HOPWISE_BPF_SKB_H
+
+#include <linux/bpf.h>
+#include <bpf/bpf_helpers.h>
+
+/* Ethernet, IPv6, a few extension headers and the transport's first bytes. */
+#define HW_HEADERS 128
+
+#define HW_PACKET_HOST 0 /* linux/if_packet.h: addressed to this host's MAC */
+
+/*
+ * The linear part may hold the Ethernet header only (packet sockets, GRO's fragments): brings the
+ * headers in. Afterwards data and data_end must be read again.
+ */
+static __always_inline void hw_pull_headers(struct __sk_buff *skb)
+{
+	__u32 linear = skb->data_end - skb->data;
+
+	if (linear < HW_HEADERS && linear < skb->len)
+		bpf_skb_pull_data(skb, skb->len < HW_HEADERS ? skb->len : HW_HEADERS);
+}
+
+/* Packets on the wire: GRO may have merged several into this one. */
+static __always_inline __u32 hw_wire_packets(const struct __sk_buff *skb)
+{
+	return skb->gso_segs ? skb->gso_segs : 1;
+}
+
+#endif

@@ -1,0 +1,110 @@
+#include "core/dataplane/buckets.hpp"
+
+#include <algorithm>
+#include <cmath>
+#include <numeric>
+
+namespace hopwise::dataplane {
+namespace {
+
+// Gives one bucket, taken from the largest, to each path with a weight that rounding left without.
+void give_each_one(std::span<const double> weights, std::vector<std::uint32_t>& counts) {
+  for (std::size_t i = 0; i < counts.size(); ++i) {
+    if (counts[i] > 0 || !(weights[i] > 0)) continue;
+    const auto largest = std::max_element(counts.begin(), counts.end());
+    if (*largest <= 1) return;
+    --*largest;
+    counts[i] = 1;
+  }
+}
+
+}  // namespace
+
+std::vector<std::uint32_t> apportion(std::span<const double> weights, std::uint32_t buckets) {
+  std::vector<double> share(weights.size());
+  std::transform(weights.begin(), weights.end(), share.begin(),
+                 [](double w) { return std::isfinite(w) && w > 0 ? w : 0.0; });
+  if (share.empty()) return {};
+  double sum = std::accumulate(share.begin(), share.end(), 0.0);
+  if (!(sum > 0) || !std::isfinite(sum)) {
+    std::fill(share.begin(), share.end(), 1.0);
+    sum = static_cast<double>(share.size());
+  }
+
+  std::vector<std::uint32_t> counts(share.size());
+  std::vector<double> remainder(share.size());
+  std::uint32_t given = 0;
+  for (std::size_t i = 0; i < share.size(); ++i) {
+    const double exact = share[i] / sum * buckets;
+    counts[i] = std::min(static_cast<std::uint32_t>(exact), buckets - given);
+    remainder[i] = exact - counts[i];
+    given += counts[i];
+  }
+  std::vector<std::size_t> order(share.size());
+  std::iota(order.begin(), order.end(), 0);
+  std::stable_sort(order.begin(), order.end(),
+                   [&](std::size_t a, std::size_t b) { return remainder[a] > remainder[b]; });
+  for (std::size_t i = 0; given < buckets; i = (i + 1) % order.size(), ++given) ++counts[order[i]];
+  give_each_one(share, counts);
+  return counts;
+}
+
+std::vector<std::uint32_t> interleave(std::span<const std::uint32_t> counts) {
+  const std::uint64_t total = std::accumulate(counts.begin(), counts.end(), std::uint64_t{0});
+  std::vector<std::int64_t> credit(counts.size());
+  std::vector<std::uint32_t> owner(total);
+  for (auto& slot : owner) {
+    for (std::size_t i = 0; i < counts.size(); ++i) credit[i] += counts[i];
+    const auto richest = std::max_element(credit.begin(), credit.end());
+    *richest -= static_cast<std::int64_t>(total);
+    slot = static_cast<std::uint32_t>(richest - credit.begin());
+  }
+  return owner;
+}
+
+MovePlan plan_moves(const BucketTable& table, std::span<const std::uint32_t> target,
+                    const std::vector<bool>& evacuate, std::uint32_t idle_after_ms,
+                    std::uint32_t busy_moves) {
+  const std::size_t paths = target.size();
+  const auto is_path = [&](std::uint32_t owner) { return owner < paths; };
+  const auto must_go = [&](std::uint32_t owner) {
+    return !is_path(owner) || (owner < evacuate.size() && evacuate[owner]);
+  };
+
+  std::vector<std::int64_t> surplus(paths);
+  for (std::size_t i = 0; i < paths; ++i) surplus[i] = -std::int64_t{target[i]};
+  for (const std::uint32_t owner : table.owner)
+    if (is_path(owner)) ++surplus[owner];
+
+  // Who must move comes first, then the longest idle; the index makes the plan reproducible.
+  std::vector<std::uint32_t> order(table.owner.size());
+  std::iota(order.begin(), order.end(), 0);
+  std::sort(order.begin(), order.end(), [&](std::uint32_t a, std::uint32_t b) {
+    const bool first = must_go(table.owner[a]), second = must_go(table.owner[b]);
+    if (first != second) return first;
+    if (table.idle_ms[a] != table.idle_ms[b]) return table.idle_ms[a] > table.idle_ms[b];
+    return a < b;
+  });
+
+  MovePlan plan;
+  for (const std::uint32_t bucket : order) {
+    const std::uint32_t owner = table.owner[bucket];
+    if (is_path(owner) && surplus[owner] <= 0) continue;
+    if (!must_go(owner) && table.idle_ms[bucket] < idle_after_ms) {
+      if (busy_moves == 0) {
+        --surplus[owner];
+        ++plan.deferred;
+        continue;
+      }
+      --busy_moves;
+    }
+    const auto neediest = std::min_element(surplus.begin(), surplus.end());
+    if (neediest == surplus.end() || *neediest >= 0) break;
+    ++*neediest;
+    if (is_path(owner)) --surplus[owner];
+    plan.moves.push_back({bucket, static_cast<std::uint32_t>(neediest - surplus.begin())});
+  }
+  return plan;
+}
+
+}  // namespace hopwise::dataplane

@@ -1,0 +1,165 @@
+#include "core/dataplane/dataplane.hpp"
+
+#include <algorithm>
+
+#include "core/dataplane/impl.hpp"
+#include "core/dataplane/pins.hpp"
+
+namespace hopwise::dataplane {
+namespace {
+
+// Routes that a sync() tries again: a full table must not stall the tick.
+constexpr std::size_t kRetriesPerSync = 256;
+
+MovePace pace_of(const Options& options) {
+  const auto idle = std::chrono::duration_cast<std::chrono::milliseconds>(options.idle_after);
+  return {static_cast<std::uint32_t>(idle.count()), options.busy_moves};
+}
+
+std::string abi_folder(const std::string& folder) {
+  return folder.empty() ? "" : folder + '/' + abi_name();
+}
+
+Result<> check(std::string_view what, std::uint32_t id, std::uint32_t limit) {
+  if (id > 0 && id < limit) return {};
+  return Error{std::string(what) + ' ' + std::to_string(id) + ": the data plane holds ids 1 to " +
+               std::to_string(limit - 1)};
+}
+
+}  // namespace
+
+Dataplane::Impl::Impl(const Options& chosen, std::string pin_folder, Programs loaded, Tables mapped)
+    : options(chosen),
+      folder(std::move(pin_folder)),
+      programs(std::move(loaded)),
+      tables(std::move(mapped)),
+      weights(tables, pace_of(options)),
+      routes(tables.fds().routes4, tables.fds().routes6),
+      attachments(abi_folder(folder), programs.steer_fd(), programs.observe_fd(), options.hook) {
+  adopt();
+}
+
+void Dataplane::Impl::adopt() {
+  for (std::uint32_t id = 1; id < HW_MAX_NEXTHOPS; ++id)
+    if (const auto key = tables.nexthop(id)) adopted.nexthops.emplace_back(NexthopId{id}, *key);
+  for (std::uint32_t id = 1; id < HW_MAX_GROUPS; ++id)
+    if (auto group = tables.group(id)) {
+      weights.adopt(*group);
+      adopted.groups.push_back(std::move(*group));
+    }
+}
+
+Result<std::unique_ptr<Dataplane>> Dataplane::open(const Options& options) {
+  std::string folder;
+  if (!options.pin_root.empty()) {
+    const auto cookie = namespace_cookie();
+    if (!cookie) return cookie.error();
+    folder = namespace_folder(options.pin_root, *cookie);
+    if (const auto made = make_pin_folder(abi_folder(folder)); !made) return made.error();
+  }
+  auto programs = Programs::load(abi_folder(folder));
+  if (!programs) return programs.error();
+  auto tables = Tables::map(programs->maps());
+  if (!tables) return tables.error();
+  return std::unique_ptr<Dataplane>(new Dataplane(
+      std::make_unique<Impl>(options, folder, std::move(*programs), std::move(*tables))));
+}
+
+Dataplane::Dataplane(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
+Dataplane::~Dataplane() = default;
+
+Limits Dataplane::limits() {
+  return {HW_MAX_NEXTHOPS - 1, HW_MAX_GROUPS - 1, HW_MAX_PATHS - 1, HW_MAX_GROUP_PATHS, HW_BUCKETS};
+}
+
+const Adopted& Dataplane::adopted() const {
+  return impl_->adopted;
+}
+
+std::vector<Error> Dataplane::attach(const std::vector<Attachment>& wanted) {
+  auto errors = impl_->attachments.set(wanted);
+  if (!impl_->folder.empty())
+    for (const std::string& name : names_in(impl_->folder))
+      if (name != abi_name()) remove_pins(impl_->folder + '/' + name);
+  return errors;
+}
+
+std::vector<InterfaceStatus> Dataplane::attachments() const {
+  return impl_->attachments.status();
+}
+
+Result<> Dataplane::set_nexthop(const Nexthop& nexthop) {
+  if (const auto valid = check("nexthop", raw(nexthop.id), HW_MAX_NEXTHOPS); !valid) return valid;
+  impl_->tables.set_nexthop(raw(nexthop.id), nexthop.key);
+  return {};
+}
+
+void Dataplane::set_nexthop_usable(NexthopId id, bool usable) {
+  if (check("nexthop", raw(id), HW_MAX_NEXTHOPS)) impl_->tables.set_nexthop_usable(raw(id), usable);
+}
+
+void Dataplane::remove_nexthop(NexthopId id) {
+  if (check("nexthop", raw(id), HW_MAX_NEXTHOPS)) impl_->tables.remove_nexthop(raw(id));
+}
+
+Result<> Dataplane::set_group(const Group& group) {
+  if (const auto valid = check("group", raw(group.id), HW_MAX_GROUPS); !valid) return valid;
+  if (group.paths.empty() || group.paths.size() > HW_MAX_GROUP_PATHS)
+    return Error{"group " + std::to_string(raw(group.id)) + ": " +
+                 std::to_string(group.paths.size()) + " paths; it may have 1 to " +
+                 std::to_string(HW_MAX_GROUP_PATHS)};
+  for (const Path& path : group.paths) {
+    if (const auto valid = check("path", raw(path.id), HW_MAX_PATHS); !valid) return valid;
+    if (const auto valid = check("nexthop", raw(path.nexthop), HW_MAX_NEXTHOPS); !valid)
+      return valid;
+  }
+  impl_->weights.set(group);
+  return {};
+}
+
+void Dataplane::remove_group(GroupId id) {
+  impl_->weights.remove(id);
+}
+
+Result<> Dataplane::set_route(const Prefix& prefix, std::optional<GroupId> group) {
+  if (group && impl_->weights.find(*group) == nullptr)
+    return Error{"route " + prefix.text() + ": group " + std::to_string(raw(*group)) +
+                 " is not known to the data plane"};
+  return impl_->routes.set(prefix, group ? raw(*group) : 0);
+}
+
+Result<> Dataplane::remove_route(const Prefix& prefix) {
+  return impl_->routes.remove(prefix);
+}
+
+Result<> Dataplane::sweep_routes(const std::function<bool(const Prefix&)>& keep) {
+  return impl_->routes.sweep(keep);
+}
+
+void Dataplane::publish(const Decision& decision, TimePoint now) {
+  impl_->weights.publish(decision, now);
+}
+
+void Dataplane::sync(TimePoint now) {
+  impl_->routes.retry(kRetriesPerSync);
+  impl_->weights.sync(now);
+}
+
+void Dataplane::renew_lease(TimePoint now) {
+  const Duration expires = now.time_since_epoch() + impl_->options.lease;
+  publish_word(impl_->tables.lease().expires_ns, expires.count());
+}
+
+TimePoint Dataplane::lease_expires() const {
+  return TimePoint(Duration(impl_->tables.lease().expires_ns));
+}
+
+DataplaneCounters Dataplane::counters() const {
+  return impl_->tables.counters();
+}
+
+std::vector<std::uint32_t> Dataplane::buckets(GroupId id) const {
+  return impl_->weights.buckets(id);
+}
+
+}  // namespace hopwise::dataplane

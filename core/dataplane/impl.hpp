@@ -1,0 +1,29 @@
+// The parts that make up a Dataplane. Seen by its own sources only.
+#pragma once
+
+#include <memory>
+
+#include "core/dataplane/attach.hpp"
+#include "core/dataplane/dataplane.hpp"
+#include "core/dataplane/programs.hpp"
+#include "core/dataplane/routes.hpp"
+#include "core/dataplane/tables.hpp"
+#include "core/dataplane/weights.hpp"
+
+namespace hopwise::dataplane {
+
+struct Dataplane::Impl {
+  Impl(const Options& chosen, std::string pin_folder, Programs loaded, Tables mapped);
+  void adopt();
+
+  Options options;
+  std::string folder;  // of this namespace, holding one folder an ABI; "" when nothing is pinned
+  Programs programs;
+  Tables tables;
+  Weights weights;
+  RouteTable routes;
+  Attachments attachments;
+  Adopted adopted;
+};
+
+}  // namespace hopwise::dataplane

@@ -1,0 +1,171 @@
+#include "core/dataplane/pins.hpp"
+
+#include <bpf/bpf.h>
+#include <fcntl.h>
+#include <linux/magic.h>
+#include <sched.h>
+#include <sys/mount.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/vfs.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <filesystem>
+#include <fstream>
+#include <optional>
+#include <set>
+#include <sstream>
+#include <thread>
+
+#include "bpf/abi.h"
+#include "core/dataplane/handle.hpp"
+#include "core/dataplane/hooks.hpp"
+
+namespace hopwise::dataplane {
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr const char* kBpffs = "/sys/fs/bpf";
+constexpr std::string_view kPrefix = "netns-";
+
+bool is_bpffs(const fs::path& folder) {
+  struct statfs info {};
+  return statfs(folder.c_str(), &info) == 0 &&
+         static_cast<std::uint32_t>(info.f_type) == static_cast<std::uint32_t>(BPF_FS_MAGIC);
+}
+
+fs::path nearest_existing(fs::path folder) {
+  std::error_code ignored;
+  while (folder.has_relative_path() && !fs::exists(folder, ignored)) folder = folder.parent_path();
+  return folder;
+}
+
+// Namespaces are held by processes, and by bind mounts such as /run/netns/NAME.
+std::vector<std::string> namespace_files() {
+  std::vector<std::string> files;
+  std::error_code ignored;
+  for (const auto& process : fs::directory_iterator("/proc", ignored))
+    if (const auto pid = process.path().filename().string();
+        std::all_of(pid.begin(), pid.end(), [](char c) { return c >= '0' && c <= '9'; }))
+      files.push_back("/proc/" + pid + "/ns/net");
+  std::ifstream mounts("/proc/self/mountinfo");
+  for (std::string line; std::getline(mounts, line);) {
+    if (line.find(" - nsfs ") == std::string::npos) continue;
+    std::istringstream fields(line);
+    std::string path;
+    for (int i = 0; i < 5; ++i) fields >> path;
+    files.push_back(path);
+  }
+  return files;
+}
+
+// Enters every namespace on a thread of its own: the caller's namespace does not change.
+std::optional<std::set<std::uint64_t>> living_cookies() {
+  std::set<std::uint64_t> cookies;
+  bool complete = true;
+  std::thread visitor([&] {
+    std::set<ino_t> seen;
+    for (const std::string& file : namespace_files()) {
+      const Handle ns(::open(file.c_str(), O_RDONLY | O_CLOEXEC));
+      struct stat info {};
+      if (!ns && (errno == ENOENT || errno == ESRCH)) continue;  // the process has just ended
+      if (!ns || fstat(ns.fd(), &info) != 0) {
+        complete = false;
+        continue;
+      }
+      if (!seen.insert(info.st_ino).second) continue;
+      if (setns(ns.fd(), CLONE_NEWNET) != 0) {
+        if (errno != EINVAL) complete = false;  // EINVAL: a namespace of another type
+        continue;
+      }
+      if (const auto cookie = namespace_cookie())
+        cookies.insert(*cookie);
+      else
+        complete = false;
+    }
+  });
+  visitor.join();
+  if (!complete) return std::nullopt;
+  return cookies;
+}
+
+// True when a link pinned below still hangs on an interface: somebody's namespace is alive.
+bool holds_living_link(const fs::path& folder) {
+  std::error_code ignored;
+  for (const auto& entry : fs::recursive_directory_iterator(folder, ignored)) {
+    const std::string name = entry.path().filename();
+    if (!name.starts_with("lan-") && !name.starts_with("wan-")) continue;
+    const Handle link(bpf_obj_get(entry.path().c_str()));
+    if (!link || tcx_ifindex(link.fd()) != 0) return true;
+  }
+  return false;
+}
+
+}  // namespace
+
+Result<std::uint64_t> namespace_cookie() {
+#ifndef SO_NETNS_COOKIE
+  constexpr int SO_NETNS_COOKIE = 71;
+#endif
+  const Handle socket(::socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0));
+  std::uint64_t cookie = 0;
+  socklen_t size = sizeof(cookie);
+  if (getsockopt(socket.fd(), SOL_SOCKET, SO_NETNS_COOKIE, &cookie, &size) != 0)
+    return system_error("read the network namespace's cookie", errno, "needs Linux 5.14 or later");
+  return cookie;
+}
+
+std::string namespace_folder(const std::string& pin_root, std::uint64_t cookie) {
+  return pin_root + '/' + std::string(kPrefix) + std::to_string(cookie);
+}
+
+std::string abi_name() {
+  return "v" + std::to_string(HW_ABI_VERSION);
+}
+
+Result<> make_pin_folder(const std::string& folder) {
+  if (!is_bpffs(nearest_existing(folder))) {
+    if (!folder.starts_with(std::string(kBpffs) + '/'))
+      return Error{"pin maps in " + folder + ": not on a bpffs (mount -t bpf bpf FOLDER)"};
+    if (mount("bpf", kBpffs, "bpf", MS_NOSUID | MS_NODEV | MS_NOEXEC, "mode=0700") != 0)
+      return system_error(std::string("mount bpffs at ") + kBpffs, errno);
+  }
+  std::error_code failed;
+  fs::create_directories(folder, failed);
+  if (failed) return system_error("make folder " + folder, failed.value());
+  return {};
+}
+
+std::vector<std::string> names_in(const std::string& folder) {
+  std::vector<std::string> names;
+  std::error_code ignored;
+  for (const auto& entry : fs::directory_iterator(folder, ignored))
+    names.push_back(entry.path().filename());
+  return names;
+}
+
+std::size_t remove_pins(const std::string& folder) {
+  std::error_code ignored;
+  std::size_t pins = 0;
+  for (const auto& entry : fs::recursive_directory_iterator(folder, ignored))
+    if (!entry.is_directory(ignored)) ++pins;
+  fs::remove_all(folder, ignored);
+  return pins;
+}
+
+std::vector<std::string> abandoned_folders(const std::string& pin_root) {
+  std::vector<std::string> folders;
+  const auto living = living_cookies();
+  if (!living) return folders;
+  for (const std::string& name : names_in(pin_root)) {
+    if (!name.starts_with(kPrefix)) continue;
+    const std::uint64_t cookie = std::strtoull(name.c_str() + kPrefix.size(), nullptr, 10);
+    const std::string folder = pin_root + '/' + name;
+    if (!living->contains(cookie) && !holds_living_link(folder)) folders.push_back(folder);
+  }
+  return folders;
+}
+
+}  // namespace hopwise::dataplane

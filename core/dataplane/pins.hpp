@@ -1,0 +1,32 @@
+// The folders on the bpffs in which maps and links outlive the daemon:
+//   PIN_ROOT/netns-COOKIE/vABI/{hw_lease, ..., lan-IFINDEX, wan-IFINDEX}
+// A namespace's cookie is never used again until the next boot, when the bpffs is empty anyway.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "core/model/result.hpp"
+
+namespace hopwise::dataplane {
+
+/// The cookie of the calling thread's network namespace (SO_NETNS_COOKIE, Linux 5.14).
+Result<std::uint64_t> namespace_cookie();
+std::string namespace_folder(const std::string& pin_root, std::uint64_t cookie);
+/// "v1": what this ABI's folder is called.
+std::string abi_name();
+
+/// Makes the folder, and mounts a bpffs at /sys/fs/bpf when that is where it should be.
+Result<> make_pin_folder(const std::string& folder);
+
+/// File names in a folder; none when there is no such folder.
+std::vector<std::string> names_in(const std::string& folder);
+/// Removes a folder of pins and what is in it. Returns the number of pins.
+std::size_t remove_pins(const std::string& folder);
+
+/// Folders of namespaces that are gone: their links hang on nothing, and neither a process nor a
+/// mount has their cookie. Empty when that cannot be known.
+std::vector<std::string> abandoned_folders(const std::string& pin_root);
+
+}  // namespace hopwise::dataplane

@@ -1,0 +1,86 @@
+#include "core/dataplane/programs.hpp"
+
+#include <bpf/bpf.h>
+#include <bpf/libbpf.h>
+#include <hopwise.skel.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <vector>
+
+#include "core/dataplane/handle.hpp"
+
+namespace hopwise::dataplane {
+namespace {
+
+std::string pin_of(const std::string& folder, const bpf_map* map) {
+  return folder + '/' + bpf_map__name(map);
+}
+
+bool defined_alike(int pinned_fd, const bpf_map* map) {
+  bpf_map_info info{};
+  __u32 size = sizeof(info);
+  return bpf_obj_get_info_by_fd(pinned_fd, &info, &size) == 0 &&
+         info.type == static_cast<__u32>(bpf_map__type(map)) &&
+         info.key_size == bpf_map__key_size(map) && info.value_size == bpf_map__value_size(map) &&
+         info.max_entries == bpf_map__max_entries(map) && info.map_flags == bpf_map__map_flags(map);
+}
+
+// All or nothing: half of the old tables would contradict the other half.
+bool reuse_pinned(bpf_object* object, const std::string& folder) {
+  std::vector<std::pair<bpf_map*, Handle>> pinned;
+  bpf_map* map = nullptr;
+  bpf_object__for_each_map(map, object) {
+    Handle fd(bpf_obj_get(pin_of(folder, map).c_str()));
+    if (!fd || !defined_alike(fd.fd(), map)) return false;
+    pinned.emplace_back(map, std::move(fd));
+  }
+  for (const auto& [mine, fd] : pinned)
+    if (bpf_map__reuse_fd(mine, fd.fd()) != 0) return false;
+  return true;
+}
+
+}  // namespace
+
+void Programs::Destroy::operator()(hopwise_bpf* object) const {
+  hopwise_bpf::destroy(object);
+}
+
+Result<Programs> Programs::load(const std::string& folder) {
+  libbpf_set_print(nullptr);  // what it would print comes back as an error
+  hopwise_bpf* object = hopwise_bpf::open();
+  if (object == nullptr) return system_error("open the BPF programs", errno);
+  Programs programs(object);
+
+  const bool taken_over = !folder.empty() && reuse_pinned(object->obj, folder);
+  if (const int failed = hopwise_bpf::load(object); failed != 0)
+    return system_error(
+        "load the BPF programs", failed,
+        failed == -EPERM ? "" : "needs Linux 5.15 or later with CONFIG_BPF_SYSCALL");
+  if (folder.empty() || taken_over) return programs;
+
+  bpf_map* map = nullptr;
+  bpf_object__for_each_map(map, object->obj) {
+    const std::string pin = pin_of(folder, map);
+    unlink(pin.c_str());
+    if (bpf_obj_pin(bpf_map__fd(map), pin.c_str()) != 0) return system_error("pin " + pin, errno);
+  }
+  return programs;
+}
+
+int Programs::steer_fd() const {
+  return bpf_program__fd(object_->progs.hw_steer);
+}
+int Programs::observe_fd() const {
+  return bpf_program__fd(object_->progs.hw_observe);
+}
+
+MapFds Programs::maps() const {
+  const auto& maps = object_->maps;
+  return {bpf_map__fd(maps.hw_lease),    bpf_map__fd(maps.hw_routes4), bpf_map__fd(maps.hw_routes6),
+          bpf_map__fd(maps.hw_groups),   bpf_map__fd(maps.hw_buckets), bpf_map__fd(maps.hw_paths),
+          bpf_map__fd(maps.hw_nexthops), bpf_map__fd(maps.hw_flows),   bpf_map__fd(maps.hw_traffic),
+          bpf_map__fd(maps.hw_reasons)};
+}
+
+}  // namespace hopwise::dataplane

@@ -1,0 +1,32 @@
+// The loaded BPF object: its programs, and its maps, new or taken over from where they are pinned.
+#pragma once
+
+#include <memory>
+#include <string>
+
+#include "core/dataplane/tables.hpp"
+#include "core/model/result.hpp"
+
+struct hopwise_bpf;
+
+namespace hopwise::dataplane {
+
+class Programs {
+ public:
+  /// `folder`: where the maps are pinned; "" pins none. Pinned maps are taken over when every one
+  /// is there and defined as ours are; otherwise they are set aside and new ones take their place.
+  static Result<Programs> load(const std::string& folder);
+
+  [[nodiscard]] int steer_fd() const;
+  [[nodiscard]] int observe_fd() const;
+  [[nodiscard]] MapFds maps() const;
+
+ private:
+  struct Destroy {
+    void operator()(hopwise_bpf* object) const;
+  };
+  explicit Programs(hopwise_bpf* object) : object_(object) {}
+  std::unique_ptr<hopwise_bpf, Destroy> object_;
+};
+
+}  // namespace hopwise::dataplane

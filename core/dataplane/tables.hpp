@@ -1,0 +1,111 @@
+// The arrays of bpf/abi.h that the daemon writes, as memory: a store here is what the programs read
+// next. Small tables of plain structs; who publishes what in which order is told in tables.cpp.
+#pragma once
+
+#include <sys/mman.h>
+
+#include <atomic>
+#include <cerrno>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <utility>
+
+#include "bpf/abi.h"
+#include "core/model/path.hpp"
+#include "core/model/result.hpp"
+#include "core/model/status.hpp"
+
+namespace hopwise::dataplane {
+
+/// A BPF_F_MMAPABLE array's entries. The kernel rounds an entry up to 8 bytes; ours are multiples.
+template <class Entry>
+class MappedArray {
+  static_assert(sizeof(Entry) % 8 == 0);
+
+ public:
+  static Result<MappedArray> map(int fd, std::uint32_t entries, const char* name) {
+    const std::size_t bytes = sizeof(Entry) * entries;
+    void* memory = mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+    if (memory == MAP_FAILED) return system_error(std::string("map ") + name, errno);
+    return MappedArray(static_cast<Entry*>(memory), entries);
+  }
+
+  Entry& operator[](std::uint32_t i) const { return memory_.get()[i]; }
+  [[nodiscard]] std::uint32_t size() const { return memory_.get_deleter().entries; }
+
+ private:
+  struct Unmap {
+    std::uint32_t entries = 0;
+    void operator()(Entry* memory) const { munmap(memory, sizeof(Entry) * entries); }
+  };
+  MappedArray(Entry* memory, std::uint32_t entries) : memory_(memory, Unmap{entries}) {}
+  std::unique_ptr<Entry, Unmap> memory_;
+};
+
+/// A store that the programs see after everything that was stored before it.
+template <class Word, class Value>
+void publish_word(Word& word, Value value) {
+  std::atomic_ref<Word>(word).store(static_cast<Word>(value), std::memory_order_release);
+}
+
+/// A store that the programs see before everything that is stored after it.
+template <class Word>
+void withdraw_word(Word& word) {
+  std::atomic_ref<Word>(word).store(0, std::memory_order_relaxed);
+  std::atomic_thread_fence(std::memory_order_release);
+}
+
+/// The maps of one loaded object; the descriptors belong to it.
+struct MapFds {
+  int lease, routes4, routes6, groups, buckets, paths, nexthops, flows, traffic, reasons;
+};
+
+class Tables {
+ public:
+  static Result<Tables> map(const MapFds& fds);
+
+  /// A nexthop's entry; its usable flag survives only when the entry was the same already.
+  void set_nexthop(std::uint32_t id, const NexthopKey& key);
+  void set_nexthop_usable(std::uint32_t id, bool usable);
+  void remove_nexthop(std::uint32_t id);
+  [[nodiscard]] std::optional<NexthopKey> nexthop(std::uint32_t id) const;
+
+  /// Writes paths first, then the group that names them. New paths are usable, with fresh counters.
+  void set_paths(const Group& group);
+  void set_path_usable(std::uint32_t id, bool usable);
+  /// After nothing names them any more.
+  void remove_path(std::uint32_t id);
+  void remove_group(std::uint32_t id);
+  /// The group as its entry and its paths' entries tell it; none where they contradict each other.
+  [[nodiscard]] std::optional<Group> group(std::uint32_t id) const;
+
+  /// The HW_BUCKETS entries of a group.
+  [[nodiscard]] std::span<hw_bucket> buckets(std::uint32_t group) const;
+
+  /// What the programs would find usable for a packet of this family.
+  [[nodiscard]] bool path_usable(std::uint32_t group, std::uint32_t path, Family family) const;
+  [[nodiscard]] std::uint32_t nexthop_of(std::uint32_t path) const;
+
+  [[nodiscard]] DataplaneCounters counters() const;
+
+  hw_lease& lease() { return lease_[0]; }
+  [[nodiscard]] const hw_lease& lease() const { return lease_[0]; }
+  [[nodiscard]] const MapFds& fds() const { return fds_; }
+
+ private:
+  Tables(const MapFds& fds, MappedArray<hw_lease> lease, MappedArray<hw_group> groups,
+         MappedArray<hw_bucket> buckets, MappedArray<hw_path> paths,
+         MappedArray<hw_nexthop> nexthops);
+
+  MapFds fds_;
+  MappedArray<hw_lease> lease_;
+  MappedArray<hw_group> groups_;
+  MappedArray<hw_bucket> buckets_;
+  MappedArray<hw_path> paths_;
+  MappedArray<hw_nexthop> nexthops_;
+};
+
+}  // namespace hopwise::dataplane

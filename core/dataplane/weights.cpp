@@ -1,0 +1,169 @@
+#include "core/dataplane/weights.hpp"
+
+#include <algorithm>
+
+#include "core/dataplane/buckets.hpp"
+
+namespace hopwise::dataplane {
+namespace {
+
+constexpr std::uint32_t kNobody = ~0u;
+
+std::uint32_t index_of(const Group& group, std::uint32_t path) {
+  for (std::uint32_t i = 0; i < group.paths.size(); ++i)
+    if (raw(group.paths[i].id) == path) return i;
+  return kNobody;
+}
+
+std::vector<std::uint32_t> owners(const Tables& tables, const Group& group) {
+  std::vector<std::uint32_t> owner;
+  owner.reserve(HW_BUCKETS);
+  for (const hw_bucket& bucket : tables.buckets(raw(group.id)))
+    owner.push_back(index_of(group, bucket.path));
+  return owner;
+}
+
+std::vector<std::uint32_t> held(const std::vector<std::uint32_t>& owner, std::size_t paths) {
+  std::vector<std::uint32_t> count(paths);
+  for (const std::uint32_t i : owner)
+    if (i < paths) ++count[i];
+  return count;
+}
+
+// The data path may have stamped a bucket just after `now` was read: that is not 49 days ago.
+std::uint32_t idle_ms(std::uint32_t now_ms, std::uint32_t last_used_ms) {
+  constexpr std::uint32_t kAhead = 60'000;
+  const std::uint32_t idle = now_ms - last_used_ms;
+  return idle > ~0u - kAhead ? 0 : idle;
+}
+
+std::uint32_t clock_ms(TimePoint now) {
+  return static_cast<std::uint32_t>(
+      std::chrono::duration_cast<std::chrono::milliseconds>(now.time_since_epoch()).count());
+}
+
+bool same_paths(const Group& a, const Group& b) {
+  return std::equal(
+      a.paths.begin(), a.paths.end(), b.paths.begin(), b.paths.end(),
+      [](const Path& x, const Path& y) { return x.id == y.id && x.nexthop == y.nexthop; });
+}
+
+}  // namespace
+
+void Weights::adopt(const Group& group) {
+  Shares& shares = groups_[group.id];
+  shares.group = group;
+  shares.usable.assign(group.paths.size(), true);
+  const auto count = held(owners(tables_, group), group.paths.size());
+  shares.weight.assign(count.begin(), count.end());
+}
+
+void Weights::set(const Group& group) {
+  const auto known = groups_.find(group.id);
+  if (known != groups_.end() && same_paths(known->second.group, group)) {
+    known->second.group = group;
+    return;
+  }
+  if (known != groups_.end()) return replace_paths(known->second, group);
+
+  Shares& shares = groups_[group.id];
+  shares.group = group;
+  shares.usable.assign(group.paths.size(), true);
+  for (const Path& path : group.paths) shares.weight.push_back(path.kernel_weight);
+  tables_.set_paths(group);
+  const auto owner = interleave(apportion(shares.weight, HW_BUCKETS));
+  const auto table = tables_.buckets(raw(group.id));
+  for (std::uint32_t i = 0; i < HW_BUCKETS; ++i)
+    publish_word(table[i].path, raw(group.paths[owner[i]].id));
+}
+
+void Weights::replace_paths(Shares& shares, const Group& group) {
+  const Group before = shares.group;
+  const std::vector<bool> usable = shares.usable;
+  tables_.set_paths(group);
+  shares.group = group;
+  const auto kept = held(owners(tables_, group), group.paths.size());
+  shares.weight.assign(kept.begin(), kept.end());
+  if (std::all_of(kept.begin(), kept.end(), [](std::uint32_t n) { return n == 0; }))
+    for (std::size_t i = 0; i < group.paths.size(); ++i)
+      shares.weight[i] = group.paths[i].kernel_weight;
+  shares.usable.assign(group.paths.size(), true);
+  for (std::size_t i = 0; i < before.paths.size(); ++i) {
+    const std::uint32_t now_at = index_of(group, raw(before.paths[i].id));
+    if (now_at != kNobody) shares.usable[now_at] = usable[i];
+  }
+  rebalance(shares, TimePoint{});
+  for (const Path& path : before.paths)
+    if (index_of(group, raw(path.id)) == kNobody) tables_.remove_path(raw(path.id));
+}
+
+void Weights::remove(GroupId id) {
+  const auto known = groups_.find(id);
+  if (known == groups_.end()) return;
+  tables_.remove_group(raw(id));
+  for (const Path& path : known->second.group.paths) tables_.remove_path(raw(path.id));
+  groups_.erase(known);
+}
+
+void Weights::publish(const Decision& decision, TimePoint now) {
+  const auto known = groups_.find(decision.group);
+  if (known == groups_.end()) return;
+  Shares& shares = known->second;
+  for (const PathShare& share : decision.paths) {
+    const std::uint32_t i = index_of(shares.group, raw(share.path));
+    if (i == kNobody) continue;
+    shares.weight[i] = share.after;
+    shares.usable[i] = share.usable;
+    tables_.set_path_usable(raw(share.path), share.usable);
+  }
+  rebalance(shares, now);
+}
+
+void Weights::sync(TimePoint now) {
+  for (auto& [id, shares] : groups_)
+    if (shares.waiting) rebalance(shares, now);
+}
+
+// With no usable path there is nowhere to move to: the programs leave the traffic to the kernel.
+void Weights::rebalance(Shares& shares, TimePoint now) {
+  shares.waiting = false;
+  const std::size_t paths = shares.group.paths.size();
+  std::vector<double> weight = shares.weight;
+  std::vector<bool> evacuate(paths);
+  for (std::size_t i = 0; i < paths; ++i) {
+    evacuate[i] = !shares.usable[i];
+    if (evacuate[i]) weight[i] = 0;
+  }
+  const auto positive = [](double w) { return w > 0; };
+  if (std::none_of(weight.begin(), weight.end(), positive)) {
+    for (std::size_t i = 0; i < paths; ++i) weight[i] = evacuate[i] ? 0 : 1;
+    if (std::none_of(weight.begin(), weight.end(), positive)) return;
+  }
+
+  const auto table = tables_.buckets(raw(shares.group.id));
+  const auto owner = owners(tables_, shares.group);
+  std::vector<std::uint32_t> idle;
+  idle.reserve(HW_BUCKETS);
+  for (const hw_bucket& bucket : table)
+    idle.push_back(idle_ms(
+        clock_ms(now),
+        std::atomic_ref(const_cast<__u32&>(bucket.last_used_ms)).load(std::memory_order_relaxed)));
+  const MovePlan plan = plan_moves({owner, idle}, apportion(weight, HW_BUCKETS), evacuate,
+                                   pace_.idle_after_ms, pace_.busy_moves);
+  for (const BucketMove& move : plan.moves)
+    publish_word(table[move.bucket].path, raw(shares.group.paths[move.to].id));
+  shares.waiting = plan.deferred > 0;
+}
+
+const Group* Weights::find(GroupId id) const {
+  const auto known = groups_.find(id);
+  return known == groups_.end() ? nullptr : &known->second.group;
+}
+
+std::vector<std::uint32_t> Weights::buckets(GroupId id) const {
+  const Group* group = find(id);
+  return group == nullptr ? std::vector<std::uint32_t>{}
+                          : held(owners(tables_, *group), group->paths.size());
+}
+
+}  // namespace hopwise::dataplane

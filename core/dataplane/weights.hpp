@@ -1,0 +1,53 @@
+// Weights as buckets: what each group's shares should be, and the moves that bring its table there.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <vector>
+
+#include "core/dataplane/tables.hpp"
+#include "core/model/decision.hpp"
+#include "core/model/path.hpp"
+
+namespace hopwise::dataplane {
+
+/// How gently traffic moves (see Options).
+struct MovePace {
+  std::uint32_t idle_after_ms = 0;
+  std::uint32_t busy_moves = 0;
+};
+
+class Weights {
+ public:
+  Weights(Tables& tables, MovePace pace) : tables_(tables), pace_(pace) {}
+
+  /// Takes over a group whose entries are in the tables: its buckets are its weights.
+  void adopt(const Group& group);
+  /// A new group's buckets follow the kernel's weights. A known group whose paths changed keeps the
+  /// buckets of those that stay, and shares out the others in the same proportion.
+  void set(const Group& group);
+  void remove(GroupId id);
+
+  void publish(const Decision& decision, TimePoint now);
+  /// Bucket moves that were put off because their traffic was busy.
+  void sync(TimePoint now);
+
+  [[nodiscard]] const Group* find(GroupId id) const;
+  [[nodiscard]] std::vector<std::uint32_t> buckets(GroupId id) const;
+
+ private:
+  struct Shares {
+    Group group;
+    std::vector<double> weight;  // of the group's paths, in its order
+    std::vector<bool> usable;
+    bool waiting = false;
+  };
+  void replace_paths(Shares& shares, const Group& group);
+  void rebalance(Shares& shares, TimePoint now);
+
+  Tables& tables_;
+  MovePace pace_;
+  std::map<GroupId, Shares> groups_;
+};
+
+}  // namespace hopwise::dataplane
