@@ -193,7 +193,7 @@ void Steering::on_interface(const routes::Interface& interface) {
 }
 
 void Steering::on_interface_gone(std::uint32_t ifindex) {
-  on_interface({ifindex, {}, false, false, false, 0});
+  on_interface({ifindex, {}});
 }
 
 void Steering::settle_interfaces() {

@@ -5,7 +5,9 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
 #include <optional>
+#include <utility>
 #include <vector>
 
 #include "core/model/path.hpp"
@@ -37,9 +39,10 @@ class Groups {
     bool new_group = false;  // or adopted and now used for the first time
   };
   /// One more route uses this set. Weights are the first user's: a set that differs only in weights
-  /// is another group. Fails when ids run out ("256 groups in use ...").
+  /// is another group; a gateway listed twice counts once, with both weights. Fails, and changes
+  /// nothing, when the set is empty or too large, or ids run out ("256 groups in use ...").
   Result<Acquired> acquire(std::vector<WeightedNexthop> set);
-  /// One route less uses it.
+  /// One route less uses it. Throws std::logic_error when none did.
   void release(GroupId id, TimePoint now);
 
   struct Expired {
@@ -56,7 +59,52 @@ class Groups {
   [[nodiscard]] std::optional<NexthopKey> nexthop(NexthopId id) const;
 
  private:
-  // (to be completed)
+  using Set = std::vector<WeightedNexthop>;
+
+  // The ids 1..limit. Always gives the lowest free one, so that the same history gives the same
+  // ids.
+  class Ids {
+   public:
+    explicit Ids(std::uint32_t limit) : taken_(limit) {}
+    [[nodiscard]] bool free(std::uint32_t id) const;
+    [[nodiscard]] std::size_t left() const { return taken_.size() - count_; }
+    [[nodiscard]] std::size_t limit() const { return taken_.size(); }
+    std::uint32_t take();  // only while left() > 0
+    void take(std::uint32_t id);
+    void give_back(std::uint32_t id);
+
+   private:
+    std::vector<bool> taken_;
+    std::size_t count_ = 0;
+    std::size_t lowest_ = 0;  // nothing below this index is free
+  };
+
+  struct Known {
+    NexthopKey key;
+    std::size_t groups = 0;   // that contain it, used or in their grace period
+    bool introduced = false;  // its first user has been told
+    TimePoint adopted;        // counts while no group contains it
+  };
+  struct Record {
+    Group group;
+    Set set;
+    std::size_t users = 0;
+    bool introduced = false;
+    TimePoint unused_since;  // counts while users == 0
+  };
+
+  [[nodiscard]] std::optional<Error> refusal(const Set& set) const;
+  [[nodiscard]] std::optional<Set> adoptable(const Group& group) const;
+  Record& create(Set set);
+  Acquired introduce(Record& record);
+
+  Limits limits_;
+  Duration grace_;
+  Ids nexthop_ids_, group_ids_, path_ids_;
+  std::map<NexthopId, Known> nexthops_;
+  std::map<NexthopKey, NexthopId> by_key_;
+  std::map<GroupId, Record> groups_;
+  std::map<Set, GroupId> by_set_;
 };
 
 }  // namespace hopwise::routes

@@ -1,0 +1,229 @@
+#include "core/routes/groups.hpp"
+
+#include <random>
+#include <set>
+
+#include "test/catch.hpp"
+
+using namespace hopwise;
+using namespace hopwise::routes;
+using namespace std::chrono_literals;
+
+namespace {
+
+constexpr Limits kLimits{.nexthops = 8, .groups = 4, .paths = 10, .group_paths = 4, .buckets = 64};
+constexpr TimePoint kStart{1h};
+
+// The nexthop number n, in a fixed world: 10.0.0.n on interface n.
+WeightedNexthop hop(std::uint8_t n, std::uint32_t weight = 1) {
+  const std::uint8_t bytes[4] = {10, 0, 0, n};
+  return {{n, IpAddress::from_bytes(Family::v4, bytes)}, weight};
+}
+
+}  // namespace
+
+TEST_CASE("the same set in any order is the same group", "[routes]") {
+  Groups groups(kLimits);
+  const auto first = groups.acquire({hop(1), hop(2)}).value();
+  CHECK(first.new_group);
+  CHECK(first.new_nexthops.size() == 2);
+  REQUIRE(first.group.paths.size() == 2);
+  CHECK(groups.nexthop(first.group.paths[0].nexthop) == hop(1).key);
+
+  const auto again = groups.acquire({hop(2), hop(1)}).value();
+  CHECK(again.group == first.group);
+  CHECK_FALSE(again.new_group);
+  CHECK(again.new_nexthops.empty());
+  CHECK(groups.users(first.group.id) == 2);
+}
+
+TEST_CASE("a set that differs only in weights is another group of the same nexthops", "[routes]") {
+  Groups groups(kLimits);
+  const auto even = groups.acquire({hop(1), hop(2)}).value();
+  const auto odd = groups.acquire({hop(1), hop(2, 3)}).value();
+  CHECK(odd.group.id != even.group.id);
+  CHECK(odd.new_nexthops.empty());
+  CHECK(odd.group.paths[1].nexthop == even.group.paths[1].nexthop);
+  CHECK(odd.group.paths[1].id != even.group.paths[1].id);
+  CHECK(odd.group.paths[1].kernel_weight == 3);
+}
+
+TEST_CASE("a gateway listed twice is one path with both weights", "[routes]") {
+  Groups groups(kLimits);
+  const auto acquired = groups.acquire({hop(1, 2), hop(2), hop(1, 3)}).value();
+  REQUIRE(acquired.group.paths.size() == 2);
+  CHECK(acquired.group.paths[0].kernel_weight == 5);
+}
+
+TEST_CASE("an unused group keeps its ids for the grace period, and no longer", "[routes]") {
+  Groups groups(kLimits, 60s);
+  const auto first = groups.acquire({hop(1), hop(2)}).value();
+  groups.release(first.group.id, kStart);
+  CHECK(groups.expire(kStart + 59s).groups.empty());
+  const auto back = groups.acquire({hop(1), hop(2)}).value();
+  CHECK(back.group == first.group);
+  CHECK_FALSE(back.new_group);
+
+  groups.release(first.group.id, kStart + 100s);
+  const auto expired = groups.expire(kStart + 160s);
+  CHECK(expired.groups == std::vector{first.group.id});
+  CHECK(expired.nexthops.size() == 2);
+  CHECK(groups.find(first.group.id) == nullptr);
+  CHECK_FALSE(groups.nexthop(first.group.paths[0].nexthop));
+  CHECK(groups.acquire({hop(1), hop(2)}).value().new_group);
+}
+
+TEST_CASE("a nexthop outlives one of its groups while another needs it", "[routes]") {
+  Groups groups(kLimits, 60s);
+  const auto a = groups.acquire({hop(1), hop(2)}).value();
+  const auto b = groups.acquire({hop(2), hop(3)}).value();
+  groups.release(a.group.id, kStart);
+  const auto expired = groups.expire(kStart + 60s);
+  CHECK(expired.nexthops == std::vector{a.group.paths[0].nexthop});
+  CHECK(groups.nexthop(b.group.paths[0].nexthop) == hop(2).key);
+}
+
+TEST_CASE("a set that does not fit is refused with its reason and changes nothing", "[routes]") {
+  Groups groups(kLimits, 60s);
+  CHECK(groups.acquire({}).error().message == "add a group: it has no nexthops");
+  CHECK(groups.acquire({hop(1), hop(2), hop(3), hop(4), hop(5)}).error().message ==
+        "add a group: 5 nexthops, at most 4 fit (the route stays with the kernel)");
+
+  const auto first = groups.acquire({hop(1), hop(2), hop(3), hop(4)}).value();
+  (void)groups.acquire({hop(5), hop(6), hop(7), hop(8)}).value();
+  CHECK(groups.acquire({hop(1), hop(9)}).error().message ==
+        "add a group: all 8 nexthop ids are in use or in their grace period (the route stays with "
+        "the kernel)");
+  CHECK(groups.acquire({hop(1), hop(2), hop(3)}).error().message.find("all 10 path ids") !=
+        std::string::npos);
+  // Two path ids are left: nothing was lost by the refusals.
+  CHECK(groups.acquire({hop(1), hop(8)}).value().group.paths.size() == 2);
+  groups.release(first.group.id, kStart);
+  groups.expire(kStart + 60s);
+  CHECK(groups.acquire({hop(9), hop(10), hop(11)}).has_value());
+}
+
+TEST_CASE("the last group id is given out and the next is refused", "[routes]") {
+  Groups groups(kLimits);
+  for (std::uint8_t n = 1; n <= 4; ++n) CHECK(groups.acquire({hop(n), hop(5)}).has_value());
+  CHECK(groups.acquire({hop(6)}).error().message.find("all 4 group ids") != std::string::npos);
+}
+
+TEST_CASE("an adopted group takes its old ids again", "[routes]") {
+  Groups before(kLimits);
+  (void)before.acquire({hop(7), hop(8)}).value();
+  const auto old = before.acquire({hop(1), hop(2, 3)}).value();
+
+  Groups after(kLimits, 60s);
+  after.adopt(old.new_nexthops, {old.group}, kStart);
+  CHECK(after.users(old.group.id) == 0);
+  const auto other = after.acquire({hop(3), hop(4)}).value();
+  const auto again = after.acquire({hop(2, 3), hop(1)}).value();
+  CHECK(again.group == old.group);
+  CHECK(again.new_group);
+  CHECK(again.new_nexthops == old.new_nexthops);
+  CHECK(other.group.id != old.group.id);
+  CHECK(after.expire(kStart + 61s).groups.empty());
+}
+
+TEST_CASE("what was adopted and never came back is freed after the grace period", "[routes]") {
+  Groups before(kLimits);
+  const auto old = before.acquire({hop(1), hop(2)}).value();
+  Groups after(kLimits, 60s);
+  auto nexthops = old.new_nexthops;
+  nexthops.emplace_back(NexthopId{7}, hop(9).key);
+  after.adopt(nexthops, {old.group}, kStart);
+  CHECK(after.expire(kStart + 59s).nexthops.empty());
+  const auto expired = after.expire(kStart + 60s);
+  CHECK(expired.groups == std::vector{old.group.id});
+  CHECK(expired.nexthops.size() == 3);
+}
+
+TEST_CASE("contradictory adoptions are ignored", "[routes]") {
+  Groups groups(kLimits);
+  const auto group = [](std::uint32_t id, std::vector<Path> paths) {
+    return Group{GroupId{id}, std::move(paths)};
+  };
+  const auto path = [](std::uint32_t id, std::uint32_t nexthop, std::uint32_t weight = 1) {
+    return Path{PathId{id}, NexthopId{nexthop}, weight};
+  };
+  groups.adopt(
+      {{NexthopId{1}, hop(1).key},
+       {NexthopId{2}, hop(2).key},
+       {NexthopId{2}, hop(3).key},   // id taken
+       {NexthopId{3}, hop(1).key},   // key known
+       {NexthopId{0}, hop(4).key},   // no id
+       {NexthopId{9}, hop(5).key}},  // beyond the limit
+      {group(1, {path(1, 1), path(2, 2)}), group(1, {path(3, 1), path(4, 2, 2)}),  // id taken
+       group(2, {path(3, 1), path(4, 2)}),                                         // the same set
+       group(2, {path(2, 1), path(4, 2, 2)}),                                      // path id taken
+       group(2, {path(3, 1), path(3, 2, 2)}),                                      // path id twice
+       group(2, {path(3, 1), path(4, 3)}),      // unknown nexthop
+       group(2, {path(3, 1), path(4, 1)}),      // nexthop twice
+       group(2, {path(3, 2), path(4, 1)}),      // out of order
+       group(2, {path(3, 1), path(4, 2, 0)}),   // no weight
+       group(2, {path(3, 1), path(11, 2, 2)}),  // beyond the limit
+       group(2, {}), group(5, {path(3, 1)})},
+      kStart);
+  CHECK(groups.find(GroupId{1}));
+  CHECK_FALSE(groups.find(GroupId{2}));
+  CHECK_FALSE(groups.find(GroupId{5}));
+  CHECK(groups.nexthop(NexthopId{2}) == hop(2).key);
+  CHECK_FALSE(groups.nexthop(NexthopId{3}));
+}
+
+TEST_CASE("releasing what no route uses is a broken invariant", "[routes]") {
+  Groups groups(kLimits);
+  CHECK_THROWS_AS(groups.release(GroupId{1}, kStart), std::logic_error);
+  const auto acquired = groups.acquire({hop(1)}).value();
+  groups.release(acquired.group.id, kStart);
+  CHECK_THROWS_AS(groups.release(acquired.group.id, kStart), std::logic_error);
+}
+
+TEST_CASE("ids stay unique and within limits through any history", "[routes][property]") {
+  const auto seed = GENERATE(range(1U, 21U));
+  std::mt19937 random(seed);
+  Groups groups(kLimits, 10s);
+  std::map<GroupId, Group> used;  // groups with users
+  std::map<GroupId, std::size_t> users;
+  std::map<NexthopId, NexthopKey> nexthops;  // as the data plane would hold them
+  TimePoint now = kStart;
+  for (int step = 0; step < 2000; ++step) {
+    now += std::chrono::seconds(random() % 4);
+    if (random() % 2 == 0) {
+      std::vector<WeightedNexthop> set;
+      for (auto n = random() % 6; n > 0; --n)
+        set.push_back(hop(static_cast<std::uint8_t>(1 + random() % 12), 1 + random() % 2));
+      if (const auto acquired = groups.acquire(set)) {
+        if (!acquired->new_group) CHECK(groups.find(acquired->group.id));
+        for (const auto& [id, key] : acquired->new_nexthops) {
+          REQUIRE((raw(id) >= 1 && raw(id) <= kLimits.nexthops));
+          REQUIRE(nexthops.emplace(id, key).second);
+        }
+        used[acquired->group.id] = acquired->group;
+        ++users[acquired->group.id];
+      }
+    } else if (!used.empty()) {
+      const auto victim = std::next(used.begin(), static_cast<long>(random() % used.size()));
+      groups.release(victim->first, now);
+      if (--users[victim->first] == 0) used.erase(victim);
+    }
+    const auto expired = groups.expire(now);
+    for (const GroupId id : expired.groups) REQUIRE_FALSE(used.contains(id));
+    for (const NexthopId id : expired.nexthops) REQUIRE(nexthops.erase(id) == 1);
+
+    std::set<PathId> paths;
+    REQUIRE(used.size() <= kLimits.groups);
+    for (const auto& [id, group] : used) {
+      REQUIRE((raw(id) >= 1 && raw(id) <= kLimits.groups));
+      REQUIRE(*groups.find(id) == group);
+      REQUIRE(groups.users(id) == users[id]);
+      for (const Path& path : group.paths) {
+        REQUIRE((raw(path.id) >= 1 && raw(path.id) <= kLimits.paths));
+        REQUIRE(paths.insert(path.id).second);
+        REQUIRE(nexthops.contains(path.nexthop));
+        REQUIRE(groups.nexthop(path.nexthop) == nexthops[path.nexthop]);
+      }
+    }
+  }
+}
