@@ -3,11 +3,11 @@
 // One raw socket a family serves all targets. Each probe carries the fwmark of its nexthop's rule
 // and table (probes/binding.hpp), so it leaves by that interface and gateway and no other. It emits
 // a Sample for every reply, every provisional loss, and every reply that comes late. Runs on one
-// io_context; call it from there only.
+// io_context; call it from there only,
+// and not from within on_sample.
 #pragma once
 
 #include <boost/asio/io_context.hpp>
-#include <cstdint>
 #include <functional>
 #include <memory>
 #include <string>
@@ -17,24 +17,9 @@
 #include "core/model/result.hpp"
 #include "core/model/sample.hpp"
 #include "core/model/status.hpp"
+#include "probes/options.hpp"
 
 namespace hopwise::probes {
-
-struct Options {
-  Duration interval = std::chrono::milliseconds(200);
-  /// While a nexthop is suspicious: after a loss or a step in delay, or when the engine says so.
-  Duration suspicious_interval = std::chrono::milliseconds(50);
-  Duration suspicious_for = std::chrono::seconds(3);
-  /// A probe is provisionally lost after max(this, 2 x srtt, srtt + 4 x rttvar) (as RFC 6298).
-  Duration min_timeout = std::chrono::milliseconds(100);
-  Duration max_timeout = std::chrono::seconds(1);
-  /// A reply is still recognised, as late, this long after the probe left.
-  Duration late_within = std::chrono::seconds(10);
-  std::uint32_t payload_bytes = 32;
-  /// fwmark = table = mark_base + nexthop id; the rules stand at rule_priority.
-  std::uint32_t mark_base = 0x68770000;
-  std::uint32_t rule_priority = 5200;
-};
 
 struct Target {
   Nexthop nexthop;
@@ -50,11 +35,14 @@ class Prober {
                                               OnSample on_sample);
   ~Prober();  // removes the rules and tables
 
-  /// Starts probing a nexthop, or replaces its anchors. Probes wait until set_ready(true).
+  /// Starts probing a nexthop, or replaces its anchors; those that stay keep what they know. It is
+  /// not ready: samples wait until set_ready(true). After an error in binding it to the nexthop the
+  /// target is kept but its probes do not leave; they are counted as unsent, and the binding is
+  /// tried again with each.
   Result<> set_target(const Target& target);
   void remove_target(NexthopId id);
   /// False while link or neighbour are down: probing goes on only to bring the neighbour back (one
-  /// probe an interval), and yields no samples.
+  /// probe an interval and anchor), and yields no samples. Probes that are out become void.
   void set_ready(NexthopId id, bool ready);
   void set_suspicious(NexthopId id, bool suspicious);
   /// New intervals and timeouts for all targets (marks and priority need a restart).
@@ -64,8 +52,8 @@ class Prober {
 
  private:
   struct Impl;
-  explicit Prober(std::unique_ptr<Impl> impl);
-  std::unique_ptr<Impl> impl_;
+  explicit Prober(std::shared_ptr<Impl> impl);
+  std::shared_ptr<Impl> impl_;  // what waits in the io_context holds it weakly
 };
 
 /// Removes every rule and table entry that hopwise ever left in this network namespace. Returns a

@@ -1,0 +1,59 @@
+// Binds probes to nexthops in the kernel: a mark leads to a table that holds one default route.
+//
+//   rule  PRIORITY      fwmark BASE+id          -> table BASE+id
+//   table BASE+id       default via GATEWAY dev INTERFACE onlink
+//   rule  PRIORITY + 1  fwmark BASE/0xffff0000  -> unreachable
+//
+// SO_BINDTODEVICE would name an interface but no gateway, and several gateways may share one. The
+// last rule is the guard: when a table is empty, as when its interface went down, its probes are
+// refused; they never fall through to the main table and measure another path.
+//
+// Rules and routes carry our own protocol number, by which the leftovers of a dead daemon are
+// known.
+#pragma once
+
+#include <memory>
+#include <set>
+#include <string>
+#include <utility>
+
+#include "core/model/path.hpp"
+#include "core/netlink/socket.hpp"
+#include "probes/options.hpp"
+
+namespace hopwise::probes {
+
+/// rtm_protocol and FRA_PROTOCOL of all that hopwise puts into the kernel's routing.
+inline constexpr std::uint8_t kRouteProtocol = 104;
+
+class Binding {
+ public:
+  /// Clears what a dead daemon left.
+  static Result<std::unique_ptr<Binding>> open(const Options& options);
+  Binding(const Binding&) = delete;
+  Binding& operator=(const Binding&) = delete;
+  ~Binding();  // removes all that it put there
+
+  /// Makes mark(nexthop.id) lead to the nexthop for packets of `family`. Again: puts back the
+  /// route, which the kernel drops with the interface's state. After an error see holds().
+  Result<> bind(const Nexthop& nexthop, Family family);
+  void unbind(NexthopId id);
+  /// Whether packets with that mark leave by the nexthop or not at all.
+  [[nodiscard]] bool holds(NexthopId id, Family family) const {
+    return bound_.contains({id, family});
+  }
+
+  [[nodiscard]] std::uint32_t mark(NexthopId id) const { return mark_base_ + raw(id); }
+
+ private:
+  Binding(netlink::Socket socket, const Options& options);
+  Result<> set_rule(const Nexthop& nexthop, Family family);
+
+  netlink::Socket socket_;
+  std::uint32_t mark_base_;
+  std::uint32_t priority_;
+  std::set<Family> guarded_;
+  std::set<std::pair<NexthopId, Family>> bound_;  // those that have a rule
+};
+
+}  // namespace hopwise::probes

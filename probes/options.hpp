@@ -1,0 +1,28 @@
+// How the prober paces its probes and what it leaves in the kernel: plain data.
+#pragma once
+
+#include <cstdint>
+
+#include "core/model/time.hpp"
+
+namespace hopwise::probes {
+
+struct Options {
+  Duration interval = std::chrono::milliseconds(200);
+  /// While a nexthop is suspicious: after a loss or a step in delay, or when the engine says so.
+  Duration suspicious_interval = std::chrono::milliseconds(50);
+  Duration suspicious_for = std::chrono::seconds(3);
+  /// A probe is provisionally lost after max(this, 2 x srtt, srtt + 4 x rttvar) (as RFC 6298).
+  Duration min_timeout = std::chrono::milliseconds(100);
+  Duration max_timeout = std::chrono::seconds(1);
+  /// A reply is still recognised, as late, this long after the probe left.
+  Duration late_within = std::chrono::seconds(10);
+  /// 20 to 8192: a tag of 18 bytes is in it.
+  std::uint32_t payload_bytes = 32;
+  /// fwmark = table = mark_base + nexthop id. Its low 16 bits are zero: one rule guards all marks.
+  /// The nexthops' rules stand at rule_priority, the guard just behind them.
+  std::uint32_t mark_base = 0x68770000;
+  std::uint32_t rule_priority = 5200;
+};
+
+}  // namespace hopwise::probes

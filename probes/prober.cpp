@@ -1,0 +1,356 @@
+// One loop. It wakes when replies are there or something is due, and then always does the same:
+// reads what came, judges deadlines, sends what is due, and sets the timer to what is due next.
+// Reading comes first, so a reply that waits in the socket is never called lost.
+#include "probes/prober.hpp"
+
+#include <algorithm>
+#include <array>
+#include <boost/asio/posix/stream_descriptor.hpp>
+#include <boost/asio/steady_timer.hpp>
+#include <cerrno>
+#include <map>
+#include <random>
+#include <set>
+#include <system_error>
+#include <variant>
+
+#include "probes/binding.hpp"
+#include "probes/echo_socket.hpp"
+#include "probes/icmp.hpp"
+#include "probes/stream.hpp"
+
+namespace hopwise::probes {
+namespace {
+
+namespace asio = boost::asio;
+using std::chrono::steady_clock;
+
+// A timer that fires this late means that the host, not the path, made replies late.
+constexpr Duration kStall = std::chrono::milliseconds(50);
+
+struct SendFailure {
+  int error = 0;
+};
+struct RefusedBy {
+  IpAddress by;
+  std::uint8_t type = 0, code = 0;
+};
+// Text only for what happens before a probe is tried; probing itself never allocates.
+using Trouble = std::variant<std::monostate, SendFailure, RefusedBy, std::string>;
+
+std::optional<std::string> text(const Trouble& trouble) {
+  if (const auto* failure = std::get_if<SendFailure>(&trouble))
+    return system_error("send probe", failure->error).message;
+  if (const auto* refused = std::get_if<RefusedBy>(&trouble))
+    return "ICMP type " + std::to_string(refused->type) + " code " + std::to_string(refused->code) +
+           " from " + refused->by.text();
+  if (const auto* unbound = std::get_if<std::string>(&trouble)) return *unbound;
+  return {};
+}
+
+// A stream and what its probes need on the wire.
+struct Flow {
+  NexthopId nexthop{};
+  IpAddress anchor;
+  EchoSocket::Route route;
+  std::uint64_t nonce = 0;
+  Stream stream;
+  Trouble trouble;
+};
+
+struct Channel {
+  Channel(asio::io_context& io, EchoSocket s) : socket(std::move(s)), readable(io, socket.fd()) {}
+  Channel(const Channel&) = delete;
+  Channel& operator=(const Channel&) = delete;
+  ~Channel() { readable.release(); }  // the socket closes it
+
+  EchoSocket socket;
+  asio::posix::stream_descriptor readable;
+};
+
+constexpr std::size_t index(Family family) {
+  return family == Family::v4 ? 0 : 1;
+}
+
+bool is_unreachable(int error) {
+  return error == ENETUNREACH || error == EHOSTUNREACH;
+}
+
+}  // namespace
+
+struct Prober::Impl : std::enable_shared_from_this<Impl> {
+  Impl(asio::io_context& context, const Options& o, OnSample callback)
+      : io(context), options(o), on_sample(std::move(callback)), timer(context) {}
+
+  Result<> open_channel(Family family);
+  Result<> bind(NexthopId id, Family family);
+  Result<> bind(const Target& target);
+  void keep_anchors(const Target& target);
+  void add_flow(const Nexthop& nexthop, const IpAddress& anchor);
+  template <class Action>
+  void each_flow(NexthopId id, Action action);
+
+  void wait_readable(Family family);
+  void turn();
+  void after_stall(Duration stall);
+  void received(const EchoSocket::Datagram& datagram);
+  Flow* flow_of(const EchoTag& tag);
+  void send(std::size_t slot, Flow& flow);
+  void report(const Flow& flow, const Verdict& verdict, TimestampSource source);
+  void arm();
+  double unit() { return std::uniform_real_distribution<>{}(chance); }
+
+  asio::io_context& io;
+  Options options;
+  OnSample on_sample;
+  std::unique_ptr<Binding> binding;
+  std::array<std::unique_ptr<Channel>, 2> channels;  // by family; IPv6 may be missing
+  std::map<NexthopId, Nexthop> nexthops;
+  std::map<NexthopId, bool> ready;
+  std::vector<std::unique_ptr<Flow>> flows;  // by slot
+  asio::steady_timer timer;
+  std::optional<TimePoint> armed;  // what the timer is set to
+  std::random_device entropy;
+  std::minstd_rand chance{entropy()};
+  std::uint16_t identifier = static_cast<std::uint16_t>(entropy());
+  std::array<std::uint8_t, kEchoHeaderBytes + kMaxPayloadBytes> message{};
+  std::function<void(const EchoSocket::Datagram&)> on_datagram =
+      [this](const EchoSocket::Datagram& datagram) { received(datagram); };
+};
+
+// --- targets -------------------------------------------------------------------------------------
+
+Result<> Prober::Impl::open_channel(Family family) {
+  auto& channel = channels[index(family)];
+  if (channel) return {};
+  auto socket = EchoSocket::open(family, identifier);
+  if (!socket) return socket.error();
+  channel = std::make_unique<Channel>(io, std::move(*socket));
+  wait_readable(family);
+  return {};
+}
+
+Result<> Prober::Impl::bind(NexthopId id, Family family) {
+  if (auto done = open_channel(family); !done) return done;
+  return binding->bind(nexthops.at(id), family);
+}
+
+Result<> Prober::Impl::bind(const Target& target) {
+  std::set<Family> families;
+  for (const IpAddress& anchor : target.anchors) families.insert(anchor.family);
+  for (const Family family : families)
+    if (auto done = bind(target.nexthop.id, family); !done) return done;
+  return {};
+}
+
+void Prober::Impl::keep_anchors(const Target& target) {
+  for (auto& flow : flows) {
+    if (!flow || flow->nexthop != target.nexthop.id) continue;
+    if (std::find(target.anchors.begin(), target.anchors.end(), flow->anchor) ==
+        target.anchors.end())
+      flow.reset();
+  }
+  for (const IpAddress& anchor : target.anchors) {
+    const bool known = std::any_of(flows.begin(), flows.end(), [&](const auto& flow) {
+      return flow && flow->nexthop == target.nexthop.id && flow->anchor == anchor;
+    });
+    if (!known) add_flow(target.nexthop, anchor);
+  }
+}
+
+void Prober::Impl::add_flow(const Nexthop& nexthop, const IpAddress& anchor) {
+  const TimePoint now = steady_clock::now();
+  auto free = std::find(flows.begin(), flows.end(), nullptr);
+  if (free == flows.end()) free = flows.emplace(flows.end());
+  const std::uint64_t nonce = std::uint64_t{entropy()} << 32U | entropy();
+  *free = std::make_unique<Flow>(Flow{nexthop.id,
+                                      anchor,
+                                      {binding->mark(nexthop.id), nexthop.key.ifindex},
+                                      nonce,
+                                      Stream(options, now),
+                                      {}});
+  (*free)->stream.set_ready(ready[nexthop.id], now);
+}
+
+template <class Action>
+void Prober::Impl::each_flow(NexthopId id, Action action) {
+  for (auto& flow : flows)
+    if (flow && flow->nexthop == id) action(*flow);
+  arm();
+}
+
+// --- the loop ------------------------------------------------------------------------------------
+
+void Prober::Impl::wait_readable(Family family) {
+  channels[index(family)]->readable.async_wait(
+      asio::posix::descriptor_base::wait_read,
+      [weak = weak_from_this(), family](const boost::system::error_code& error) {
+        const auto self = weak.lock();
+        if (error || !self) return;
+        self->turn();
+        self->wait_readable(family);
+      });
+}
+
+void Prober::Impl::turn() {
+  const TimePoint now = steady_clock::now();
+  for (auto& channel : channels)
+    if (channel) channel->socket.drain(on_datagram);
+  if (armed && now - *armed > kStall) after_stall(now - *armed);
+  for (std::size_t slot = 0; slot < flows.size(); slot++) {
+    if (!flows[slot]) continue;
+    Flow& flow = *flows[slot];
+    while (const auto lost = flow.stream.overdue(now)) report(flow, *lost, TimestampSource::user);
+    if (flow.stream.next_send() <= now) send(slot, flow);
+  }
+  arm();
+}
+
+void Prober::Impl::after_stall(Duration stall) {
+  std::array<bool, 2> overflowed{};
+  for (std::size_t i = 0; i < channels.size(); i++)
+    overflowed[i] = channels[i] && channels[i]->socket.overflowed();
+  for (auto& flow : flows) {
+    if (!flow) continue;
+    flow->stream.forgive(stall);
+    if (overflowed[index(flow->anchor.family)]) flow->stream.void_outstanding();
+  }
+}
+
+void Prober::Impl::arm() {
+  std::optional<TimePoint> due;
+  for (const auto& flow : flows)
+    if (flow && (!due || flow->stream.due() < *due)) due = flow->stream.due();
+  if (due == armed) return;
+  armed = due;
+  if (!due) {
+    timer.cancel();
+    return;
+  }
+  // What fell due only now, by a timeout that became shorter, is not a stall.
+  armed = std::max(*due, steady_clock::now());
+  timer.expires_at(*armed);
+  timer.async_wait([weak = weak_from_this()](const boost::system::error_code& error) {
+    const auto self = weak.lock();
+    if (!error && self) self->turn();
+  });
+}
+
+void Prober::Impl::received(const EchoSocket::Datagram& datagram) {
+  const Family family = datagram.from.family;
+  if (const auto tag = parse_reply(family, datagram.bytes)) {
+    Flow* flow = flow_of(*tag);
+    if (flow == nullptr) return;
+    if (const auto verdict = flow->stream.reply(tag->sequence, datagram.arrived))
+      report(*flow, *verdict, datagram.source);
+  } else if (const auto refusal = parse_refusal(family, datagram.bytes)) {
+    if (Flow* flow = flow_of(refusal->tag))
+      flow->trouble = RefusedBy{datagram.from, refusal->type, refusal->code};
+  }
+}
+
+Flow* Prober::Impl::flow_of(const EchoTag& tag) {
+  if (tag.identifier != identifier || tag.slot >= flows.size()) return nullptr;
+  Flow* flow = flows[tag.slot].get();
+  return flow != nullptr && flow->nonce == tag.nonce ? flow : nullptr;
+}
+
+void Prober::Impl::send(std::size_t slot, Flow& flow) {
+  const Family family = flow.anchor.family;
+  if (!binding->holds(flow.nexthop, family)) {
+    if (const auto bound = bind(flow.nexthop, family); !bound) {
+      flow.trouble = bound.error().message;
+      return flow.stream.unsent(steady_clock::now(), unit());
+    }
+  }
+  const std::size_t payload =
+      std::clamp<std::size_t>(options.payload_bytes, kMinPayloadBytes, kMaxPayloadBytes);
+  const std::span bytes = std::span(message).first(kEchoHeaderBytes + payload);
+  build_request(family,
+                {identifier, flow.stream.sequence(), static_cast<std::uint32_t>(slot), flow.nonce},
+                bytes);
+  EchoSocket& socket = channels[index(family)]->socket;
+  TimePoint at = steady_clock::now();
+  int error = socket.send(flow.anchor, flow.route, bytes);
+  // The kernel drops routes when an interface goes down, and does not put them back.
+  if (is_unreachable(error) && bind(flow.nexthop, family)) {
+    at = steady_clock::now();
+    error = socket.send(flow.anchor, flow.route, bytes);
+  }
+  if (error == 0) return flow.stream.sent(at, unit());
+  flow.trouble = SendFailure{error};
+  flow.stream.unsent(at, unit());
+}
+
+void Prober::Impl::report(const Flow& flow, const Verdict& verdict, TimestampSource source) {
+  on_sample({flow.nexthop, flow.anchor, verdict.outcome, verdict.sent, steady_clock::now(),
+             verdict.rtt, source});
+}
+
+// --- the public face -----------------------------------------------------------------------------
+
+Prober::Prober(std::shared_ptr<Impl> impl) : impl_(std::move(impl)) {}
+Prober::~Prober() = default;
+
+Result<std::unique_ptr<Prober>> Prober::open(asio::io_context& io, const Options& options,
+                                             OnSample on_sample) {
+  auto impl = std::make_shared<Impl>(io, options, std::move(on_sample));
+  auto binding = Binding::open(options);
+  if (!binding) return binding.error();
+  impl->binding = std::move(*binding);
+  if (auto done = impl->open_channel(Family::v4); !done) return done.error();
+  // A kernel without IPv6 is no fault until an IPv6 anchor is named: set_target() says it then.
+  (void)impl->open_channel(Family::v6);
+  return std::unique_ptr<Prober>(new Prober(std::move(impl)));
+}
+
+Result<> Prober::set_target(const Target& target) {
+  const NexthopId id = target.nexthop.id;
+  const auto known = impl_->nexthops.find(id);
+  if (known != impl_->nexthops.end() && known->second.key != target.nexthop.key) remove_target(id);
+  impl_->nexthops[id] = target.nexthop;
+  const auto bound = impl_->bind(target);
+  impl_->keep_anchors(target);
+  impl_->arm();
+  return bound;
+}
+
+void Prober::remove_target(NexthopId id) {
+  for (auto& flow : impl_->flows)
+    if (flow && flow->nexthop == id) flow.reset();
+  impl_->binding->unbind(id);
+  impl_->nexthops.erase(id);
+  impl_->ready.erase(id);
+  impl_->arm();
+}
+
+void Prober::set_ready(NexthopId id, bool ready) {
+  if (!impl_->nexthops.contains(id)) return;
+  impl_->ready[id] = ready;
+  impl_->each_flow(id, [&](Flow& flow) { flow.stream.set_ready(ready, steady_clock::now()); });
+}
+
+void Prober::set_suspicious(NexthopId id, bool suspicious) {
+  impl_->each_flow(
+      id, [&](Flow& flow) { flow.stream.set_suspicious(suspicious, steady_clock::now()); });
+}
+
+void Prober::reconfigure(const Options& options) {
+  impl_->options = options;
+  for (auto& flow : impl_->flows)
+    if (flow) flow->stream.reconfigure(options);
+  impl_->arm();
+}
+
+std::vector<ProbeStatus> Prober::status() const {
+  std::vector<ProbeStatus> all;
+  for (const auto& flow : impl_->flows) {
+    if (!flow) continue;
+    const Stream::Counters& c = flow->stream.counters();
+    all.push_back({flow->nexthop, flow->anchor, flow->stream.suspicious(steady_clock::now()),
+                   c.sent, c.received, c.lost, c.late, c.duplicate, c.unsent, text(flow->trouble)});
+  }
+  return all;
+}
+
+}  // namespace hopwise::probes
