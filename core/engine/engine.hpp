@@ -27,7 +27,9 @@ struct Options {
   Duration fast_tau = std::chrono::seconds(2);      // EWMA time constant of alarms
   Duration slow_tau = std::chrono::seconds(20);     // of scores
   Duration base_window = std::chrono::minutes(10);  // lowest RTT is remembered this long
-  Duration loss_window = std::chrono::seconds(20);
+  Duration loss_window = std::chrono::seconds(20);  // loss for alarms
+  Duration score_loss_window =
+      std::chrono::minutes(2);  // for scores: 20 s cannot tell 3 % from 0.5 %
   // Cost: weights of delay, queueing, loss and jitter, and where each saturates
   double delay_weight = 1.0;
   double queue_weight = 0.5;

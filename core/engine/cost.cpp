@@ -1,0 +1,51 @@
+#include "core/engine/cost.hpp"
+
+#include <algorithm>
+#include <cmath>
+
+namespace hopwise::engine {
+namespace {
+
+constexpr double kQuietQueueMs = 5;  // below, a queue is jitter
+constexpr double kQuietLoss = 0.01;  // below, loss is weather
+
+double saturated(double x) {
+  return std::clamp(x, 0.0, 1.0);
+}
+
+double delay_range_ms(const Options& o) {
+  return std::max(milliseconds(o.delay_limit - o.delay_floor), 1.0);
+}
+
+}  // namespace
+
+double score_cost(const Reading& r, const Options& o) {
+  const double queue = std::max(0.0, r.rtt_ms - r.base_ms);
+  const double loss_range = std::max(o.loss_limit - kQuietLoss, 1e-3);
+  return o.delay_weight * saturated((r.base_ms - milliseconds(o.delay_floor)) / delay_range_ms(o)) +
+         o.queue_weight * saturated((queue - kQuietQueueMs) / milliseconds(o.queue_limit)) +
+         o.loss_weight * saturated((r.loss - kQuietLoss) / loss_range) +
+         o.jitter_weight * saturated(r.jitter_ms / milliseconds(o.jitter_limit));
+}
+
+double score_band(const Reading& better, const Reading& other, const Options& o) {
+  // 2 sigma / sqrt n of the difference of two means; a mean deviation is 0.8 sigma.
+  const double noise = 2 * std::hypot(better.jitter_ms / std::sqrt(better.samples),
+                                      other.jitter_ms / std::sqrt(other.samples));
+  const double delay =
+      std::max({o.dead_band * better.rtt_ms, milliseconds(o.dead_band_delay), 1.25 * noise});
+  return o.delay_weight * delay / delay_range_ms(o) +
+         o.jitter_weight * noise / milliseconds(o.jitter_limit);
+}
+
+double alarm_cost(const Reading& r, const Options& o) {
+  const double delay = std::max(0.0, r.recent_ms - milliseconds(o.delay_floor)) / delay_range_ms(o);
+  return o.delay_weight * delay + o.loss_weight * r.alarm_loss / o.loss_limit;
+}
+
+double alarm_band(const Reading& better, const Options& o) {
+  const double delay = std::max(o.dead_band * better.recent_ms, milliseconds(o.dead_band_delay));
+  return o.delay_weight * delay / delay_range_ms(o);
+}
+
+}  // namespace hopwise::engine

@@ -1,0 +1,98 @@
+// The engine: routes samples to nexthops and nexthops to groups. The way of a decision is
+// estimator.cpp -> tracked_nexthop.cpp (state.cpp) -> group_law.cpp (cost.cpp, weights.cpp).
+//
+// One pass over the nexthops and one over the groups for each decide(); order is by id, so the
+// same trace always gives the same decisions. Samples of nexthops that no group uses are ignored.
+#include "core/engine/engine.hpp"
+
+#include <algorithm>
+
+#include "core/engine/group_law.hpp"
+
+namespace hopwise::engine {
+namespace {
+
+constexpr Duration kFuture = std::chrono::seconds(10);  // a sample this far ahead is a mistake
+
+}  // namespace
+
+struct Engine::Impl {
+  explicit Impl(const Options& o) : options(o) {}
+
+  TrackedNexthop* find(NexthopId id) {
+    const auto found = nexthops.find(id);
+    return found == nexthops.end() ? nullptr : &found->second;
+  }
+  void advance_to(TimePoint t) { now = std::max(now, t); }
+
+  Options options;
+  std::map<NexthopId, TrackedNexthop> nexthops;
+  std::map<GroupId, GroupLaw> groups;
+  std::set<IpAddress> answered;  // anchors that ever answered through any nexthop
+  TimePoint now;
+};
+
+Engine::Engine(const Options& options) : impl_(std::make_unique<Impl>(options)) {}
+Engine::~Engine() = default;
+
+void Engine::reconfigure(const Options& options) {
+  impl_->options = options;
+  for (auto& [id, nexthop] : impl_->nexthops) nexthop.reconfigure(impl_->options);
+}
+
+void Engine::set_group(const Group& group, TimePoint now) {
+  impl_->advance_to(now);
+  std::vector<GroupLaw::Member> members;
+  for (const Path& path : group.paths) {
+    auto& nexthop =
+        impl_->nexthops.try_emplace(path.nexthop, path.nexthop, impl_->options).first->second;
+    members.push_back({path, &nexthop});
+  }
+  impl_->groups.try_emplace(group.id, group.id, impl_->options).first->second.set_paths(members);
+}
+
+void Engine::remove_group(GroupId id) {
+  const auto found = impl_->groups.find(id);
+  if (found == impl_->groups.end()) return;
+  found->second.clear();
+  impl_->groups.erase(found);
+}
+
+void Engine::remove_nexthop(NexthopId id) {
+  const TrackedNexthop* nexthop = impl_->find(id);
+  if (nexthop && nexthop->groups == 0) impl_->nexthops.erase(id);
+}
+
+void Engine::observe(const Sample& sample) {
+  TrackedNexthop* nexthop = impl_->find(sample.nexthop);
+  if (!nexthop || nexthop->groups == 0 || sample.known > impl_->now + kFuture) return;
+  nexthop->observe(sample, impl_->answered);
+}
+
+void Engine::observe(const NexthopEvent& event) {
+  // The kernel's word may come before the first route over the nexthop.
+  auto& nexthop =
+      impl_->nexthops.try_emplace(event.nexthop, event.nexthop, impl_->options).first->second;
+  nexthop.observe(event, impl_->now);
+}
+
+std::vector<Decision> Engine::decide(TimePoint now) {
+  impl_->advance_to(now);
+  for (auto& [id, nexthop] : impl_->nexthops) nexthop.advance(impl_->now, impl_->answered);
+  std::vector<Decision> decisions;
+  for (auto& [id, group] : impl_->groups)
+    if (auto decision = group.decide(impl_->now)) decisions.push_back(std::move(*decision));
+  return decisions;
+}
+
+std::optional<NexthopView> Engine::nexthop(NexthopId id) const {
+  const TrackedNexthop* nexthop = impl_->find(id);
+  return nexthop ? std::optional(nexthop->view(impl_->now)) : std::nullopt;
+}
+
+std::vector<PathView> Engine::group(GroupId id) const {
+  const auto found = impl_->groups.find(id);
+  return found == impl_->groups.end() ? std::vector<PathView>{} : found->second.view();
+}
+
+}  // namespace hopwise::engine

@@ -1,0 +1,271 @@
+#include "core/engine/estimator.hpp"
+
+#include <algorithm>
+#include <cmath>
+
+namespace hopwise::engine {
+namespace {
+
+constexpr double kZ95 = 1.96;
+constexpr double kZ99 = 2.58;
+constexpr Duration kAbsurdRtt = std::chrono::minutes(1);
+constexpr Duration kReorder = std::chrono::seconds(1);  // sockets and timers tell in any order
+constexpr std::uint32_t kJudgedProbes = 30;             // fewer say nothing certain about loss
+constexpr std::uint64_t kJudgedReplies = 15;            // fewer do not tell what delay is normal
+constexpr double kChance = 1e-6;  // silence this improbable under the path's own loss is a fault
+
+double alpha(Duration gap, Duration tau, std::uint64_t n) {
+  return std::max(1 - std::exp(-seconds(gap) / seconds(tau)), 1.0 / static_cast<double>(n));
+}
+
+LossCount sum(const SlotRing<LossCount>& ring) {
+  LossCount total;
+  for (const LossCount& slot : ring.slots()) {
+    total.lost += slot.lost;
+    total.sent += slot.sent;
+  }
+  return total;
+}
+
+double certain_loss(LossCount count, double z) {
+  return count.sent < kJudgedProbes ? 0 : wilson(count.lost, count.sent, z).lower;
+}
+
+}  // namespace
+
+Interval wilson(double hits, double trials, double z) {
+  if (trials <= 0) return {};
+  const double p = std::clamp(hits / trials, 0.0, 1.0);
+  const double zz = z * z / trials;
+  const double centre = (p + zz / 2) / (1 + zz);
+  const double half = std::sqrt(p * (1 - p) * zz + zz * zz / 4) / (1 + zz);
+  return {std::max(0.0, centre - half), std::min(1.0, centre + half)};
+}
+
+Estimator::Estimator(const Options& options)
+    : options_(&options),
+      loss_(options.loss_window),
+      score_loss_(options.score_loss_window),
+      base_(options.base_window) {}
+
+void Estimator::reconfigure(const Options& options) {
+  options_ = &options;
+  const double base = base_ms();
+  loss_ = SlotRing<LossCount>(options.loss_window);
+  score_loss_ = SlotRing<LossCount>(options.score_loss_window);
+  base_ = SlotRing<std::optional<double>>(options.base_window);
+  if (replies_ > 0 && newest_) *base_.find(*newest_) = base;
+}
+
+bool Estimator::observe(const Sample& sample) {
+  if (sample.known < sample.sent || sample.sent.time_since_epoch().count() < 0) return false;
+  const bool measured = sample.outcome != Outcome::lost;
+  if (measured && (sample.rtt <= Duration::zero() || sample.rtt > kAbsurdRtt)) return false;
+  if (newest_ && sample.known < *newest_ - kReorder) return false;
+
+  const TimePoint known = newest_ ? std::max(*newest_, sample.known) : sample.known;
+  if (newest_) {
+    const double gap = std::min(seconds(known - *newest_), 10.0);
+    gap_s_ = gap_s_ == 0 ? gap : gap_s_ + 0.1 * (gap - gap_s_);
+  }
+  newest_ = known;
+
+  switch (sample.outcome) {
+    case Outcome::lost:
+      count(sample.sent, 1);
+      answered_ = good_ = 0;
+      if (heard_ && sample.sent < *heard_) break;
+      if (silent_++ == 0) silent_since_ = sample.sent;
+      break;
+    case Outcome::late:
+      take_back(sample.sent);
+      measure(sample, known);
+      answered_ = good_ = 0;
+      newest_late_sent_ = std::max(newest_late_sent_, sample.sent);
+      break;
+    case Outcome::reply:
+      count(sample.sent, 0);
+      ++answered_;
+      measure(sample, known);
+      break;
+  }
+  return true;
+}
+
+void Estimator::count(TimePoint sent, std::uint32_t lost) {
+  for (auto* ring : {&loss_, &score_loss_}) {
+    if (LossCount* slot = ring->find(sent)) {
+      slot->lost += lost;
+      ++slot->sent;
+    }
+  }
+}
+
+void Estimator::take_back(TimePoint sent) {
+  for (auto* ring : {&loss_, &score_loss_}) {
+    LossCount* slot = ring->find(sent);
+    if (slot && slot->lost > 0) --slot->lost;
+  }
+}
+
+void Estimator::measure(const Sample& sample, TimePoint known) {
+  const double rtt_ms = milliseconds(sample.rtt);
+  const Duration gap = heard_ ? known - *heard_ : Duration::zero();
+  heard_ = known;
+  silent_ = 0;
+  recent_[replies_++ % kRecent] = {rtt_ms, sample.sent};
+  if (auto* slot = base_.find(known)) *slot = std::min(slot->value_or(rtt_ms), rtt_ms);
+  high_ = replies_ >= kJudgedReplies && rtt_ms > step_limit();
+  good_ = rtt_ms <= settle_limit() ? good_ + 1 : 0;
+  if (!high_ && sample.outcome == Outcome::reply)
+    newest_good_sent_ = std::max(newest_good_sent_, sample.sent);
+  average(rtt_ms, gap);
+}
+
+void Estimator::average(double rtt_ms, Duration gap) {
+  if (replies_ <= kRecent) {  // one odd first reply must not stand for the path
+    fast_ms_ = slow_ms_ = median_recent();
+    if (replies_ == kRecent)
+      for (const Recent& r : recent_) jitter_ms_ += std::abs(r.rtt_ms - slow_ms_) / kRecent;
+    return;
+  }
+  fast_ms_ += alpha(gap, options_->fast_tau, replies_) * (rtt_ms - fast_ms_);
+  const double slow = alpha(gap, options_->slow_tau, replies_);
+  const double clipped = std::min(rtt_ms, slow_ms_ + std::max(6 * jitter_ms_, 10.0));
+  jitter_ms_ += slow * (std::abs(clipped - slow_ms_) - jitter_ms_);
+  slow_ms_ += slow * (clipped - slow_ms_);
+}
+
+double Estimator::base_ms() const {
+  std::optional<double> lowest;
+  for (const auto& slot : base_.slots())
+    if (slot) lowest = std::min(lowest.value_or(*slot), *slot);
+  return lowest.value_or(slow_ms_);
+}
+
+double Estimator::median_recent() const {
+  std::array<double, kRecent> sorted{};
+  const auto n = static_cast<std::ptrdiff_t>(std::min<std::uint64_t>(replies_, kRecent));
+  std::transform(recent_.begin(), recent_.begin() + n, sorted.begin(),
+                 [](const Recent& r) { return r.rtt_ms; });
+  std::nth_element(sorted.begin(), sorted.begin() + n / 2, sorted.begin() + n);
+  return sorted[static_cast<std::size_t>(n / 2)];
+}
+
+// A noisy path lies far above its own lowest RTT at all times: a step must also leave the noise.
+double Estimator::normal_limit() const {
+  return normal_ ? normal_->rtt_ms + 3 * normal_->jitter_ms : slow_ms_ + 3 * jitter_ms_;
+}
+
+double Estimator::step_limit() const {
+  const double base = base_ms();
+  const double step =
+      std::max(milliseconds(options_->degraded_delay), options_->degraded_ratio * base);
+  return std::max(base + step, normal_limit());
+}
+
+double Estimator::settle_limit() const {
+  const double base = base_ms();
+  const double step =
+      std::max(milliseconds(options_->degraded_delay), options_->degraded_ratio * base);
+  return std::max(base + step / 2, normal_limit());
+}
+
+void Estimator::freeze() {
+  if (!normal_) normal_ = {slow_ms_, jitter_ms_};
+}
+
+void Estimator::settle() {
+  if (normal_) jitter_ms_ = normal_->jitter_ms;
+  normal_.reset();
+  if (replies_ > 0) fast_ms_ = slow_ms_ = median_recent();
+  loss_ = SlotRing<LossCount>(options_->loss_window);
+  score_loss_ = SlotRing<LossCount>(options_->score_loss_window);
+  high_ = false;
+}
+
+void Estimator::forget_streaks() {
+  silent_ = answered_ = good_ = 0;
+  high_ = false;
+}
+
+bool Estimator::stale(TimePoint now) const {
+  if (!newest_) return true;
+  const auto limit = std::chrono::duration_cast<Duration>(
+      std::chrono::duration<double>(std::max(10 * gap_s_, 2.0)));
+  return now - *newest_ > limit;
+}
+
+bool Estimator::silent() const {
+  if (silent_ < options_->down_after) return false;
+  const LossCount all = sum(loss_);
+  const double before = all.sent - std::min(silent_, all.sent);
+  const double lost = all.lost - std::min(silent_, all.lost);
+  if (lost <= 0 || before <= 0) return true;
+  const double ratio = std::min(lost / before, 0.5);
+  return silent_ >= std::log(kChance) / std::log(ratio);
+}
+
+// Four of the last five: no spike or pair of spikes looks like that, and one lucky reply in a
+// brownout does not hide it.
+bool Estimator::stepped() const {
+  if (replies_ < kJudgedReplies) return false;
+  const double limit = step_limit();
+  return std::count_if(recent_.begin(), recent_.end(),
+                       [&](const Recent& r) { return r.rtt_ms > limit; }) >= 4;
+}
+
+bool Estimator::lossy() const {
+  return certain_loss(sum(loss_), kZ95) > options_->degraded_loss;
+}
+
+bool Estimator::calm() const {
+  return certain_loss(sum(loss_), kZ95) <= options_->degraded_loss / 2;
+}
+
+TimePoint Estimator::trouble_since() const {
+  if (silent_ > 0) return silent_since_;
+  const double limit = step_limit();
+  std::optional<TimePoint> first;
+  for (const Recent& r : recent_)
+    if (r.rtt_ms > limit) first = std::min(first.value_or(r.sent), r.sent);
+  return first ? *first : newest_.value_or(TimePoint{});
+}
+
+LossCount Estimator::losses() const {
+  return sum(loss_);
+}
+
+Estimate Estimator::estimate() const {
+  const auto duration = [](double ms) {
+    return std::chrono::duration_cast<Duration>(std::chrono::duration<double, std::milli>(ms));
+  };
+  Estimate e;
+  if (replies_ > 0) {
+    e.rtt = duration(fast_ms_);
+    e.base = duration(base_ms());
+    e.jitter = duration(jitter_ms_);
+  }
+  const LossCount count = sum(loss_);
+  e.window = count.sent;
+  e.loss = count.sent > 0 ? static_cast<double>(count.lost) / count.sent : 0;
+  e.loss_upper = wilson(count.lost, count.sent, kZ95).upper;
+  e.newest = newest_;
+  return e;
+}
+
+std::optional<Reading> Estimator::reading() const {
+  if (replies_ < kRecent) return std::nullopt;
+  Reading r;
+  r.rtt_ms = slow_ms_;
+  r.recent_ms = median_recent();
+  r.base_ms = base_ms();
+  r.jitter_ms = jitter_ms_;
+  r.loss = certain_loss(sum(score_loss_), kZ99);
+  r.alarm_loss = certain_loss(sum(loss_), kZ95);
+  const double independent = 2 * seconds(options_->slow_tau) / std::max(gap_s_, 1e-3);
+  r.samples = std::max(1.0, std::min(static_cast<double>(replies_), independent));
+  return r;
+}
+
+}  // namespace hopwise::engine

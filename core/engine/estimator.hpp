@@ -1,0 +1,148 @@
+// What the probes to one anchor through one nexthop say: delay, its base, jitter, loss, silence.
+//
+// Averages are EWMAs over real time, alpha = 1 - exp(-dt/tau), so that a change of pace changes
+// nothing: a fast one follows the path, a slow one feeds the scores and sees spikes clipped. The
+// base is the lowest RTT of a sliding window. Loss is counted by the time a probe left, so a late
+// reply takes back exactly the loss it belongs to, and is judged by Wilson's bounds, never by the
+// raw ratio. A probe is *silent* when it left after the path was last heard and was lost: only
+// silence makes a black hole; replies that come later than their deadline do not.
+#pragma once
+
+#include <array>
+#include <optional>
+
+#include "core/engine/engine.hpp"
+
+namespace hopwise::engine {
+
+struct Interval {
+  double lower = 0;
+  double upper = 1;
+};
+
+/// Wilson's score interval (1927) of a ratio, from `hits` in `trials`, at `z` standard deviations.
+Interval wilson(double hits, double trials, double z);
+
+/// The last `window` of time in equal slots, oldest forgotten first; resolution is window/20.
+template <class Slot>
+class SlotRing {
+ public:
+  static constexpr std::int64_t kSlots = 20;
+
+  explicit SlotRing(Duration window) : width_(std::max<std::int64_t>(1, window.count() / kSlots)) {}
+
+  /// The slot of `at`; null when it lies before the window. A later time moves the window.
+  Slot* find(TimePoint at) {
+    const std::int64_t number = at.time_since_epoch().count() / width_;
+    if (number > newest_ + kSlots || newest_ < 0)
+      slots_.fill({});
+    else
+      for (std::int64_t n = newest_ + 1; n <= number; ++n) slots_[n % kSlots] = {};
+    newest_ = std::max(newest_, number);
+    return number <= newest_ - kSlots || number < 0 ? nullptr : &slots_[number % kSlots];
+  }
+  [[nodiscard]] const std::array<Slot, kSlots>& slots() const { return slots_; }
+
+ private:
+  std::int64_t width_;
+  std::int64_t newest_ = -1;
+  std::array<Slot, kSlots> slots_{};
+};
+
+struct LossCount {
+  std::uint32_t lost = 0;
+  std::uint32_t sent = 0;
+};
+
+/// An anchor's figures for the cost functions. Known only after a few replies.
+struct Reading {
+  double rtt_ms = 0;      // slow average
+  double recent_ms = 0;   // median of the last few
+  double base_ms = 0;     // lowest of the base window
+  double jitter_ms = 0;   // mean deviation
+  double loss = 0;        // certain part (99 % lower bound) of the score window's ratio
+  double alarm_loss = 0;  // the same of the short window, at 95 %
+  double samples = 1;     // independent ones in the slow average
+};
+
+class Estimator {
+ public:
+  explicit Estimator(const Options& options);
+
+  /// False: the sample is impossible (time runs back, absurd RTT) and was ignored.
+  bool observe(const Sample& sample);
+  /// Windows start anew at their new lengths; averages and base stay.
+  void reconfigure(const Options& options);
+
+  /// Remembers what is normal, for as long as the path is degraded.
+  void freeze();
+  /// The path recovered: losses and averages of the fault are forgotten.
+  void settle();
+  /// Counts of consecutive outcomes start anew (the link was away).
+  void forget_streaks();
+
+  [[nodiscard]] Estimate estimate() const;
+  [[nodiscard]] std::optional<Reading> reading() const;
+
+  /// No sample for ten times the usual gap: nothing may be concluded.
+  [[nodiscard]] bool stale(TimePoint now) const;
+  [[nodiscard]] bool heard() const { return heard_.has_value(); }
+  /// More consecutive silent probes than the path's own loss explains.
+  [[nodiscard]] bool silent() const;
+  [[nodiscard]] bool stepped() const;  // delay clearly and steadily above the base
+  [[nodiscard]] bool lossy() const;    // certainly over the limit
+  [[nodiscard]] bool calm() const;     // certainly not over half of it
+  [[nodiscard]] bool suspicious() const { return silent_ > 0 || high_; }
+  [[nodiscard]] std::uint32_t silent_probes() const { return silent_; }
+  [[nodiscard]] std::uint32_t answered() const { return answered_; }  // in time, one after another
+  [[nodiscard]] std::uint32_t good() const { return good_; }  // of those, also back near the base
+  /// When the first probe left that shows the present silence or step.
+  [[nodiscard]] TimePoint trouble_since() const;
+  [[nodiscard]] TimePoint newest_good_sent() const { return newest_good_sent_; }
+  [[nodiscard]] TimePoint newest_late_sent() const { return newest_late_sent_; }
+  [[nodiscard]] LossCount losses() const;  // of the loss window
+
+ private:
+  static constexpr std::size_t kRecent = 5;
+  struct Recent {
+    double rtt_ms = 0;
+    TimePoint sent;
+  };
+  struct Normal {
+    double rtt_ms = 0;
+    double jitter_ms = 0;
+  };
+
+  void count(TimePoint sent, std::uint32_t lost);
+  void take_back(TimePoint sent);
+  void measure(const Sample& sample, TimePoint known);
+  void average(double rtt_ms, Duration gap);
+  [[nodiscard]] double base_ms() const;
+  [[nodiscard]] double median_recent() const;
+  [[nodiscard]] double step_limit() const;    // above: the delay has stepped up
+  [[nodiscard]] double settle_limit() const;  // below: it is back
+  [[nodiscard]] double normal_limit() const;
+
+  const Options* options_;
+  SlotRing<LossCount> loss_;
+  SlotRing<LossCount> score_loss_;
+  SlotRing<std::optional<double>> base_;
+  std::array<Recent, kRecent> recent_{};
+  std::uint64_t replies_ = 0;  // late ones too; the averages' start is weighed by it
+  double fast_ms_ = 0;
+  double slow_ms_ = 0;
+  double jitter_ms_ = 0;
+  double gap_s_ = 0;  // usual time between samples
+  std::optional<Normal> normal_;
+  std::optional<TimePoint> newest_;  // any sample's `known`
+  std::optional<TimePoint> heard_;   // a reply's or late reply's `known`
+  std::uint32_t silent_ = 0;
+  TimePoint silent_since_;
+  std::uint32_t answered_ = 0;
+  std::uint32_t good_ = 0;
+  bool high_ = false;  // the newest RTT was above step_limit()
+  TimePoint newest_good_sent_;
+  TimePoint newest_late_sent_;
+};
+
+}  // namespace hopwise::engine

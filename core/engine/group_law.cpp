@@ -1,0 +1,411 @@
+#include "core/engine/group_law.hpp"
+
+#include <algorithm>
+#include <cmath>
+#include <cstdio>
+#include <numeric>
+
+namespace hopwise::engine {
+namespace {
+
+constexpr double kHalfBucket = 1.0 / 2048;  // a smaller change moves nothing in the data path
+constexpr Duration kTogether = std::chrono::seconds(2);
+// How long a fault waits for the other paths to prove that they do not share it.
+constexpr Duration kDoubt = std::chrono::milliseconds(500);
+constexpr Duration kEven = std::chrono::minutes(1);  // of equal costs, before shares return
+constexpr double kTiny = 1e-6;
+constexpr double kJudgedSamples = 20;  // fewer give no score
+
+int gravity(Reason reason) {
+  switch (reason) {
+    case Reason::initial:
+      return 9;
+    case Reason::link_down:
+      return 8;
+    case Reason::neighbour_lost:
+      return 7;
+    case Reason::path_down:
+      return 6;
+    case Reason::path_degraded:
+      return 5;
+    case Reason::path_recovered:
+      return 4;
+    case Reason::no_alternative_hold:
+      return 3;
+    case Reason::all_worse_hold:
+      return 2;
+    case Reason::ramp:
+      return 1;
+    case Reason::cost:
+      return 0;
+  }
+  return 0;
+}
+
+bool in_fault(PathState state) {
+  return state == PathState::degraded || state == PathState::down;
+}
+
+}  // namespace
+
+void GroupLaw::set_paths(const std::vector<Member>& members) {
+  double kernel_total = 0;
+  for (const Member& m : members) kernel_total += std::max(m.path.kernel_weight, 1u);
+  std::vector<Share> next;
+  double kept = 0;   // wanted by the paths that stay
+  double fresh = 0;  // by the new ones
+  for (const Member& m : members) {
+    const double kernel = std::max(m.path.kernel_weight, 1u) / kernel_total;
+    const auto old = std::find_if(shares_.begin(), shares_.end(),
+                                  [&](const Share& s) { return s.nexthop == m.nexthop; });
+    Share share;
+    if (old != shares_.end()) {
+      share = *old;
+      share.wanted *= kernel / old->kernel;  // follows routing's own changes
+      kept += share.wanted;
+      shares_.erase(old);
+    } else {
+      share.usable = m.nexthop->reachable();
+      fresh += kernel;
+      ++m.nexthop->groups;
+    }
+    share.path = m.path;
+    share.nexthop = m.nexthop;
+    share.kernel = kernel;
+    next.push_back(share);
+  }
+  for (Share& share : next)
+    share.wanted = share.wanted > 0 ? share.wanted * (1 - fresh) / kept : share.kernel;
+  clear();  // of what left
+  shares_ = std::move(next);
+  changed_ = true;
+}
+
+void GroupLaw::clear() {
+  for (Share& share : shares_) {
+    set_limit(share, 1);
+    --share.nexthop->groups;
+  }
+  shares_.clear();
+}
+
+std::optional<Decision> GroupLaw::decide(TimePoint now) {
+  trigger_.reset();
+  tell_recoveries();
+  judge_usability(now);
+  judge_degraded(now);
+  free_cheapest();
+  if (!epoch_) epoch_ = now;
+  if (!trigger_ && now - *epoch_ >= options_->epoch) run_epoch(now);
+  return conclude(now);
+}
+
+// Usable is what link and neighbour allow and probes do not deny. What probes deny stays while no
+// other path is usable, and until another has had the time to prove that it does not share the
+// fault.
+void GroupLaw::judge_usability(TimePoint now) {
+  bool alternative = false;
+  for (const Share& s : shares_)
+    alternative = alternative || (s.nexthop->reachable() && s.nexthop->state() != PathState::down);
+  bool any = false;
+  for (Share& s : shares_) {
+    bool usable = s.nexthop->reachable();
+    if (usable && s.nexthop->state() == PathState::down) {
+      usable = s.usable && (!alternative || others_in_doubt(s, now));
+      if (usable && !alternative) hold(s);
+    }
+    judge_fall(s, usable);
+    any = any || s.usable;
+  }
+  if (any) return;
+  for (Share& s : shares_)  // a path that probes call dead is better than none
+    s.usable = s.nexthop->reachable();
+}
+
+void GroupLaw::judge_fall(Share& s, bool usable) {
+  if (usable == s.usable) return;
+  s.usable = usable;
+  const TrackedNexthop& n = *s.nexthop;
+  Reason reason = Reason::path_recovered;
+  if (!usable) {
+    reason = !n.link_up()              ? Reason::link_down
+             : !n.neighbour_resolved() ? Reason::neighbour_lost
+                                       : Reason::path_down;
+    if (n.state() == PathState::down) set_limit(s, floor_of(s));
+  }
+  trigger({reason, n.id(), n.evidence(), true});
+}
+
+void GroupLaw::judge_degraded(TimePoint now) {
+  for (Share& s : shares_)
+    if (s.usable && !s.limited() && s.nexthop->state() == PathState::degraded) judge_one(s, now);
+}
+
+void GroupLaw::judge_one(Share& s, TimePoint now) {
+  const bool together = all_fell_together();
+  const Share* better = together ? nullptr : better_than(s);
+  if (!better) {
+    if (!together && others_in_doubt(s, now)) return;
+    hold(s);
+    return;
+  }
+  const TrackedNexthop& other = *better->nexthop;
+  const bool proven =
+      other.state() == PathState::degraded || other.well_since(s.nexthop->fault_sent());
+  if (!proven && now - s.nexthop->health().fell_at() < kDoubt) return;
+  set_limit(s, floor_of(s));
+  char text[48];
+  std::snprintf(text, sizeof text, " better=%u better_rtt_ms=%.1f", raw(other.id()),
+                other.reading()->recent_ms);
+  trigger({Reason::path_degraded, s.nexthop->id(), s.nexthop->evidence() + text, true});
+}
+
+// True while some other path may yet turn out to share the fault of this one.
+bool GroupLaw::others_in_doubt(const Share& s, TimePoint now) const {
+  if (now - s.nexthop->health().fell_at() >= kDoubt) return false;
+  return std::none_of(shares_.begin(), shares_.end(), [&](const Share& o) {
+    if (&o == &s || !o.nexthop->reachable() || o.nexthop->state() == PathState::down) return false;
+    return !o.nexthop->probed() || !o.nexthop->reading() ||
+           o.nexthop->well_since(s.nexthop->fault_sent());
+  });
+}
+
+bool GroupLaw::all_fell_together() const {
+  int paths = 0;
+  std::optional<TimePoint> first;
+  std::optional<TimePoint> last;
+  for (const Share& s : shares_) {
+    if (!s.nexthop->reachable()) continue;
+    if (!in_fault(s.nexthop->state())) return false;
+    ++paths;
+    const TimePoint at = s.nexthop->health().fell_at();
+    first = std::min(first.value_or(at), at);
+    last = std::max(last.value_or(at), at);
+  }
+  return paths > 1 && *last - *first <= kTogether;
+}
+
+// The cheapest other path, if it is clearly cheaper right now.
+const GroupLaw::Share* GroupLaw::better_than(const Share& s) const {
+  if (!s.nexthop->reading()) return nullptr;
+  const Share* best = nullptr;
+  double lowest = alarm_cost(*s.nexthop->reading(), *options_);
+  for (const Share& o : shares_) {
+    if (&o == &s || !o.usable || o.nexthop->state() == PathState::down) continue;
+    const auto& reading = o.nexthop->reading();
+    if (!reading || alarm_cost(*reading, *options_) + alarm_band(*reading, *options_) >= lowest)
+      continue;
+    best = &o;
+    lowest = alarm_cost(*reading, *options_) + alarm_band(*reading, *options_);
+  }
+  return best;
+}
+
+void GroupLaw::tell_recoveries() {
+  for (Share& s : shares_) {
+    const bool fallen = in_fault(s.nexthop->state());
+    if (s.fallen && !fallen) {
+      s.held = false;
+      trigger({Reason::path_recovered, s.nexthop->id(), s.nexthop->evidence(), true});
+    }
+    s.fallen = fallen;
+  }
+}
+
+// Limits must leave somebody to carry the traffic: the cheapest of the least faulty.
+void GroupLaw::free_cheapest() {
+  Share* best = nullptr;
+  std::pair<bool, double> lowest;
+  for (Share& s : shares_) {
+    if (!s.usable) continue;
+    if (!s.limited()) return;
+    const auto& reading = s.nexthop->reading();
+    const std::pair rank{in_fault(s.nexthop->state()),
+                         reading ? alarm_cost(*reading, *options_) : 1e9};
+    if (!best || rank < lowest) {
+      best = &s;
+      lowest = rank;
+    }
+  }
+  if (best) set_limit(*best, 1);
+}
+
+void GroupLaw::run_epoch(TimePoint now) {
+  const double elapsed = std::min(seconds(now - *epoch_), 2 * seconds(options_->epoch));
+  epoch_ = now;
+  run_slow_law(now);
+  for (Share& s : shares_) {
+    if (!s.usable || !s.limited() || !ramp(s, options_->ramp_step * elapsed, now)) continue;
+    char text[48];
+    std::snprintf(text, sizeof text, "limit=%.3f wanted=%.3f", s.limit, s.wanted);
+    trigger({Reason::ramp, s.nexthop->id(), text, false});
+  }
+}
+
+// Up after proof; not while damped, and not onto a path that is dearer than what it would relieve.
+bool GroupLaw::ramp(Share& s, double step, TimePoint now) {
+  TrackedNexthop& n = *s.nexthop;
+  if (n.suppressed(now)) return false;
+  if (in_fault(n.state())) {
+    // Still degraded, yet all that are not limited have become clearly worse.
+    for (const Share& o : shares_)
+      if (o.usable && !o.limited() && better_than(o) != &s) return false;
+  } else if (n.probed()) {
+    if (!n.answering() || !n.reading()) return false;
+    for (const Share& o : shares_) {
+      if (&o == &s || !o.usable || o.nexthop->state() != PathState::up || !o.nexthop->reading())
+        continue;
+      const Reading& theirs = *o.nexthop->reading();
+      if (score_cost(*n.reading(), *options_) >
+          score_cost(theirs, *options_) + score_band(theirs, *n.reading(), *options_))
+        return false;
+    }
+  }
+  set_limit(s, std::min(s.limit + step, 1.0));
+  return true;
+}
+
+void GroupLaw::run_slow_law(TimePoint now) {
+  std::vector<Share*> judged;
+  const Share* cheapest = nullptr;
+  for (Share& s : shares_) {
+    const auto& reading = s.nexthop->reading();
+    const bool proven = s.nexthop->state() == PathState::up ||
+                        (s.nexthop->health().recovering() && s.nexthop->answering());
+    if (!s.usable || !proven || !reading || reading->samples < kJudgedSamples) continue;
+    judged.push_back(&s);
+    s.cost = score_cost(*reading, *options_);
+    if (!cheapest || s.cost < cheapest->cost) cheapest = &s;
+  }
+  if (judged.size() < 2) return;
+
+  const Reading& best = *cheapest->nexthop->reading();
+  const double sum = std::accumulate(judged.begin(), judged.end(), 0.0,
+                                     [](double x, const Share* s) { return x + s->wanted; });
+  std::vector<double> wanted;
+  std::vector<double> costs;
+  bool even = true;
+  const Share* dearest = nullptr;  // of those that still have something to lose
+  for (const Share* s : judged) {
+    const double band = score_band(best, *s->nexthop->reading(), *options_);
+    const double excess = s->cost - cheapest->cost;
+    even = even && excess < band / 2;
+    wanted.push_back(s->wanted / sum);
+    // What nothing distinguishes from the cheapest counts as equal to it.
+    costs.push_back(excess > band ? s->cost : cheapest->cost);
+    const bool can_lose = wanted.back() > floor_of(*s) + kHalfBucket;
+    if (excess > band && can_lose && (!dearest || s->cost > dearest->cost)) dearest = s;
+  }
+  if (!even) even_since_.reset();
+  if (even && !even_since_) even_since_ = now;
+  char text[80];
+  if (dearest) {
+    const auto next =
+        exponential_step(wanted, costs, {options_->gain, options_->max_step, options_->floor});
+    for (std::size_t i = 0; i < judged.size(); ++i) judged[i]->wanted = next[i] * sum;
+    std::snprintf(text, sizeof text, "cost=%.3f best=%.3f rtt_ms=%.1f best_rtt_ms=%.1f",
+                  dearest->cost, cheapest->cost, dearest->nexthop->reading()->rtt_ms, best.rtt_ms);
+    trigger({Reason::cost, dearest->nexthop->id(), text, false});
+  } else if (even && now - *even_since_ >= kEven) {
+    if (!return_to_routing(judged, sum)) return;
+    std::snprintf(text, sizeof text, "even_s=%.0f", seconds(now - *even_since_));
+    trigger({Reason::cost, std::nullopt, text, false});
+  }
+}
+
+// Where nothing has told paths apart for long, routing's own shares are the best guess (they may
+// stand for capacity). Five times slower than leaving them. False: they are there already.
+bool GroupLaw::return_to_routing(std::span<Share* const> judged, double sum) {
+  double kernel = 0;
+  for (const Share* s : judged) kernel += s->kernel;
+  double largest = 0;
+  for (const Share* s : judged)
+    largest = std::max(largest, std::abs(s->kernel / kernel - s->wanted / sum));
+  if (largest < kHalfBucket) return false;
+  const double part = std::min(1.0, options_->max_step / 5 / largest);
+  for (Share* s : judged) s->wanted += part * (s->kernel / kernel * sum - s->wanted);
+  return true;
+}
+
+std::vector<double> GroupLaw::weights() const {
+  std::vector<double> wanted;
+  std::vector<Bounds> bounds;
+  for (const Share& s : shares_) {
+    wanted.push_back(s.wanted);
+    bounds.push_back(s.usable ? Bounds{floor_of(s), s.limit} : Bounds{0, 0});
+  }
+  return bounded_shares(wanted, bounds);
+}
+
+// A limit above the share that a path gets anyway has done its work; so has one on a path that the
+// slow law itself has brought to the floor.
+void GroupLaw::lift_idle_limits(std::span<const double> weights) {
+  for (std::size_t i = 0; i < shares_.size(); ++i) {
+    Share& s = shares_[i];
+    if (!s.usable || !s.limited() || in_fault(s.nexthop->state())) continue;
+    if (weights[i] < s.limit - kTiny || s.wanted <= floor_of(s) + kTiny) set_limit(s, 1);
+  }
+}
+
+std::optional<Decision> GroupLaw::conclude(TimePoint now) {
+  if (changed_)
+    trigger({Reason::initial, std::nullopt, "paths=" + std::to_string(shares_.size()), true});
+  if (!trigger_) return std::nullopt;
+  const std::vector<double> next = weights();
+  lift_idle_limits(next);
+  double largest = 0;
+  for (std::size_t i = 0; i < shares_.size(); ++i)
+    largest = std::max(largest, std::abs(next[i] - shares_[i].weight));
+  if (!trigger_->told && largest < kHalfBucket) return std::nullopt;
+
+  changed_ = false;
+  Decision d{id_, now, trigger_->reason, trigger_->cause, std::move(trigger_->evidence), {}};
+  for (std::size_t i = 0; i < shares_.size(); ++i) {
+    Share& s = shares_[i];
+    const auto& reading = s.nexthop->reading();
+    d.paths.push_back({s.path.id, s.path.nexthop, s.weight, next[i], s.usable, s.nexthop->state(),
+                       reading ? score_cost(*reading, *options_) : 0});
+    s.weight = next[i];
+  }
+  return d;
+}
+
+void GroupLaw::trigger(Trigger t) {
+  const bool told = t.told || (trigger_ && trigger_->told);
+  if (!trigger_ || gravity(t.reason) > gravity(trigger_->reason)) trigger_ = std::move(t);
+  trigger_->told = told;
+}
+
+void GroupLaw::hold(Share& s) {
+  if (s.held) return;
+  s.held = true;
+  const Reason reason = all_fell_together() ? Reason::all_worse_hold : Reason::no_alternative_hold;
+  trigger({reason, s.nexthop->id(), s.nexthop->evidence(), true});
+}
+
+void GroupLaw::set_limit(Share& s, double limit) {
+  s.nexthop->limited += static_cast<int>(limit < 1) - static_cast<int>(s.limited());
+  s.limit = limit;
+}
+
+// Routing's own share may be smaller than the floor.
+double GroupLaw::floor_of(const Share& s) const {
+  return std::min(options_->floor, s.kernel);
+}
+
+std::vector<PathView> GroupLaw::view() const {
+  std::vector<PathView> paths;
+  for (const Share& s : shares_) {
+    const auto& reading = s.nexthop->reading();
+    paths.push_back({s.path.id, s.weight, s.usable, reading ? score_cost(*reading, *options_) : 0});
+  }
+  return paths;
+}
+
+std::vector<TrackedNexthop*> GroupLaw::nexthops() const {
+  std::vector<TrackedNexthop*> all;
+  for (const Share& s : shares_) all.push_back(s.nexthop);
+  return all;
+}
+
+}  // namespace hopwise::engine

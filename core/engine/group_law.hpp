@@ -1,0 +1,89 @@
+// How one group's traffic is shared: which paths are usable, how far each is limited, what the slow
+// law wants, and the decision that says so.
+//
+// Each path has a *wanted* share, which only routing and the slow law change, and a *limit*, which
+// faults lower to the floor and the ramp raises again. The weights are the wanted shares within
+// the limits, so that what a fault took comes back by itself and nothing else has to be undone.
+// Promises: weights sum to 1 (all 0 when link or neighbour leave no path usable); an unusable path
+// has weight 0; probes alone never make the last usable path unusable; nothing moves without a
+// decision, and a hold is told once.
+#pragma once
+
+#include "core/engine/tracked_nexthop.hpp"
+#include "core/engine/weights.hpp"
+
+namespace hopwise::engine {
+
+class GroupLaw {
+ public:
+  GroupLaw(GroupId id, const Options& options) : id_(id), options_(&options) {}
+
+  struct Member {
+    Path path;
+    TrackedNexthop* nexthop = nullptr;
+  };
+  /// Paths that stay keep wanted shares, in proportion; new ones start with routing's own share.
+  void set_paths(const std::vector<Member>& members);
+  void reconfigure(const Options& options) { options_ = &options; }
+
+  std::optional<Decision> decide(TimePoint now);
+
+  [[nodiscard]] std::vector<PathView> view() const;
+  [[nodiscard]] std::vector<TrackedNexthop*> nexthops() const;
+  /// Lets go of the nexthops.
+  void clear();
+
+ private:
+  struct Share {
+    Path path;
+    TrackedNexthop* nexthop = nullptr;
+    double kernel = 0;  // routing's own share
+    double wanted = 0;
+    double limit = 1;
+    double weight = 0;  // as last decided
+    double cost = 0;    // score, where the slow law judged it
+    bool usable = false;
+    bool held = false;    // this fault's hold was told
+    bool fallen = false;  // degraded or down when last seen
+    [[nodiscard]] bool limited() const { return limit < 1; }
+  };
+  /// Why a decision is made; the gravest of several is told.
+  struct Trigger {
+    Reason reason = Reason::cost;
+    std::optional<NexthopId> cause;
+    std::string evidence;
+    bool told = false;  // worth a decision even when no weight changes
+  };
+
+  void judge_usability(TimePoint now);
+  void judge_fall(Share& share, bool usable);
+  void judge_degraded(TimePoint now);
+  void judge_one(Share& share, TimePoint now);
+  void tell_recoveries();
+  void free_cheapest();
+  void run_epoch(TimePoint now);
+  bool ramp(Share& share, double step, TimePoint now);
+  void run_slow_law(TimePoint now);
+  bool return_to_routing(std::span<Share* const> judged, double sum);
+  void lift_idle_limits(std::span<const double> weights);
+  std::optional<Decision> conclude(TimePoint now);
+
+  void trigger(Trigger trigger);
+  void hold(Share& share);
+  void set_limit(Share& share, double limit);
+  [[nodiscard]] double floor_of(const Share& share) const;
+  [[nodiscard]] const Share* better_than(const Share& share) const;
+  [[nodiscard]] bool all_fell_together() const;
+  [[nodiscard]] bool others_in_doubt(const Share& share, TimePoint now) const;
+  [[nodiscard]] std::vector<double> weights() const;
+
+  GroupId id_;
+  const Options* options_;
+  std::vector<Share> shares_;
+  bool changed_ = true;                  // set_paths() was called since the last decision
+  std::optional<TimePoint> epoch_;       // when the last one ran
+  std::optional<TimePoint> even_since_;  // costs are equal
+  std::optional<Trigger> trigger_;
+};
+
+}  // namespace hopwise::engine

@@ -1,0 +1,93 @@
+#include "core/engine/weights.hpp"
+
+#include <algorithm>
+#include <cmath>
+#include <numeric>
+
+namespace hopwise::engine {
+namespace {
+
+// Slope of cost against load while nothing is known of capacities (scoring: S).
+constexpr double kSlope = 1;
+constexpr double kTiny = 1e-9;
+
+double total(std::span<const double> x) {
+  return std::accumulate(x.begin(), x.end(), 0.0);
+}
+
+// Puts the rounding error of a sum on the largest share, where it hurts no bound.
+void close_sum(std::vector<double>& shares) {
+  auto largest = std::max_element(shares.begin(), shares.end());
+  *largest += 1 - total(shares);
+}
+
+}  // namespace
+
+std::vector<double> exponential_step(std::span<const double> shares, std::span<const double> costs,
+                                     const StepLimits& limits) {
+  const std::size_t n = shares.size();
+  std::vector<double> next(shares.begin(), shares.end());
+  if (n < 2) return next;
+
+  double mean = 0;
+  double spread = 0;
+  for (std::size_t i = 0; i < n; ++i) {
+    mean += shares[i] * costs[i];
+    spread += shares[i] * (1 - shares[i]) / 2;
+  }
+  const double eta = limits.gain / (std::max(spread, limits.floor / 2) * kSlope);
+  for (std::size_t i = 0; i < n; ++i)
+    next[i] = shares[i] * std::exp(std::clamp(-eta * (costs[i] - mean), -20.0, 20.0));
+  const double sum = total(next);
+  std::vector<Bounds> bounds(n);
+  for (std::size_t i = 0; i < n; ++i) {
+    next[i] = std::max(next[i] / sum, kTiny);
+    bounds[i] = {std::min(limits.floor, shares[i]), 1};
+  }
+  next = bounded_shares(next, bounds);
+
+  double largest = 0;
+  for (std::size_t i = 0; i < n; ++i) largest = std::max(largest, std::abs(next[i] - shares[i]));
+  if (largest > limits.max_step)
+    for (std::size_t i = 0; i < n; ++i)
+      next[i] = shares[i] + (next[i] - shares[i]) * limits.max_step / largest;
+  close_sum(next);
+  return next;
+}
+
+std::vector<double> bounded_shares(std::span<const double> wanted, std::span<const Bounds> bounds) {
+  const std::size_t n = wanted.size();
+  std::vector<double> shares(n, 0.0);
+  double lower = 0;
+  double upper = 0;
+  for (const Bounds& b : bounds) {
+    lower += std::min(b.lower, b.upper);
+    upper += b.upper;
+  }
+  if (upper <= 0) return shares;
+  const double give = upper < 1 ? 1 / upper : 1;    // upper bounds that cannot reach 1
+  const double shrink = lower > 1 ? 1 / lower : 1;  // lower bounds that exceed it
+  const auto fill = [&](double k) {
+    double sum = 0;
+    for (std::size_t i = 0; i < n; ++i) {
+      const double high = bounds[i].upper * give;
+      const double low = std::min(bounds[i].lower * shrink, high);
+      shares[i] = std::clamp(k * std::max(wanted[i], kTiny), low, high);
+      sum += shares[i];
+    }
+    return sum;
+  };
+  // The sum grows with k: bisect, in the exponent first because k may be large.
+  double low = 0;
+  double high = 1;
+  while (fill(high) < 1 - kTiny && high < 2 / kTiny) high *= 2;
+  for (int i = 0; i < 60; ++i) {
+    const double middle = (low + high) / 2;
+    (fill(middle) < 1 ? low : high) = middle;
+  }
+  fill(high);
+  close_sum(shares);
+  return shares;
+}
+
+}  // namespace hopwise::engine

@@ -1,0 +1,32 @@
+// The arithmetic of shares: one step of the slow law, and the shares that limits leave over.
+// Every result sums to 1 (or is all 0 where nothing may carry traffic) and respects its bounds.
+#pragma once
+
+#include <span>
+#include <vector>
+
+namespace hopwise::engine {
+
+struct StepLimits {
+  double gain = 0.25;      // of the stability margin
+  double max_step = 0.02;  // no share moves further
+  double floor = 0.01;     // no share falls below (nor further, if it already lies there)
+};
+
+/// One epoch of exponential weights (Littlestone & Warmuth 1994), w'_i ~ w_i exp(-eta (c_i - c)),
+/// with the gain scheduled by how far the shares are from the corners, eta = gain / v(w): a
+/// difference in cost moves the same share per epoch wherever the shares stand.
+std::vector<double> exponential_step(std::span<const double> shares, std::span<const double> costs,
+                                     const StepLimits& limits);
+
+struct Bounds {
+  double lower = 0;
+  double upper = 1;
+};
+
+/// The shares nearest in proportion to `wanted` (> 0) within `bounds`: w_i = clamp(k wanted_i) for
+/// the one k that sums to 1. An upper bound of 0 excludes; where the upper bounds leave no way to
+/// reach 1 they give way in proportion, and so do lower bounds that exceed it.
+std::vector<double> bounded_shares(std::span<const double> wanted, std::span<const Bounds> bounds);
+
+}  // namespace hopwise::engine
