@@ -18,7 +18,8 @@
 //                                                       ::1 (anchor) ::9 ::10
 //   AS numbers         router 65000, upstream i 65100 + i
 //
-// Whatever ends the process that holds the lab, SIGKILL too, ends everything in it: see reaper.hpp.
+// Whatever ends the process that holds the lab, SIGKILL too, ends everything in it: see
+// last_will.hpp.
 #pragma once
 
 #include <filesystem>

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "core/model/result.hpp"
+#include "test/lab/last_will.hpp"
 
 namespace hopwise::lab {
 
@@ -17,9 +18,9 @@ class Namespace {
  public:
   /// Makes "hw<pid>-<label>" with its loopback up. Fails when that name exists.
   static Result<Namespace> create(const std::string& label);
-  Namespace(Namespace&& other) noexcept : name_(std::exchange(other.name_, {})) {}
-  Namespace& operator=(Namespace&& other) noexcept;
-  ~Namespace();  // kills whatever still runs inside, then removes it
+
+  // When it ends, whatever still runs inside is killed, and then it is removed; also when the
+  // process that made it ends by SIGKILL.
 
   /// As `ip netns` knows it.
   [[nodiscard]] const std::string& name() const { return name_; }
@@ -36,9 +37,6 @@ class Namespace {
   /// `key` as in sysctl(8), with slashes for dots: "net/ipv4/ip_forward".
   Result<> sysctl(const std::string& key, const std::string& value) const;
 
-  /// Moves the calling thread inside, for good. Give it a thread of its own; see thread().
-  Result<> enter() const;
-
   /// A thread that runs `work()` inside. Throws in that thread (which ends the process) should the
   /// namespace be gone.
   template <class Work>
@@ -53,9 +51,11 @@ class Namespace {
   [[nodiscard]] std::string path() const { return "/run/netns/" + name_; }
 
  private:
-  explicit Namespace(std::string name) : name_(std::move(name)) {}
+  Namespace(std::string name, LastWill will) : name_(std::move(name)), will_(std::move(will)) {}
   static Result<> enter(const std::string& path);
+
   std::string name_;
+  LastWill will_;
 };
 
 /// One end of a link.
