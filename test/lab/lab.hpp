@@ -1,0 +1,133 @@
+// The lab: a router with several upstreams to one service, out of namespaces and real daemons.
+//
+//   client --veth-- router --veth-- upstream 0 ==emulated link== server
+//          lan0/eth0      \  wan0/eth0        core/core0        /
+//                          \--veth-- upstream 1 ==emulated====/
+//                            wan1/eth0          core/core1
+//
+// The emulated links lie beyond the first hop: the kernel and BGP of the router see nothing of
+// their delay and loss. The server answers every flow by the link on which it last came, so that
+// a path is measured and used both ways. Everything is IPv4 and IPv6.
+//
+//   client LAN         10.10.0.0/24   fd00:10::/64      router .1 ::1, client .2 ::2
+//   WAN i              10.99.i.0/30   fd00:99:i::/64    router .1 ::1 fe80::1, upstream .2 ::2
+//                                                       fe80::2
+//   shared WAN         10.99.0.0/24   fd00:99::/64      router .1 ::1, upstream i .(i+2) ::(i+2)
+//   core i             10.98.i.0/30   fd00:98:i::/64    upstream .1 ::1, server .2 ::2
+//   service prefixes   203.0.113.0/24 2001:db8:113::/48 on the server's lo: .1 (anchor) .9 .10,
+//                                                       ::1 (anchor) ::9 ::10
+//   AS numbers         router 65000, upstream i 65100 + i
+//
+// Whatever ends the process that holds the lab, SIGKILL too, ends everything in it: see
+// last_will.hpp.
+#pragma once
+
+#include <filesystem>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "core/model/address.hpp"
+#include "core/model/result.hpp"
+#include "core/model/time.hpp"
+#include "test/lab/link.hpp"
+#include "test/lab/namespace.hpp"
+#include "test/lab/process.hpp"
+
+namespace hopwise::lab {
+
+enum class Daemon : std::uint8_t { none, frr, bird };  // none: fixed routes by `ip route`
+
+/// Where the upstreams' gateways are, seen from the router.
+enum class Wan : std::uint8_t {
+  separate,  // one interface each: wan0, wan1, ...
+  shared,    // all on wan0, behind a bridge: an exchange's LAN
+};
+
+struct UpstreamSpec {
+  std::string name;
+  Daemon daemon = Daemon::frr;
+  Impairment impairment;  // of its emulated link, both directions
+};
+
+struct Topology {
+  std::vector<UpstreamSpec> upstreams;  // 1 to 8
+  Daemon router = Daemon::frr;
+  Wan wan = Wan::separate;
+};
+
+enum class LinkState : std::uint8_t { up, down };
+
+inline constexpr const char* kService4 = "203.0.113.9";
+inline constexpr const char* kService6 = "2001:db8:113::9";
+inline constexpr const char* kAnchor4 = "203.0.113.1";
+inline constexpr const char* kAnchor6 = "2001:db8:113::1";
+
+/// How to start hopwise in the router.
+struct HopwiseRun {
+  std::filesystem::path binary;
+  std::optional<std::string> config;   // JSON text; empty: no configuration file at all
+  std::vector<std::string> arguments;  // more, after `run`
+};
+
+class Lab {
+ public:
+  /// Builds everything and waits until the router's kernel has the multipath routes of both
+  /// families with every upstream. The error says what is missing, with the daemons' last words.
+  static Result<std::unique_ptr<Lab>> open(const Topology& topology);
+  ~Lab();
+
+  [[nodiscard]] const Topology& topology() const;
+  [[nodiscard]] const Namespace& client() const;
+  [[nodiscard]] const Namespace& router() const;
+  [[nodiscard]] const Namespace& server() const;
+  [[nodiscard]] const Namespace& upstream(std::size_t i) const;
+
+  /// Temporary; holds configurations and logs, and goes with the lab.
+  [[nodiscard]] const std::filesystem::path& folder() const;
+
+  /// The router's interface towards upstream i: "wan<i>", or "wan0" for all on a shared LAN.
+  [[nodiscard]] std::string wan_device(std::size_t i) const;
+  /// Upstream i's gateway, as the router's kernel has it in the service prefix's route now (IPv6:
+  /// mostly a link-local address); an error while routing does not offer upstream i.
+  [[nodiscard]] Result<IpAddress> gateway(std::size_t i, Family family) const;
+  /// Which upstreams the router's kernel has in the service prefix's route, ascending.
+  [[nodiscard]] std::vector<std::size_t> offered(Family family) const;
+  /// Waits until offered() of both families is `upstreams` (ascending).
+  Result<> wait_until_offered(const std::vector<std::size_t>& upstreams, Duration timeout) const;
+
+  /// Upstream i's emulated link: set, get and counters are the relay's; forward is to the server.
+  [[nodiscard]] Relay& relay();
+  [[nodiscard]] LinkId core_link(std::size_t i) const;
+
+  /// What upstream i says by BGP of the service prefixes (with no daemon on either side: the
+  /// router's fixed route). They return before the router has heard: use wait_until_offered().
+  Result<> withdraw(std::size_t i);
+  Result<> announce(std::size_t i);
+  /// The upstream's end of the WAN link. On separate WANs the router loses its carrier.
+  Result<> set_wan_link(std::size_t i, LinkState state);
+
+  /// Starts a program in `where`; its output goes to folder()/<log>.log.
+  Result<Process> start(const Namespace& where, const std::vector<std::string>& argv,
+                        const std::string& log);
+
+  /// `hopwise run` in the router; its log is folder()/hopwise.log. Does not wait until it is ready.
+  Result<Process> start_hopwise(const HopwiseRun& run);
+  /// Where the configuration of the newest start_hopwise() is, for a reload.
+  [[nodiscard]] std::filesystem::path hopwise_config() const { return folder() / "hopwise.json"; }
+  /// Replaces that file. `api.socket` becomes folder()/hopwise.sock when the text names none.
+  Result<> write_hopwise_config(const std::string& text);
+  /// The socket of that configuration; hopwise's own default without one.
+  [[nodiscard]] const std::filesystem::path& hopwise_socket() const;
+  /// GET of `target` ("/api/v1/status") by that socket: the body of a 200, else an error.
+  [[nodiscard]] Result<std::string> api_get(const std::string& target) const;
+
+ private:
+  struct Impl;
+  explicit Lab(std::unique_ptr<Impl> impl);
+  void set_hopwise_socket(std::filesystem::path path);
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace hopwise::lab
