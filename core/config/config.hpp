@@ -48,6 +48,12 @@ struct Config {
   api::Options api;
 };
 
+class Object;
+
+/// Reads the keys of a configuration into `config`; what is absent stays. For a document of which
+/// the configuration is a part (the lab's scenario).
+void read(Object& top, Config& config);
+
 /// `file` is named in errors. The error's message has one line for each fault:
 /// "hopwise.json:7:15: probes.interval: \"200\" has no unit (write \"200ms\")".
 Result<Config> parse(const std::string& text, const std::string& file);

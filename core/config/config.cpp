@@ -1,0 +1,261 @@
+#include "core/config/config.hpp"
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <cstdio>
+#include <memory>
+#include <string_view>
+#include <tuple>
+
+#include "core/api/endpoint.hpp"
+#include "core/config/reader.hpp"
+
+namespace hopwise::config {
+namespace {
+
+using namespace std::chrono_literals;
+
+constexpr std::uint32_t kNexthopIds = 1u << 16;  // above every id: marks are mark_base + id
+constexpr std::size_t kSocketPathMax = 107;      // sun_path, with its zero
+
+bool is_interface_name(const std::string& name) {
+  return !name.empty() && name.size() <= 15 && name.find_first_of("/ \t\n:") == std::string::npos;
+}
+
+void read_lan_interfaces(Object& top, Config& config) {
+  top.texts("lan_interfaces", config.lan_interfaces);
+  for (const std::string& name : config.lan_interfaces)
+    if (!is_interface_name(name))
+      top.fault("lan_interfaces", '"' + name + "\" is no interface name (see `ip link`)");
+}
+
+void read_routes(Object& o, Config& config) {
+  o.prefixes("only", config.route_filter.only);
+  o.prefixes("except", config.route_filter.except);
+  o.integer("table", config.routes.table, {1, 0xffffffff});
+  o.duration("debounce", config.routes.debounce, {1ms, 10s});
+}
+
+void check_nexthop(Object& o, const NexthopConfig& nexthop) {
+  if (!nexthop.interface.empty() && !is_interface_name(nexthop.interface))
+    o.fault("interface", '"' + nexthop.interface + "\" is no interface name (see `ip link`)");
+  if (nexthop.interface.empty() && nexthop.gateway.is_link_local())
+    o.fault("gateway", "a link-local gateway needs its interface too (add \"interface\")");
+  if (nexthop.name.size() > 64 || nexthop.name.find_first_of(" \t\n\r\"\\") != std::string::npos)
+    o.fault("name", "is no good label (at most 64 characters, no blanks, quotes or backslashes)");
+  for (const IpAddress& anchor : nexthop.anchors) {
+    if (!anchor.is_v4() && nexthop.gateway.is_v4())
+      o.fault("anchors", anchor.text() +
+                             " cannot be reached through an IPv4 gateway (name an IPv4 " +
+                             "anchor, or make an entry for the IPv6 gateway)");
+    if (anchor.is_unspecified()) o.fault("anchors", anchor.text() + " is nobody's address");
+  }
+}
+
+/// Two entries must never speak of the same nexthop, nor share a name.
+void check_distinct(Object& o, const NexthopConfig& nexthop,
+                    const std::vector<NexthopConfig>& others) {
+  for (const NexthopConfig& other : others) {
+    if (!nexthop.name.empty() && nexthop.name == other.name)
+      o.fault("name", '"' + nexthop.name + "\" is another nexthop's name already (choose another)");
+    const bool overlap = nexthop.interface == other.interface || nexthop.interface.empty() ||
+                         other.interface.empty();
+    if (nexthop.gateway == other.gateway && overlap)
+      o.fault("gateway", nexthop.gateway.text() +
+                             " has an entry already (remove one, or give each " +
+                             "its own \"interface\")");
+  }
+}
+
+void read_nexthops(Object& top, Config& config) {
+  std::vector<NexthopConfig> nexthops;
+  const bool given = top.objects("nexthops", [&](Object& o) {
+    NexthopConfig nexthop;
+    o.require({"gateway"});
+    o.text("name", nexthop.name);
+    const bool good = o.address("gateway", nexthop.gateway);
+    o.text("interface", nexthop.interface);
+    o.addresses("anchors", nexthop.anchors);
+    if (!good) return;
+    check_nexthop(o, nexthop);
+    check_distinct(o, nexthop, nexthops);
+    nexthops.push_back(std::move(nexthop));
+  });
+  if (given) config.nexthops = std::move(nexthops);
+}
+
+void read_probe(Object& o, probes::Options& p) {
+  o.duration("interval", p.interval, {10ms, 1min});
+  o.duration("suspicious_interval", p.suspicious_interval, {5ms, 1min});
+  o.duration("suspicious_for", p.suspicious_for, {0s, 10min});
+  o.duration("min_timeout", p.min_timeout, {1ms, 1min});
+  o.duration("max_timeout", p.max_timeout, {1ms, 1min});
+  o.duration("late_within", p.late_within, {10ms, 5min});
+  o.integer("payload_bytes", p.payload_bytes, {16, 1400});
+  o.integer("mark_base", p.mark_base, {kNexthopIds, 0xffffffff - kNexthopIds});
+  o.integer("rule_priority", p.rule_priority, {1, 32765});
+  if (p.suspicious_interval > p.interval)
+    o.fault("suspicious_interval", duration_text(p.suspicious_interval) +
+                                       " is slower than interval " + duration_text(p.interval) +
+                                       " (make it at most that)");
+  if (p.min_timeout > p.max_timeout)
+    o.fault("min_timeout", duration_text(p.min_timeout) + " is longer than max_timeout " +
+                               duration_text(p.max_timeout) + " (make it at most that)");
+  if (p.late_within < p.max_timeout)
+    o.fault("late_within", duration_text(p.late_within) + " is shorter than max_timeout " +
+                               duration_text(p.max_timeout) + " (make it at least that)");
+}
+
+void read_estimator(Object& o, engine::Options& e) {
+  o.duration("fast_tau", e.fast_tau, {100ms, 10min});
+  o.duration("slow_tau", e.slow_tau, {100ms, 1h});
+  o.duration("base_window", e.base_window, {1s, 24h});
+  o.duration("loss_window", e.loss_window, {1s, 1h});
+  if (e.fast_tau > e.slow_tau)
+    o.fault("fast_tau", duration_text(e.fast_tau) + " is longer than slow_tau " +
+                            duration_text(e.slow_tau) + " (make it at most that)");
+}
+
+void read_cost(Object& o, engine::Options& e) {
+  const Range<double> weight{0, 100};
+  const Range<Duration> limit{1us, 10s};
+  o.number("delay_weight", e.delay_weight, weight);
+  o.number("queue_weight", e.queue_weight, weight);
+  o.number("loss_weight", e.loss_weight, weight);
+  o.number("jitter_weight", e.jitter_weight, weight);
+  o.duration("delay_floor", e.delay_floor, {0s, 10s});
+  o.duration("delay_limit", e.delay_limit, limit);
+  o.duration("queue_limit", e.queue_limit, limit);
+  o.number("loss_limit", e.loss_limit, {0.0001, 1});
+  o.duration("jitter_limit", e.jitter_limit, limit);
+}
+
+void read_law(Object& o, engine::Options& e) {
+  o.duration("epoch", e.epoch, {10ms, 1min});
+  o.number("gain", e.gain, {0.001, 1});
+  o.number("max_step", e.max_step, {0.0001, 1});
+  o.number("ramp_step", e.ramp_step, {0.0001, 1});
+  o.number("floor", e.floor, {0, 0.0625});  // a group has up to 16 paths: their floors must fit
+  o.ratio("dead_band", e.dead_band);
+  o.duration("dead_band_delay", e.dead_band_delay, {0s, 1s});
+}
+
+void read_states(Object& o, engine::Options& e) {
+  o.duration("degraded_delay", e.degraded_delay, {0s, 10s});
+  o.number("degraded_ratio", e.degraded_ratio, {0, 100});
+  o.ratio("degraded_loss", e.degraded_loss);
+  o.integer("down_after", e.down_after, {1, 1000});
+  o.integer("up_after", e.up_after, {1, 1000});
+  o.number("flap_penalty", e.flap_penalty, {0, 1e6});
+  o.number("flap_suppress", e.flap_suppress, {0, 1e6});
+  o.number("flap_reuse", e.flap_reuse, {0, 1e6});
+  o.duration("flap_half_life", e.flap_half_life, {1s, 24h});
+  if (e.flap_reuse >= e.flap_suppress)
+    o.fault("flap_reuse", "must be below flap_suppress (a nexthop would never be free again)");
+}
+
+void read_engine(Object& o, engine::Options& e) {
+  read_estimator(o, e);
+  read_cost(o, e);
+  read_law(o, e);
+  read_states(o, e);
+}
+
+void read_dataplane(Object& o, dataplane::Options& d) {
+  o.any_text("pin_root", d.pin_root);
+  o.duration("lease", d.lease, {1s, 1h});
+  o.integer("busy_moves", d.busy_moves, {1, 1024});
+  o.duration("idle_after", d.idle_after, {0s, 1min});
+  if (!d.pin_root.empty() && d.pin_root[0] != '/')
+    o.fault("pin_root", "must be an absolute path (or \"\" to pin nothing)");
+}
+
+void read_api(Object& o, api::Options& a) {
+  if (o.any_text("listen", a.listen) && !a.listen.empty()) {
+    const auto endpoint = api::Endpoint::parse(a.listen);
+    if (!endpoint || endpoint->port == 0)
+      o.fault("listen", '"' + a.listen + "\" is no address and port (write \"127.0.0.1:9469\" or " +
+                            "\"[::1]:9469\", or \"\" for no TCP listener)");
+    else if (!endpoint->is_loopback())
+      o.fault("listen",
+              endpoint->text() + " can be reached from other hosts, and there is no TLS and " +
+                  "no token yet (listen on 127.0.0.1 or [::1], behind a proxy that has them)");
+  }
+  o.any_text("socket", a.socket);
+  if (!a.socket.empty() && (a.socket[0] != '/' || a.socket.size() > kSocketPathMax))
+    o.fault("socket", "must be an absolute path of at most " + std::to_string(kSocketPathMax) +
+                          " bytes (or \"\" for none)");
+}
+
+}  // namespace
+
+bool RouteFilter::accepts(const Prefix& prefix) const {
+  const auto covers = [&](const Prefix& p) { return p.contains(prefix); };
+  return (only.empty() || std::any_of(only.begin(), only.end(), covers)) &&
+         std::none_of(except.begin(), except.end(), covers);
+}
+
+void read(Object& top, Config& config) {
+  top.boolean("steer", config.steer);
+  read_lan_interfaces(top, config);
+  top.object("routes", [&](Object& o) { read_routes(o, config); });
+  read_nexthops(top, config);
+  top.object("probe", [&](Object& o) { read_probe(o, config.probes); });
+  top.object("engine", [&](Object& o) { read_engine(o, config.engine); });
+  top.object("dataplane", [&](Object& o) { read_dataplane(o, config.dataplane); });
+  top.object("api", [&](Object& o) { read_api(o, config.api); });
+  top.one_of("log_level", config.log_level, {"debug", "info", "warn", "error"});
+}
+
+Result<Config> parse(const std::string& text, const std::string& file) {
+  Config config;
+  if (auto good = read(text, file, [&](Object& top) { read(top, config); }); !good)
+    return good.error();
+  return config;
+}
+
+Result<Config> load(const std::string& path) {
+  if (path.empty()) return Config{};
+  const std::unique_ptr<std::FILE, int (*)(std::FILE*)> file(std::fopen(path.c_str(), "re"),
+                                                             std::fclose);
+  if (!file)
+    return system_error(
+        "read " + path, errno,
+        errno == ENOENT ? "create it, or name no file to run with the defaults" : "");
+  std::string text;
+  std::array<char, 65536> chunk;
+  while (const std::size_t size = std::fread(chunk.data(), 1, chunk.size(), file.get()))
+    text.append(chunk.data(), size);
+  if (std::ferror(file.get()) != 0)
+    return system_error("read " + path, errno, errno == EISDIR ? "name a file" : "");
+  return parse(text, path);
+}
+
+std::optional<std::string> needs_restart(const Config& running, const Config& wanted) {
+  const auto& [r, w] = std::tie(running, wanted);
+  const auto n = [](std::uint32_t number) { return std::to_string(number); };
+  const struct {
+    const char* key;
+    std::string before, after;
+  } fixed[] = {
+      {"routes.table", n(r.routes.table), n(w.routes.table)},
+      {"routes.debounce", duration_text(r.routes.debounce), duration_text(w.routes.debounce)},
+      {"probe.mark_base", n(r.probes.mark_base), n(w.probes.mark_base)},
+      {"probe.rule_priority", n(r.probes.rule_priority), n(w.probes.rule_priority)},
+      {"dataplane.pin_root", r.dataplane.pin_root, w.dataplane.pin_root},
+      {"dataplane.lease", duration_text(r.dataplane.lease), duration_text(w.dataplane.lease)},
+      {"dataplane.busy_moves", n(r.dataplane.busy_moves), n(w.dataplane.busy_moves)},
+      {"dataplane.idle_after", duration_text(r.dataplane.idle_after),
+       duration_text(w.dataplane.idle_after)},
+      {"api.listen", r.api.listen, w.api.listen},
+      {"api.socket", r.api.socket, w.api.socket},
+  };
+  for (const auto& [key, before, after] : fixed)
+    if (before != after)
+      return std::string(key) + ": \"" + before + "\" cannot become \"" + after +
+             "\" while hopwise runs (restart it: traffic goes on meanwhile)";
+  return std::nullopt;
+}
+
+}  // namespace hopwise::config
