@@ -14,8 +14,7 @@ namespace hopwise::lab {
 
 class IoThread {
  public:
-  explicit IoThread(const Namespace& where)
-      : thread_(where.thread([this] { io_.run(); })) {}
+  explicit IoThread(const Namespace& where) : thread_(where.thread([this] { io_.run(); })) {}
   IoThread(const IoThread&) = delete;
   IoThread& operator=(const IoThread&) = delete;
   ~IoThread() { end(); }

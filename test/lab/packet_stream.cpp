@@ -96,9 +96,11 @@ class PacketStream::Receiver {
 class PacketStream::Sender {
  public:
   Sender(const Namespace& where, const StreamPlan& plan)
-      : plan_(plan), payload_(std::max<std::size_t>(sizeof(Number),
-                                                    static_cast<std::size_t>(plan.payload_bytes))),
-        thread_(where), timer_(thread_.io()) {
+      : plan_(plan),
+        payload_(
+            std::max<std::size_t>(sizeof(Number), static_cast<std::size_t>(plan.payload_bytes))),
+        thread_(where),
+        timer_(thread_.io()) {
     thread_.ask([this] {
       for (int i = 0; i < plan_.flows; ++i) {
         sockets_.emplace_back(thread_.io()).connect(endpoint(plan_));
@@ -174,8 +176,7 @@ Result<std::unique_ptr<PacketStream>> PacketStream::start(const Namespace& clien
   try {
     auto receiver = std::make_unique<Receiver>(server, plan);
     auto sender = std::make_unique<Sender>(client, plan);
-    return std::unique_ptr<PacketStream>(
-        new PacketStream(std::move(receiver), std::move(sender)));
+    return std::unique_ptr<PacketStream>(new PacketStream(std::move(receiver), std::move(sender)));
   } catch (const boost::system::system_error& e) {
     return Error{"datagrams to " + plan.server.text() + ": " + e.what()};
   }

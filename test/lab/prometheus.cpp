@@ -102,12 +102,12 @@ Result<Prometheus> Prometheus::start(Lab& lab, const std::string& target) {
                            "  - job_name: hopwise\n"
                            "    static_configs: [{targets: ['"
                         << target << "']}]\n";
-  auto process = lab.start(lab.router(),
-                           {"prometheus", "--config.file=" + config.string(),
-                            "--storage.tsdb.path=" + (folder / "data").string(),
-                            std::string("--web.listen-address=") + kAddress + ":" +
-                                std::to_string(kPort)},
-                           "prometheus");
+  auto process =
+      lab.start(lab.router(),
+                {"prometheus", "--config.file=" + config.string(),
+                 "--storage.tsdb.path=" + (folder / "data").string(),
+                 std::string("--web.listen-address=") + kAddress + ":" + std::to_string(kPort)},
+                "prometheus");
   if (!process) return process.error();
   return Prometheus{lab.router(), std::move(*process)};
 }

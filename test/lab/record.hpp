@@ -98,7 +98,7 @@ struct DecisionSeen {
 struct EventDone {
   double at = 0;
   std::uint16_t upstream = 0;
-  std::string what;        // "delay_ms=60", "restore"
+  std::string what;         // "delay_ms=60", "restore"
   bool worsens = true;      // false: it restores the upstream
   bool black_hole = false;  // nothing passes any more
 };
@@ -107,7 +107,7 @@ struct EventDone {
 struct Check {
   std::string name;
   bool passed = false;
-  std::string detail;
+  std::string detail{};
 };
 
 struct RunRecord {

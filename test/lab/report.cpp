@@ -13,9 +13,9 @@ namespace {
 
 constexpr double kNever = std::numeric_limits<double>::infinity();
 constexpr double kStep = kBinSeconds;
-constexpr double kWindow = 0.3;    // of new flows, to see that traffic has left
-constexpr double kBefore = 3;      // seconds before an event that tell the old share
-constexpr double kLeft = 0.1;      // of the old share may remain
+constexpr double kWindow = 0.3;       // of new flows, to see that traffic has left
+constexpr double kBefore = 3;         // seconds before an event that tell the old share
+constexpr double kLeft = 0.1;         // of the old share may remain
 constexpr double kCameBack = 1. / 3;  // of the old share in any second: it has not really left
 constexpr double kReturned = 0.25;    // of the old share: a restored upstream is in use again
 constexpr double kReversal = 0.05;    // smallest turn of a weight that counts
@@ -193,7 +193,8 @@ int reversals(const RunRecord& run, std::uint16_t upstream, double from, double 
 
 Return coming_back(const Reading& reading, const EventReport& report, double first_event) {
   const auto upstream = report.event.upstream;
-  Return back{.share_before = reading.share(upstream, first_event - kBefore, first_event).value_or(0)};
+  Return back{.share_before =
+                  reading.share(upstream, first_event - kBefore, first_event).value_or(0)};
   for (double t = report.event.at; t + 1 <= report.until && !back.after_s; t += kStep)
     if (reading.share(upstream, t, t + 1).value_or(0) >= kReturned * back.share_before)
       back.after_s = t + 1 - report.event.at;
@@ -256,7 +257,8 @@ std::vector<BinShares> bins_of(const RunRecord& run) {
 double quantile(std::vector<double> values, double quantile) {
   if (values.empty()) return 0;
   std::ranges::sort(values);
-  const auto rank = static_cast<std::size_t>(std::ceil(quantile * static_cast<double>(values.size())));
+  const auto rank =
+      static_cast<std::size_t>(std::ceil(quantile * static_cast<double>(values.size())));
   return values[std::clamp<std::size_t>(rank, 1, values.size()) - 1];
 }
 

@@ -34,7 +34,7 @@ struct Latency {
 /// its weight turned round afterwards by more than 0.05.
 struct Return {
   double share_before = 0;  // before the first event
-  std::optional<double> after_s;
+  std::optional<double> after_s{};
   double share_at_end = 0;  // in the last two seconds before the next event
   int reversals = 0;
 };
@@ -43,15 +43,15 @@ struct EventReport {
   EventDone event;
   double until = 0;         // the next event, or the end
   double share_before = 0;  // the upstream's share of new flows in the 3 s before
-  std::optional<double> moved_s;
+  std::optional<double> moved_s{};
   std::uint64_t packets_lost = 0;  // by the upstream's link, until the next event
   std::uint64_t packets_lost_elsewhere = 0;
   std::size_t flows_lost = 0;  // short and long, that were on the upstream after the event
   std::size_t flows_lost_elsewhere = 0;
-  std::size_t flows_caught = 0;  // short ones that were under way on it at the event
-  double caught_worst_s = 0;     // the longest of those took so long
-  Latency before, during, after;  // `during`: until the traffic has left
-  std::optional<Return> back;     // of an event that restores
+  std::size_t flows_caught = 0;         // short ones that were under way on it at the event
+  double caught_worst_s = 0;            // the longest of those took so long
+  Latency before{}, during{}, after{};  // `during`: until the traffic has left
+  std::optional<Return> back{};         // of an event that restores
 };
 
 /// Shares of the bytes sent in one bin, by upstream; all 0 in a bin without traffic.

@@ -49,9 +49,8 @@ Json json(const RunRecord& run, const EventReport& event) {
   }
   out["flows_caught"] = event.flows_caught;
   out["caught_worst_s"] = rounded(event.caught_worst_s);
-  out["latency"] = {{"before", json(event.before)},
-                    {"during", json(event.during)},
-                    {"after", json(event.after)}};
+  out["latency"] = {
+      {"before", json(event.before)}, {"during", json(event.during)}, {"after", json(event.after)}};
   if (event.back) out["return"] = json(*event.back);
   return out;
 }
@@ -61,9 +60,9 @@ Json json(const RunRecord& run, const DecisionSeen& decision) {
   for (const auto& share : decision.shares)
     shares[run.upstreams[share.upstream]] = {{"before", rounded(share.before)},
                                              {"after", rounded(share.after)}};
-  return {{"at_s", rounded(decision.at)},     {"group", decision.group},
-          {"reason", decision.reason},        {"cause", decision.cause},
-          {"evidence", decision.evidence},    {"shares", std::move(shares)}};
+  return {{"at_s", rounded(decision.at)},  {"group", decision.group},
+          {"reason", decision.reason},     {"cause", decision.cause},
+          {"evidence", decision.evidence}, {"shares", std::move(shares)}};
 }
 
 Json json(const BinShares& bin) {

@@ -52,7 +52,9 @@ void read_upstreams(Object& top, Topology& topology) {
     o.require({"name"});
     o.text("name", upstream.name);
     o.one_of("daemon", daemon, {"frr", "bird", "none"});
-    upstream.daemon = daemon == "bird" ? Daemon::bird : daemon == "frr" ? Daemon::frr : Daemon::none;
+    upstream.daemon = daemon == "bird"  ? Daemon::bird
+                      : daemon == "frr" ? Daemon::frr
+                                        : Daemon::none;
     read_impairment(o, upstream.impairment, said);
     if (std::ranges::count(topology.upstreams, upstream.name, &UpstreamSpec::name) > 0)
       o.fault("name", '"' + upstream.name + "\" is another upstream's name already");
@@ -138,15 +140,14 @@ void read_scenario(Object& top, Scenario& scenario) {
 
 Result<Scenario> parse_scenario(std::string_view text, const std::string& file) {
   Scenario scenario;
-  const auto read =
-      config::read(text, file, [&](Object& top) { read_scenario(top, scenario); });
+  const auto read = config::read(text, file, [&](Object& top) { read_scenario(top, scenario); });
   if (!read) return read.error();
   return scenario;
 }
 
 Result<Scenario> load_scenario(const std::string& file_or_name) {
-  const bool is_name = file_or_name.find('/') == std::string::npos &&
-                       !file_or_name.ends_with(".json");
+  const bool is_name =
+      file_or_name.find('/') == std::string::npos && !file_or_name.ends_with(".json");
   const std::string path =
       is_name ? std::string(HOPWISE_SCENARIOS) + "/" + file_or_name + ".json" : file_or_name;
   std::ifstream file(path);

@@ -1,7 +1,8 @@
 // A scenario: upstreams, traffic and what happens to them when, read from a JSON file.
 //
 //   { "name": "brownout", "duration_s": 40, "families": [4], "wan": "separate",
-//     "upstreams": [ {"name": "isp-a", "daemon": "frr", "delay_ms": 10, "jitter_ms": 0.5, "loss": 0,
+//     "upstreams": [ {"name": "isp-a", "daemon": "frr", "delay_ms": 10, "jitter_ms": 0.5, "loss":
+//     0,
 //                     "rate_mbit": 200, "queue_ms": 50}, ... ],
 //     "traffic": {"long_flows": 8, "new_flows_per_s": 40, "flow_kbytes": 50, "mbit": 60},
 //     "events": [ {"at_s": 12, "upstream": "isp-a", "set": {"delay_ms": 60}},

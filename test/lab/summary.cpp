@@ -24,11 +24,10 @@ void add_event(std::string& out, const RunRecord& run, const EventReport& event)
   out += line("  %5.1f s  %s: %s", event.event.at, run.upstreams[event.event.upstream].c_str(),
               event.event.what.c_str());
   if (event.event.worsens)
-    out += event.moved_s
-               ? line("      traffic left after %.1f s (it had %.0f %% of new flows)",
-                      *event.moved_s, 100 * event.share_before)
-               : line("      traffic did not leave (it had %.0f %% of new flows)",
-                      100 * event.share_before);
+    out += event.moved_s ? line("      traffic left after %.1f s (it had %.0f %% of new flows)",
+                                *event.moved_s, 100 * event.share_before)
+                         : line("      traffic did not leave (it had %.0f %% of new flows)",
+                                100 * event.share_before);
   if (event.back && event.back->after_s)
     out += line("      traffic back after %.1f s, %.0f %% of new flows at the end, %d turns",
                 *event.back->after_s, 100 * event.back->share_at_end, event.back->reversals);

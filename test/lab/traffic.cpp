@@ -1,6 +1,7 @@
 #include "test/lab/traffic.hpp"
 
-#include <netinet/tcp.h>
+#include <linux/sockios.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 
 #include <algorithm>
@@ -58,11 +59,11 @@ awaitable<void> serve(tcp::acceptor& acceptor) {
   }
 }
 
-std::uint64_t acked_bytes(tcp::socket& socket) {
-  tcp_info info{};
-  socklen_t size = sizeof info;
-  getsockopt(socket.native_handle(), IPPROTO_TCP, TCP_INFO, &info, &size);
-  return info.tcpi_bytes_acked;
+/// What the peer has not acknowledged of what was written.
+std::uint64_t outstanding_bytes(tcp::socket& socket) {
+  int bytes = 0;
+  ioctl(socket.native_handle(), SIOCOUTQ, &bytes);
+  return static_cast<std::uint64_t>(bytes);
 }
 
 }  // namespace
@@ -104,6 +105,7 @@ class Traffic::Client {
       for (int i = 0; i < plan_.long_flows; ++i) {
         long_sockets_.emplace_back(thread_.io());
         record_.long_flows.emplace_back();
+        written_.push_back(0);
       }
       for (std::size_t i = 0; i < long_sockets_.size(); ++i)
         co_spawn(thread_.io(), long_flow(i), asio::detached);
@@ -132,9 +134,7 @@ class Traffic::Client {
   }
 
  private:
-  [[nodiscard]] double now() const {
-    return seconds(std::chrono::steady_clock::now() - origin_);
-  }
+  [[nodiscard]] double now() const { return seconds(std::chrono::steady_clock::now() - origin_); }
 
   FlowId id_of(const tcp::socket& socket, std::uint16_t server_port, error_code& error) const {
     return flow_id(plan_.server.family, server_port, socket.local_endpoint(error).port());
@@ -152,7 +152,8 @@ class Traffic::Client {
     setsockopt(socket.native_handle(), SOL_SOCKET, SO_MAX_PACING_RATE, &rate, sizeof rate);
     if (!error) co_await socket.async_connect(server, into(error));
     if (!error) flow.id = id_of(socket, kLongPort, error);
-    while (!error) co_await asio::async_write(socket, asio::buffer(kPayload), into(error));
+    while (!error)
+      written_[index] += co_await socket.async_write_some(asio::buffer(kPayload), into(error));
     if (stopping_) co_return;
     flow.failure = failure_name(error);
     flow.failed_at = now();
@@ -165,15 +166,14 @@ class Traffic::Client {
       co_await timer.async_wait(use_awaitable);
       const double at = now();
       for (std::size_t i = 0; i < long_sockets_.size(); ++i)
-        if (record_.long_flows[i].id != 0) note_progress(record_.long_flows[i], long_sockets_[i], at);
+        if (auto& flow = record_.long_flows[i]; flow.id != 0 && flow.failure.empty())
+          note_progress(flow, written_[i] - outstanding_bytes(long_sockets_[i]), at);
     }
   }
 
-  static void note_progress(LongFlow& flow, tcp::socket& socket, double at) {
+  /// Only advances are kept: the time between two of them is a stall.
+  static void note_progress(LongFlow& flow, std::uint64_t acked, double at) {
     auto& progress = flow.progress;
-    if (!flow.failure.empty() || !socket.is_open()) return;
-    const auto acked = acked_bytes(socket);
-    // Only advances are kept: the time between two of them is a stall.
     if (!progress.empty() && progress.back().acked == acked) {
       const double stall = at - progress.back().at;
       if (stall > flow.longest_stall) {
@@ -246,7 +246,8 @@ class Traffic::Client {
   IoThread thread_;
   TrafficRecord record_;
   std::vector<tcp::socket> long_sockets_;
-  int running_ = 0;  // short flows
+  std::vector<std::uint64_t> written_;  // bytes, by long flow
+  int running_ = 0;                     // short flows
   bool stopping_ = false;
   std::promise<void>* drained_ = nullptr;
 };

@@ -7,10 +7,10 @@ namespace hopwise::lab {
 
 namespace {
 
-constexpr double kBrownoutLimit = 3;   // seconds
-constexpr double kBlackHoleLimit = 1;  // seconds
+constexpr double kBrownoutLimit = 3;     // seconds
+constexpr double kBlackHoleLimit = 1;    // seconds
 constexpr double kNothingToMove = 0.02;  // share of new flows
-constexpr int kTurnsAllowed = 1;       // of a weight on its way back; more is flapping
+constexpr int kTurnsAllowed = 1;         // of a weight on its way back; more is flapping
 
 template <class... Values>
 std::string format(const char* pattern, Values... values) {
@@ -40,8 +40,8 @@ Check came_back(const RunRecord& run, const EventReport& event) {
                       " without flapping"};
   check.passed = back.after_s && back.reversals <= kTurnsAllowed;
   check.detail = back.after_s ? format("after %.1f s, ", *back.after_s) : "not yet, ";
-  check.detail += format("%.0f %% of new flows at the end, %d turns", 100 * back.share_at_end,
-                         back.reversals);
+  check.detail +=
+      format("%.0f %% of new flows at the end, %d turns", 100 * back.share_at_end, back.reversals);
   return check;
 }
 
@@ -55,8 +55,9 @@ std::vector<Check> judge(const RunRecord& run, const Report& report) {
     if (event.back) checks.push_back(came_back(run, event));
     lost -= event.flows_lost;  // those that met a bad upstream
   }
-  checks.push_back({"no flow of a healthy upstream is lost", lost == 0,
-                    format("%zu of %zu", lost, report.short_flows + run.traffic.long_flows.size())});
+  checks.push_back(
+      {"no flow of a healthy upstream is lost", lost == 0,
+       format("%zu of %zu", lost, report.short_flows + run.traffic.long_flows.size())});
   const std::size_t begun = report.short_flows - report.short_flows_lost;
   checks.push_back({"flows complete", begun > 0, format("%zu short flows", begun)});
   return checks;

@@ -57,8 +57,8 @@ std::string path_line(const PathRow& path, std::size_t columns) {
   const auto loss = path.rtt_ms ? format("%4.0f %%", 100 * path.loss) : std::string("    --");
   const auto weight = path.weight ? format("%4.0f %%", 100 * *path.weight) : std::string("    --");
   const std::size_t bars = columns - 63;
-  return fitted(path.name, 10) + " " + coloured(colour_of(path.state), fitted(path.state, 9)) + rtt +
-         " " + loss + " " + weight + "  " + bar(path.share, bars) +
+  return fitted(path.name, 10) + " " + coloured(colour_of(path.state), fitted(path.state, 9)) +
+         rtt + " " + loss + " " + weight + "  " + bar(path.share, bars) +
          format(" %3.0f %% ", 100 * path.share) + coloured(kDim, fitted(path.line, 9));
 }
 
@@ -88,10 +88,10 @@ void add_decisions(const Scene& scene, std::size_t columns, std::vector<std::str
   const auto shown = std::min(scene.decisions.size(), kDecisionsShown);
   for (auto i = scene.decisions.size() - shown; i < scene.decisions.size(); ++i) {
     const auto& decision = scene.decisions[i];
-    lines.push_back(fitted(format("%6.1f s  %s %s: %s", decision.at, decision.reason.c_str(),
-                                  decision.cause.c_str(),
-                                  shares_text(decision, scene.upstreams).c_str()),
-                           columns - 1));
+    lines.push_back(
+        fitted(format("%6.1f s  %s %s: %s", decision.at, decision.reason.c_str(),
+                      decision.cause.c_str(), shares_text(decision, scene.upstreams).c_str()),
+               columns - 1));
     if (!decision.evidence.empty())
       lines.push_back(coloured(kDim, fitted("          " + decision.evidence, columns - 1)));
   }
@@ -103,18 +103,17 @@ std::vector<std::string> draw(const Scene& scene, std::size_t columns) {
   columns = std::max(columns, kNarrowest);
   std::vector<std::string> lines;
   lines.push_back(coloured(
-      kBold, fitted(format("hopwise demo: %s (%s)   %.1f of %.0f s", scene.scenario.c_str(),
-                           scene.steered ? "steered" : "kernel ECMP only", scene.now,
-                           scene.duration),
-                    columns - 1)));
+      kBold,
+      fitted(format("hopwise demo: %s (%s)   %.1f of %.0f s", scene.scenario.c_str(),
+                    scene.steered ? "steered" : "kernel ECMP only", scene.now, scene.duration),
+             columns - 1)));
   lines.emplace_back();
-  lines.push_back(coloured(kDim, fitted("path       state           RTT   loss weight  traffic",
-                                        columns - 1)));
+  lines.push_back(
+      coloured(kDim, fitted("path       state           RTT   loss weight  traffic", columns - 1)));
   for (const auto& path : scene.paths) lines.push_back(path_line(path, columns));
   lines.emplace_back();
   lines.push_back(fitted(format("short flows: p50 %.0f ms, p99 %.0f ms in the last 2 s; %zu lost",
-                                1e3 * scene.latency.p50, 1e3 * scene.latency.p99,
-                                scene.flows_lost),
+                                1e3 * scene.latency.p50, 1e3 * scene.latency.p99, scene.flows_lost),
                          columns - 1));
   lines.emplace_back();
   lines.push_back(time_line(scene, columns));
