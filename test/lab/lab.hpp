@@ -112,15 +112,21 @@ class Lab {
   Result<Process> start(const Namespace& where, const std::vector<std::string>& argv,
                         const std::string& log);
 
-  /// `hopwise run` in the router, its API on hopwise_socket(). Does not wait until it is ready.
+  /// `hopwise run` in the router; its log is folder()/hopwise.log. Does not wait until it is ready.
   Result<Process> start_hopwise(const HopwiseRun& run);
-  [[nodiscard]] std::filesystem::path hopwise_socket() const;
-  /// GET of `target` ("/api/v1/status") by hopwise's socket: the body of a 200, else an error.
+  /// Where the configuration of the newest start_hopwise() is, for a reload.
+  [[nodiscard]] std::filesystem::path hopwise_config() const { return folder() / "hopwise.json"; }
+  /// Replaces that file. `api.socket` becomes folder()/hopwise.sock when the text names none.
+  Result<> write_hopwise_config(const std::string& text);
+  /// The socket of that configuration; hopwise's own default without one.
+  [[nodiscard]] const std::filesystem::path& hopwise_socket() const;
+  /// GET of `target` ("/api/v1/status") by that socket: the body of a 200, else an error.
   [[nodiscard]] Result<std::string> api_get(const std::string& target) const;
 
  private:
   struct Impl;
   explicit Lab(std::unique_ptr<Impl> impl);
+  void set_hopwise_socket(std::filesystem::path path);
   std::unique_ptr<Impl> impl_;
 };
 

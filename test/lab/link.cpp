@@ -138,14 +138,14 @@ Result<int> open_tap(const Port& port, const std::string& mac) {
   return up.error();
 }
 
-std::string mac_address(std::size_t link, const char* side) {
+}  // namespace
+
+std::string mac_address(LinkId link, Side side) {
   char text[18];
-  std::snprintf(text, sizeof(text), "02:68:77:00:%02x:%s", static_cast<unsigned>(link & 0xff),
-                side);
+  std::snprintf(text, sizeof(text), "02:68:77:00:%02x:%02x", static_cast<unsigned>(link) & 0xff,
+                static_cast<unsigned>(side));
   return text;
 }
-
-}  // namespace
 
 struct Relay::Impl {
   int epoll = -1;
@@ -242,9 +242,9 @@ Result<LinkId> Relay::connect(const Port& a, const Port& b) {
     const std::lock_guard lock(impl_->mutex);
     id = impl_->links.size();
   }
-  const auto side_a = open_tap(a, mac_address(id, "0a"));
+  const auto side_a = open_tap(a, mac_address(LinkId(id), Side::a));
   if (!side_a) return side_a.error();
-  const auto side_b = open_tap(b, mac_address(id, "0b"));
+  const auto side_b = open_tap(b, mac_address(LinkId(id), Side::b));
   if (!side_b) {
     ::close(*side_a);
     return side_b.error();

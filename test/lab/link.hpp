@@ -36,6 +36,11 @@ struct Impairment {
 enum class LinkId : std::uint32_t {};
 enum class Direction : std::uint8_t { forward, backward };  // a to b, b to a
 
+enum class Side : std::uint8_t { a = 0x0a, b = 0x0b };
+
+/// The MAC address of a link's device.
+std::string mac_address(LinkId link, Side side);
+
 /// Transport protocol (IANA number) and the port on side b, where servers are: the destination
 /// port forward, the source port backward. Port 0 for ICMP and everything without ports.
 using Service = std::pair<std::uint8_t, std::uint16_t>;
@@ -64,9 +69,9 @@ class Relay {
   static Result<std::unique_ptr<Relay>> open();
   ~Relay();  // the links go with it
 
-  /// Makes the two devices, up, with MAC addresses 02:68:77:00:<link>:0a and :0b, and a perfect
-  /// line between. Addresses are for the caller to add. Every member is safe to call while traffic
-  /// flows and from any thread.
+  /// Makes the two devices, up, with the addresses of mac_address(), and a perfect line between.
+  /// IP addresses are for the caller to add. Links are made by one thread; every other member is
+  /// safe to call from any. Traffic may flow all the time.
   Result<LinkId> connect(const Port& a, const Port& b);
 
   /// Takes effect with the next frame that arrives; those on the way keep their times.
