@@ -1,1 +1,173 @@
-namespace hopwise::api {}
+// What the API says of hopwise, as JSON. Keys carry their units and are stable: README.md lists
+// them. What is not known is null; ids are numbers; nexthops are named wherever they are spoken of.
+#include <nlohmann/json.hpp>
+
+#include "core/api/server.hpp"
+
+namespace hopwise::api {
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+/// Names of nexthops by id.
+class Names {
+ public:
+  explicit Names(const std::vector<NexthopStatus>& nexthops) : nexthops_(nexthops) {}
+
+  [[nodiscard]] Json operator()(std::optional<NexthopId> id) const {
+    if (!id) return nullptr;
+    for (const NexthopStatus& status : nexthops_)
+      if (status.nexthop.id == *id) return status.nexthop.name;
+    return "nexthop-" + std::to_string(raw(*id));  // gone since
+  }
+
+ private:
+  const std::vector<NexthopStatus>& nexthops_;
+};
+
+Json milliseconds_or_null(const std::optional<Duration>& duration) {
+  return duration ? Json(milliseconds(*duration)) : Json(nullptr);
+}
+
+Json describe(const ProbeStatus& probe) {
+  return {{"anchor", probe.anchor.text()},
+          {"suspicious", probe.suspicious},
+          {"sent", probe.sent},
+          {"received", probe.received},
+          {"lost", probe.lost},
+          {"late", probe.late},
+          {"duplicate", probe.duplicate},
+          {"unsent", probe.unsent},
+          {"last_error", probe.last_error ? Json(*probe.last_error) : Json(nullptr)}};
+}
+
+Json describe(const NexthopStatus& status, TimePoint now) {
+  const Nexthop& nexthop = status.nexthop;
+  const Estimate& estimate = status.estimate;
+  Json probes = Json::array();
+  for (const ProbeStatus& probe : status.probes) probes.push_back(describe(probe));
+  return {{"id", raw(nexthop.id)},
+          {"name", nexthop.name},
+          {"gateway", nexthop.key.gateway.text()},
+          {"interface", nexthop.interface},
+          {"ifindex", nexthop.key.ifindex},
+          {"link_up", status.link_up},
+          {"neighbour_resolved", status.neighbour_resolved},
+          {"state", text(status.state)},
+          {"rtt_ms", milliseconds_or_null(estimate.rtt)},
+          {"base_ms", milliseconds_or_null(estimate.base)},
+          {"jitter_ms", milliseconds(estimate.jitter)},
+          {"loss_ratio", estimate.loss},
+          {"loss_upper_ratio", estimate.loss_upper},
+          {"loss_window_probes", estimate.window},
+          {"newest_age_s", estimate.newest ? Json(seconds(now - *estimate.newest)) : Json(nullptr)},
+          {"probes", std::move(probes)}};
+}
+
+Json describe(const PathStatus& status, const Names& name) {
+  const PathTraffic& traffic = status.traffic;
+  return {{"id", raw(status.path.id)},
+          {"nexthop", name(status.path.nexthop)},
+          {"nexthop_id", raw(status.path.nexthop)},
+          {"kernel_weight", status.path.kernel_weight},
+          {"weight", status.weight},
+          {"buckets", status.buckets},
+          {"usable", status.usable},
+          {"cost", status.cost},
+          {"forward_packets", traffic.forward_packets},
+          {"forward_bytes", traffic.forward_bytes},
+          {"reverse_packets", traffic.reverse_packets},
+          {"reverse_bytes", traffic.reverse_bytes}};
+}
+
+Json describe(const std::vector<PathStatus>& paths, const Names& name) {
+  Json list = Json::array();
+  for (const PathStatus& path : paths) list.push_back(describe(path, name));
+  return list;
+}
+
+Json describe(const Decision& decision, const Names& name, TimePoint now) {
+  Json paths = Json::array();
+  for (const PathShare& share : decision.paths)
+    paths.push_back({{"id", raw(share.path)},
+                     {"nexthop", name(share.nexthop)},
+                     {"before", share.before},
+                     {"after", share.after},
+                     {"usable", share.usable},
+                     {"state", text(share.state)},
+                     {"cost", share.cost}});
+  return {{"group", raw(decision.group)},
+          {"at_s", seconds(decision.at.time_since_epoch())},
+          {"age_s", seconds(now - decision.at)},
+          {"reason", text(decision.reason)},
+          {"cause", name(decision.cause)},
+          {"evidence", decision.evidence},
+          {"paths", std::move(paths)}};
+}
+
+std::string dump(const Json& json) {
+  return json.dump(2, ' ', false, Json::error_handler_t::replace) + '\n';
+}
+
+}  // namespace
+
+std::string to_json(const Status& status, TimePoint now) {
+  const Names name(status.nexthops);
+  Json json{{"version", status.version},
+            {"now_s", seconds(now.time_since_epoch())},
+            {"uptime_s", status.uptime_s},
+            {"ready", status.ready},
+            {"not_ready_because", status.ready ? Json(nullptr) : Json(status.not_ready_because)},
+            {"steering", status.steering},
+            {"lease_remaining_s", status.lease_remaining_s},
+            {"routes_steered", status.routes_steered},
+            {"routes_kernel", status.routes_kernel},
+            {"reloads", status.reloads},
+            {"reload_failures", status.reload_failures},
+            {"interfaces", Json::array()},
+            {"nexthops", Json::array()},
+            {"groups", Json::array()},
+            {"packets_by_reason", Json::object()},
+            {"decisions_by_reason", Json::object()},
+            {"recent_decisions", Json::array()}};
+  for (const InterfaceStatus& interface : status.interfaces)
+    json["interfaces"].push_back(
+        {{"name", interface.name}, {"role", interface.role}, {"attach", interface.attach}});
+  for (const NexthopStatus& nexthop : status.nexthops)
+    json["nexthops"].push_back(describe(nexthop, now));
+  for (const GroupStatus& group : status.groups)
+    json["groups"].push_back(
+        {{"id", raw(group.id)}, {"routes", group.routes}, {"paths", describe(group.paths, name)}});
+  for (const auto& [reason, packets] : status.packets_by_reason)
+    json["packets_by_reason"][reason] = packets;
+  for (const auto& [reason, decisions] : status.decisions_by_reason)
+    json["decisions_by_reason"][std::string(text(reason))] = decisions;
+  for (const Decision& decision : status.recent_decisions)
+    json["recent_decisions"].push_back(describe(decision, name, now));
+  return dump(json);
+}
+
+std::string to_json(const Explanation& explanation, TimePoint now) {
+  const Names name(explanation.nexthops);
+  const FlowPlacement& placement = explanation.placement;
+  const bool steerable = placement.group.has_value();
+  Json json{{"summary", explanation.summary},
+            {"route", placement.route ? Json(placement.route->text()) : Json(nullptr)},
+            {"group", steerable ? Json(raw(*placement.group)) : Json(nullptr)},
+            {"bucket", steerable ? Json(placement.bucket) : Json(nullptr)},
+            {"bucket_nexthop", name(placement.bucket_nexthop)},
+            {"flow_nexthop", name(placement.flow_nexthop)},
+            {"nexthop", name(placement.nexthop)},
+            {"flow_packets", placement.flow_packets},
+            {"flow_bytes", placement.flow_bytes},
+            {"nexthops", Json::array()},
+            {"paths", describe(explanation.paths, name)},
+            {"last_decision", nullptr}};
+  for (const NexthopStatus& nexthop : explanation.nexthops)
+    json["nexthops"].push_back(describe(nexthop, now));
+  if (explanation.last_decision)
+    json["last_decision"] = describe(*explanation.last_decision, name, now);
+  return dump(json);
+}
+
+}  // namespace hopwise::api

@@ -1,14 +1,17 @@
 // The HTTP API: one Beast server on a TCP address (loopback by default) and on a unix socket.
 //
-//   GET /metrics           Prometheus text
-//   GET /healthz           200 while the control loop answers
-//   GET /readyz            200 when traffic is being steered on fresh measurements, else 503 and
-//   why GET /api/v1/status     the whole Status, JSON GET
-//   /api/v1/explain?src=&dst=&proto=&sport=&dport= POST /api/v1/reload    as SIGHUP (unix socket
-//   only)
+//   GET /metrics            Prometheus text
+//   GET /healthz            200 while the control loop answers
+//   GET /readyz             200 when traffic is being steered on fresh measurements, else 503 and
+//   why GET /api/v1/status      the whole Status, JSON GET /api/v1/explain
+//   ?src=&dst=&proto=&sport=&dport= POST /api/v1/reload     as SIGHUP (unix socket only)
+//
+// It lives on the control loop's io_context: handlers run there and nowhere else. Nothing that a
+// client does or fails to do, and nothing that a handler throws, gets out of it.
 #pragma once
 
 #include <boost/asio/io_context.hpp>
+#include <cstdint>
 #include <functional>
 #include <memory>
 #include <string>
@@ -35,7 +38,10 @@ class Server {
  public:
   static Result<std::unique_ptr<Server>> open(boost::asio::io_context& io, const Options& options,
                                               Handlers handlers);
-  ~Server();  // closes connections and removes the socket
+  ~Server();  // closes connections and removes the socket; not while the io_context runs elsewhere
+
+  /// The TCP port that is listened on: the chosen one where Options::listen has port 0; 0 for none.
+  [[nodiscard]] std::uint16_t port() const;
 
  private:
   struct Impl;
@@ -43,8 +49,9 @@ class Server {
   std::shared_ptr<Impl> impl_;
 };
 
-/// JSON texts of the API's answers (documented by test/unit/api/json_test.cpp).
-std::string to_json(const Status& status);
-std::string to_json(const Explanation& explanation);
+/// JSON texts of the API's answers (README.md lists the keys). `now` is what ages are counted to.
+std::string to_json(const Status& status, TimePoint now = std::chrono::steady_clock::now());
+std::string to_json(const Explanation& explanation,
+                    TimePoint now = std::chrono::steady_clock::now());
 
 }  // namespace hopwise::api
