@@ -14,8 +14,8 @@ TEST_CASE("the queries of panels inside rows are found too") {
   const auto queries = dashboard_queries(R"({"panels": [
     {"title": "A", "targets": [{"expr": "up"}, {"expr": "down"}]},
     {"title": "row", "panels": [{"title": "B", "targets": [{"expr": "x"}]}]}]})");
-  REQUIRE(queries);
+  REQUIRE(queries.has_value());
   REQUIRE(queries->size() == 3);
   CHECK(queries->back().panel == "B");
-  CHECK_FALSE(dashboard_queries("{"));
+  CHECK_FALSE(dashboard_queries("{").has_value());
 }

@@ -18,7 +18,7 @@ std::string with(const std::string& rest) {
 
 std::string fault(const std::string& text) {
   const auto parsed = parse_scenario(text, "x.json");
-  REQUIRE_FALSE(parsed);
+  REQUIRE_FALSE(parsed.has_value());
   return parsed.error().message;
 }
 
@@ -28,7 +28,7 @@ TEST_CASE("every scenario that comes with the demo is good") {
   for (const char* name : {"brownout", "brownout6", "shared-lan", "eight-upstreams"}) {
     const auto scenario = load_scenario(name);
     INFO((scenario ? "" : scenario.error().message));
-    REQUIRE(scenario);
+    REQUIRE(scenario.has_value());
     CHECK(scenario->name == name);
     CHECK_FALSE(scenario->events.empty());
   }
@@ -36,7 +36,7 @@ TEST_CASE("every scenario that comes with the demo is good") {
 
 TEST_CASE("a scenario's figures arrive in the lab's units") {
   const auto scenario = load_scenario("brownout");
-  REQUIRE(scenario);
+  REQUIRE(scenario.has_value());
   const auto& upstreams = scenario->topology.upstreams;
   REQUIRE(upstreams.size() == 2);
   CHECK(upstreams[0].daemon == Daemon::frr);
@@ -50,7 +50,7 @@ TEST_CASE("a scenario's figures arrive in the lab's units") {
 
 TEST_CASE("events add up until a restore takes all of them back") {
   const auto scenario = load_scenario("brownout");
-  REQUIRE(scenario);
+  REQUIRE(scenario.has_value());
   REQUIRE(scenario->events.size() == 3);
   CHECK(scenario->events[0].impairment.delay == 60ms);
   CHECK(scenario->events[0].what == "delay_ms=60");
