@@ -24,7 +24,9 @@ namespace hopwise::api {
 
 struct Options {
   std::string listen = "127.0.0.1:9469";  // address:port, "[::1]:9469"; empty: no TCP listener
-  std::string socket = "/run/hopwise/hopwise.sock";
+  std::string socket = "/run/hopwise/hopwise.sock";  // empty: no unix socket
+  /// How long a connection may take for a request, take to read its answer, or idle.
+  Duration patience = std::chrono::seconds(10);
 };
 
 struct Handlers {

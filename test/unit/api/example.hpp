@@ -1,0 +1,80 @@
+// A router with two upstreams, one of them just degraded: for whatever shows a Status.
+#pragma once
+
+#include "core/model/status.hpp"
+
+namespace hopwise {
+
+inline NexthopStatus example_nexthop(std::uint32_t id, const char* name, const char* gateway,
+                                     const char* interface) {
+  NexthopStatus status;
+  status.nexthop = {NexthopId{id}, {id + 1, *IpAddress::parse(gateway)}, interface, name};
+  status.link_up = status.neighbour_resolved = true;
+  ProbeStatus probe;
+  probe.nexthop = NexthopId{id};
+  probe.anchor = *IpAddress::parse("203.0.113.1");
+  probe.sent = 500;
+  probe.received = 490;
+  probe.lost = 10;
+  probe.late = 1;
+  status.probes = {probe};
+  return status;
+}
+
+inline Decision example_decision() {
+  Decision decision;
+  decision.group = GroupId{1};
+  decision.at = TimePoint(std::chrono::seconds(97));
+  decision.reason = Reason::path_degraded;
+  decision.cause = NexthopId{1};
+  decision.evidence = "rtt_ms=120.5 base_ms=20.0";
+  decision.paths = {{PathId{1}, NexthopId{1}, 0.5, 0.25, true, PathState::degraded, 1.5},
+                    {PathId{2}, NexthopId{2}, 0.5, 0.75, true, PathState::up, 0.5}};
+  return decision;
+}
+
+/// As seen at 100 s of the monotonic clock.
+inline Status example_status() {
+  using namespace std::chrono_literals;
+  Status status;
+  status.version = "0.1.0";
+  status.uptime_s = 3725;
+  status.ready = true;
+  status.lease_remaining_s = 4.8;
+  status.interfaces = {{"eth0", "lan", "tcx"}, {"eth1", "wan", "tcx"}, {"eth2", "wan", "clsact"}};
+  status.nexthops = {example_nexthop(1, "isp-a", "192.0.2.1", "eth1"),
+                     example_nexthop(2, "isp-b", "198.51.100.1", "eth2")};
+  auto& a = status.nexthops[0];
+  a.state = PathState::degraded;
+  a.estimate = {120500us, 20ms, 2ms, 0.02, 0.034, 100, TimePoint(99500ms)};
+
+  GroupStatus group;
+  group.id = GroupId{1};
+  group.routes = 12;
+  group.paths = {
+      {{PathId{1}, NexthopId{1}, 1}, 0.25, 256, true, 1.5, {1000, 500'000, 900, 400'000}},
+      {{PathId{2}, NexthopId{2}, 1}, 0.75, 768, true, 0.5, {3000, 1'500'000, 0, 0}}};
+  status.groups = {group};
+  status.routes_steered = 12;
+  status.routes_kernel = 3;
+  status.packets_by_reason = {{"steered", 123456}, {"no_route", 7}, {"lease_over", 0}};
+  status.decisions_by_reason = {{Reason::initial, 1}, {Reason::path_degraded, 2}};
+  status.recent_decisions = {example_decision()};
+  return status;
+}
+
+inline Explanation example_explanation() {
+  Explanation explanation;
+  explanation.summary = "Goes to isp-b: bucket 17 holds it.";
+  explanation.placement.route = Prefix::parse("203.0.113.0/24");
+  explanation.placement.group = GroupId{1};
+  explanation.placement.bucket = 17;
+  explanation.placement.bucket_nexthop = explanation.placement.nexthop = NexthopId{2};
+  const Status status = example_status();
+  explanation.nexthops = status.nexthops;
+  explanation.paths = status.groups[0].paths;
+  explanation.last_decision = status.recent_decisions[0];
+  return explanation;
+}
+
+}  // namespace hopwise
