@@ -96,7 +96,7 @@ std::optional<Decision> GroupLaw::decide(TimePoint now) {
   judge_degraded(now);
   free_cheapest();
   if (!epoch_) epoch_ = now;
-  if (!trigger_ && now - *epoch_ >= options_->epoch) run_epoch(now);
+  if (!trigger_ && !changed_ && now - *epoch_ >= options_->epoch) run_epoch(now);
   return conclude(now);
 }
 
