@@ -96,7 +96,7 @@ std::optional<Decision> GroupLaw::decide(TimePoint now) {
   judge_degraded(now);
   free_cheapest();
   if (!epoch_) epoch_ = now;
-  if (!trigger_ && now - *epoch_ >= options_->epoch) run_epoch(now);
+  if (!trigger_ && !changed_ && now - *epoch_ >= options_->epoch) run_epoch(now);
   return conclude(now);
 }
 
@@ -111,7 +111,9 @@ void GroupLaw::judge_usability(TimePoint now) {
   for (Share& s : shares_) {
     bool usable = s.nexthop->reachable();
     if (usable && s.nexthop->state() == PathState::down) {
-      usable = s.usable && (!alternative || others_in_doubt(s, now));
+      // One that was held and answers again is about to recover: cutting it now would be a flap.
+      const bool reviving = s.held && s.nexthop->well_since(s.nexthop->fault_sent());
+      usable = s.usable && (!alternative || reviving || others_in_doubt(s, now));
       if (usable && !alternative) hold(s);
     }
     judge_fall(s, usable);

@@ -53,7 +53,8 @@ std::optional<PathState> Health::advance(const Signs& s, TimePoint now, const Op
         state_ = PathState::probation;
       break;
     case PathState::down:
-      if (s.recalled || (s.answering && s.worse))
+      // The losses of the outage itself say nothing of the path that is back.
+      if (s.recalled || (s.answering && s.stepped))
         state_ = PathState::degraded;
       else if (s.answering)
         state_ = PathState::probation;

@@ -27,6 +27,7 @@ class FlapPenalty {
 struct Signs {
   bool silent = false;     // nothing comes back on any anchor
   bool worse = false;      // every live anchor stepped up in delay, or loses too much
+  bool stepped = false;    // every live anchor stepped up in delay
   bool recalled = false;   // probes counted as silent were answered late: slow, not dead
   bool answering = false;  // up_after replies in time, in a row
   bool settled = false;    // and near the base again, and loss back under its limit

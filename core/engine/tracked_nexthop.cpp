@@ -80,14 +80,16 @@ Signs TrackedNexthop::signs(TimePoint now, const std::set<IpAddress>& answered) 
   Signs s;
   int judged = 0;
   int silent = 0;
+  int stepped = 0;
   int worse = 0;
   for (const auto& [anchor, e] : anchors_) {
     if (e.stale(now) || !answered.contains(anchor)) continue;
     ++judged;
     const bool is_silent = e.silent();
-    const bool is_worse = e.stepped() || e.lossy();
+    const bool is_stepped = e.stepped();
     silent += is_silent;
-    worse += is_silent || is_worse;
+    stepped += is_silent || is_stepped;
+    worse += is_silent || is_stepped || e.lossy();
     const bool is_answering = e.answered() >= options_->up_after;
     s.answering = s.answering || is_answering;
     s.settled = s.settled || (e.good() >= options_->up_after && is_answering && e.calm());
@@ -95,6 +97,7 @@ Signs TrackedNexthop::signs(TimePoint now, const std::set<IpAddress>& answered) 
   }
   s.silent = judged > 0 && silent == judged;
   s.worse = judged > 0 && worse == judged && !s.silent;
+  s.stepped = s.worse && stepped == judged;
   s.ramping = limited > 0;
   return s;
 }

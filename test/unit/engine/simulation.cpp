@@ -8,8 +8,9 @@
 
 namespace hopwise::engine {
 
-Simulation::Simulation(std::vector<SimulatedPath> paths, std::uint32_t seed, const Options& options)
-    : engine(options), paths_(std::move(paths)), random_(seed), floor_(options.floor) {
+Simulation::Simulation(const std::vector<SimulatedPath>& paths, std::uint32_t seed,
+                       const Options& options)
+    : engine(options), paths_(paths), random_(seed), floor_(options.floor) {
   Group group{GroupId{1}, {}};
   for (std::uint32_t n = 1; n <= paths_.size(); ++n) {
     group.paths.push_back({PathId{n}, NexthopId{n}, path(n).kernel_weight});
@@ -36,8 +37,8 @@ void Simulation::send(std::uint32_t n) {
       probe.started
           ? std::clamp(std::max(2 * probe.srtt, probe.srtt + 4 * probe.rttvar), 100.0, 1000.0)
           : 1000.0;
-  Sample s{NexthopId{n},           anchor_address(n), Outcome::reply, at(sent), {}, ms(rtt),
-           TimestampSource::kernel};
+  Sample s{NexthopId{n}, anchor_address(n), Outcome::reply,         at(sent),
+           {},           ms(rtt),           TimestampSource::kernel};
   const bool lost = uniform() < p.loss;
   if (lost || rtt > timeout) {
     s.outcome = Outcome::lost;
@@ -52,10 +53,12 @@ void Simulation::send(std::uint32_t n) {
 void Simulation::arrive(const Arrival& a) {
   Probe& probe = probes_[raw(a.sample.nexthop) - 1];
   const double rtt = milliseconds(a.sample.rtt);
-  if (a.sample.outcome == Outcome::lost || (probe.started && rtt > probe.srtt + 4 * probe.rttvar + 5))
+  if (a.sample.outcome == Outcome::lost ||
+      (probe.started && rtt > probe.srtt + 4 * probe.rttvar + 5))
     probe.suspicious_until = a.known_s + 3;
   if (a.sample.outcome != Outcome::lost) {
-    probe.rttvar = probe.started ? 0.75 * probe.rttvar + 0.25 * std::abs(rtt - probe.srtt) : rtt / 2;
+    probe.rttvar =
+        probe.started ? 0.75 * probe.rttvar + 0.25 * std::abs(rtt - probe.srtt) : rtt / 2;
     probe.srtt = probe.started ? 0.875 * probe.srtt + 0.125 * rtt : rtt;
     probe.started = true;
   }

@@ -39,7 +39,7 @@ struct SimulatedPath {
 
 class Simulation {
  public:
-  explicit Simulation(std::vector<SimulatedPath> paths, std::uint32_t seed = 1,
+  explicit Simulation(const std::vector<SimulatedPath>& paths, std::uint32_t seed = 1,
                       const Options& options = {});
 
   /// Runs until `s` seconds of simulated time.
