@@ -191,9 +191,8 @@ class Traffic::Client {
         std::chrono::duration<double>(1 / plan_.new_flows_per_s));
     asio::steady_timer timer{thread_.io(), origin_};
     while (!stopping_) {
-      co_spawn(thread_.io(), short_flow(record_.short_flows.size()), asio::detached);
-      record_.short_flows.push_back({});
-      record_.short_flows.back().begun = now();
+      record_.short_flows.emplace_back().begun = now();
+      co_spawn(thread_.io(), short_flow(record_.short_flows.size() - 1), asio::detached);
       timer.expires_at(timer.expiry() + interval);
       co_await timer.async_wait(use_awaitable);
     }

@@ -15,10 +15,12 @@ constexpr double kFlowsPerSecond = 40;
 /// A run of two upstreams whose flows begin in turn on "a" and "b", but only on b while `away`
 /// says so. Each flow lives for 100 ms in one bin.
 struct Story {
-  RunRecord run{.scenario = "story", .upstreams = {"a", "b"}, .duration = kDuration};
+  RunRecord run;
 
   template <class Away>
   explicit Story(Away away) {
+    run.upstreams = {"a", "b"};
+    run.duration = kDuration;
     for (int i = 0; i < kDuration * kFlowsPerSecond; ++i) {
       const double at = i / kFlowsPerSecond;
       const auto upstream = static_cast<std::uint16_t>(away(at) ? 1 : i % 2);
@@ -208,7 +210,7 @@ TEST_CASE("packets lost are the links' own counts between an event and the next"
   Story story([](double at) { return at >= 13; });
   story.run.events = {brownout(12), restore(20)};
   for (int second = 0; second <= 40; ++second)
-    for (std::uint16_t upstream : {0, 1})
+    for (const std::uint16_t upstream : {std::uint16_t{0}, std::uint16_t{1}})
       story.run.links.push_back({.at = static_cast<double>(second),
                                  .upstream = upstream,
                                  .delivered = 0,
