@@ -125,7 +125,7 @@ int parse_and_run(int argc, char** argv) {
   app.failure_message(CLI::FailureMessage::help);
   app.footer(
       "Examples:\n"
-      "  hopwise check -c hopwise.json          is the file right? where is it not?\n"
+      "  hopwise check hopwise.json             is the file right? where is it not?\n"
       "  hopwise run                            measure and steer, until SIGTERM\n"
       "  hopwise status                         nexthops, states, shares, last decisions\n"
       "  hopwise explain 10.0.0.2 203.0.113.9 tcp 40000 443\n"
@@ -133,9 +133,9 @@ int parse_and_run(int argc, char** argv) {
       "  hopwise detach                         remove all that hopwise ever left in the kernel\n"
       "Exit status: 0 done, 1 failed, 2 wrong command line or configuration.");
 
-  const auto with_config = [&](CLI::App* command) {
+  const auto with_config = [&](CLI::App* command, const char* names = "-c,--config") {
     command->add_option(
-        "-c,--config", options.config,
+        names, options.config,
         std::string("configuration file (default: ") + kDefaultConfig + " where it exists)");
   };
   const auto with_socket = [&](CLI::App* command) {
@@ -154,7 +154,7 @@ int parse_and_run(int argc, char** argv) {
   };
 
   with_socket(command("run", "run the daemon in the foreground", run));
-  with_config(command("check", "validate the configuration and exit", check));
+  with_config(command("check", "validate the configuration and exit", check), "-c,--config,FILE");
   with_json(command("status", "what hopwise sees and does now", status));
   with_socket(command("reload", "swap in the configuration file, whole or not at all", reload));
   with_config(
