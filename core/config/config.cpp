@@ -198,6 +198,7 @@ bool RouteFilter::accepts(const Prefix& prefix) const {
 
 void read(Object& top, Config& config) {
   top.boolean("steer", config.steer);
+  top.boolean("bypass_netfilter", config.bypass_netfilter);
   read_lan_interfaces(top, config);
   top.object("routes", [&](Object& o) { read_routes(o, config); });
   read_nexthops(top, config);
