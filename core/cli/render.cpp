@@ -58,7 +58,7 @@ std::string time_text(double seconds) {
   const auto minutes = static_cast<long>(seconds / 60);
   if (seconds < 100) return format("%.1f s", std::max(0.0, seconds));
   if (minutes < 60) return format("%ld min", minutes);
-  if (minutes < 24 * 60) return format("%ld h %02ld min", minutes / 60, minutes % 60);
+  if (minutes < 1440) return format("%ld h %02ld min", minutes / 60, minutes % 60);
   return format("%ld d %ld h", minutes / 1440, minutes / 60 % 24);
 }
 
@@ -161,7 +161,8 @@ std::string changes(const Json& decision) {
     const std::string before = percent(path.at("before").get<double>());
     const std::string after = percent(path.at("after").get<double>());
     if (before == after) continue;
-    all += (all.empty() ? "" : ", ") + text(path.at("nexthop")) + ' ' + before + " -> " + after;
+    all.append(all.empty() ? "" : ", ").append(text(path.at("nexthop")));
+    all.append(" ").append(before).append(" -> ").append(after);
   }
   return all.empty() ? "no share changed" : all;
 }

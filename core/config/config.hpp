@@ -35,7 +35,7 @@ struct RouteFilter {
 };
 
 struct Config {
-  bool steer = true;  // false: measure and decide, but leave all traffic to the kernel
+  bool steer = true;              // false: measure and decide, but leave all traffic to the kernel
   bool bypass_netfilter = false;  // true: steer although netfilter has rules on the way
   std::vector<std::string> lan_interfaces;  // empty: every Ethernet interface that is no nexthop's
   RouteFilter route_filter;

@@ -45,6 +45,7 @@ IpAddress IpAddress::from_bytes(Family family, const void* data) {
 }
 
 std::optional<IpAddress> IpAddress::parse(std::string_view text) {
+  if (text.find('\0') != std::string_view::npos) return std::nullopt;
   const std::string terminated(text);
   for (const Family family : {Family::v4, Family::v6}) {
     IpAddress address{family, {}};

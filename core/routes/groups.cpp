@@ -189,6 +189,13 @@ const Group* Groups::find(GroupId id) const {
   return record == groups_.end() ? nullptr : &record->second.group;
 }
 
+std::vector<const Group*> Groups::used() const {
+  std::vector<const Group*> found;
+  for (const auto& [id, record] : groups_)
+    if (record.users > 0) found.push_back(&record.group);
+  return found;
+}
+
 std::size_t Groups::users(GroupId id) const {
   const auto record = groups_.find(id);
   return record == groups_.end() ? 0 : record->second.users;

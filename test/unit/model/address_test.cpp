@@ -14,6 +14,7 @@ TEST_CASE("addresses of both families survive the way through text", "[model]") 
   }
   for (const char* text : {"", "10.0.0", "10.0.0.256", "2001:db8::g", "10.0.0.1/24", " 10.0.0.1"})
     CHECK_FALSE(IpAddress::parse(text));
+  CHECK_FALSE(IpAddress::parse(std::string_view("10.0.0.1\0x", 10)));
 }
 
 TEST_CASE("link-local and unspecified addresses are recognised", "[model]") {
