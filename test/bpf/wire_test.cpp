@@ -45,8 +45,8 @@ class Wire {
     REQUIRE(::send(fd_, frame.data(), frame.size(), 0) == static_cast<ssize_t>(frame.size()));
   }
 
-  // The next frame with this source MAC address; the kernel's own chatter has others.
-  [[nodiscard]] Bytes receive_sent_on() const {
+  // The next IPv4 packet, or IPv6 one with TCP: the kernel's own chatter is neither.
+  [[nodiscard]] Bytes next_packet() const {
     pollfd ready{fd_, POLLIN, 0};
     while (poll(&ready, 1, 5000) == 1) {
       Bytes frame(4096);
@@ -116,7 +116,7 @@ TEST_CASE("a steered packet leaves for its gateway's MAC address, of either fami
   PacketSpec spec = to_router({});
   const auto expect = [&](const Wire& wan, PacketSpec sent, std::uint8_t last_of_mac) {
     client.send(build(sent));
-    const Bytes got = wan.receive_sent_on();
+    const Bytes got = wan.next_packet();
     --sent.hops;
     const Bytes want = build(sent);
     REQUIRE(got.size() == want.size());
