@@ -115,7 +115,7 @@ struct hw_flow_key {
 	__u8 family; /* 4 or 6 */
 	__u8 protocol;
 	__u16 pad;
-};
+} __attribute__((aligned(4))); /* it is hashed by words */
 HW_SIZE(hw_flow_key, 40);
 
 struct hw_flow {

@@ -16,9 +16,12 @@ static inline __u32 hw_rotate_left(__u32 word, int bits)
 	return (word << bits) | (word >> (32 - bits));
 }
 
+/* Without may_alias a compiler may read the words before the 16-bit ports are stored. */
+typedef __u32 __attribute__((may_alias)) hw_word;
+
 static inline __u32 hw_flow_hash(const struct hw_flow_key *key)
 {
-	const __u32 *word = (const __u32 *)key;
+	const hw_word *word = (const hw_word *)key;
 	__u32 hash = 0x9747b28cu;
 
 	for (unsigned int i = 0; i < sizeof(*key) / sizeof(*word); i++) {

@@ -163,7 +163,8 @@ static __always_inline enum hw_reason hw_parse6(const void *data, const void *da
 			packet->key.protocol = next;
 			return hw_parse_transport(header, data_end, packet->bytes - offset, packet);
 		}
-		if (next != IPPROTO_ROUTING && next != IPPROTO_DSTOPTS && next != IPPROTO_FRAGMENT)
+		if (i == HW_MAX_EXTENSIONS || (next != IPPROTO_ROUTING && next != IPPROTO_DSTOPTS &&
+					       next != IPPROTO_FRAGMENT))
 			break;
 		if (header + 8 > (const __u8 *)data_end || offset + 8 > packet->bytes)
 			return HW_REASON_MALFORMED;

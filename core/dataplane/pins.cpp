@@ -13,7 +13,6 @@
 #include <cerrno>
 #include <filesystem>
 #include <fstream>
-#include <optional>
 #include <set>
 #include <sstream>
 #include <thread>
@@ -61,10 +60,14 @@ std::vector<std::string> namespace_files() {
   return files;
 }
 
-// Enters every namespace on a thread of its own: the caller's namespace does not change.
-std::optional<std::set<std::uint64_t>> living_cookies() {
+struct LivingNamespaces {
   std::set<std::uint64_t> cookies;
-  bool complete = true;
+  bool complete = true;  // nothing was hidden from us
+};
+
+// Enters every namespace on a thread of its own: the caller's namespace does not change.
+LivingNamespaces living_namespaces() {
+  LivingNamespaces living;
   std::thread visitor([&] {
     std::set<ino_t> seen;
     for (const std::string& file : namespace_files()) {
@@ -72,35 +75,38 @@ std::optional<std::set<std::uint64_t>> living_cookies() {
       struct stat info {};
       if (!ns && (errno == ENOENT || errno == ESRCH)) continue;  // the process has just ended
       if (!ns || fstat(ns.fd(), &info) != 0) {
-        complete = false;
+        living.complete = false;
         continue;
       }
       if (!seen.insert(info.st_ino).second) continue;
       if (setns(ns.fd(), CLONE_NEWNET) != 0) {
-        if (errno != EINVAL) complete = false;  // EINVAL: a namespace of another type
+        if (errno != EINVAL) living.complete = false;  // EINVAL: a namespace of another type
         continue;
       }
       if (const auto cookie = namespace_cookie())
-        cookies.insert(*cookie);
+        living.cookies.insert(*cookie);
       else
-        complete = false;
+        living.complete = false;
     }
   });
   visitor.join();
-  if (!complete) return std::nullopt;
-  return cookies;
+  return living;
 }
 
-// True when a link pinned below still hangs on an interface: somebody's namespace is alive.
-bool holds_living_link(const fs::path& folder) {
+enum class Links { none, dead, alive };
+
+// Whether the links pinned below still hang on an interface: then their namespace is alive.
+Links links_in(const fs::path& folder) {
   std::error_code ignored;
+  Links found = Links::none;
   for (const auto& entry : fs::recursive_directory_iterator(folder, ignored)) {
     const std::string name = entry.path().filename();
     if (!name.starts_with("lan-") && !name.starts_with("wan-")) continue;
     const Handle link(bpf_obj_get(entry.path().c_str()));
-    if (!link || tcx_ifindex(link.fd()) != 0) return true;
+    if (!link || tcx_ifindex(link.fd()) != 0) return Links::alive;
+    found = Links::dead;
   }
-  return false;
+  return found;
 }
 
 }  // namespace
@@ -157,13 +163,15 @@ std::size_t remove_pins(const std::string& folder) {
 
 std::vector<std::string> abandoned_folders(const std::string& pin_root) {
   std::vector<std::string> folders;
-  const auto living = living_cookies();
-  if (!living) return folders;
+  const LivingNamespaces living = living_namespaces();
   for (const std::string& name : names_in(pin_root)) {
     if (!name.starts_with(kPrefix)) continue;
     const std::uint64_t cookie = std::strtoull(name.c_str() + kPrefix.size(), nullptr, 10);
+    if (living.cookies.contains(cookie)) continue;
     const std::string folder = pin_root + '/' + name;
-    if (!living->contains(cookie) && !holds_living_link(folder)) folders.push_back(folder);
+    const Links links = links_in(folder);
+    if (links == Links::dead || (links == Links::none && living.complete))
+      folders.push_back(folder);
   }
   return folders;
 }

@@ -25,8 +25,8 @@ std::vector<std::string> names_in(const std::string& folder);
 /// Removes a folder of pins and what is in it. Returns the number of pins.
 std::size_t remove_pins(const std::string& folder);
 
-/// Folders of namespaces that are gone: their links hang on nothing, and neither a process nor a
-/// mount has their cookie. Empty when that cannot be known.
+/// Folders of namespaces that are gone: neither a process nor a mount has their cookie, and their
+/// links hang on nothing. Where there are no links and a process is hidden from us, it stays.
 std::vector<std::string> abandoned_folders(const std::string& pin_root);
 
 }  // namespace hopwise::dataplane

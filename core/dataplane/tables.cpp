@@ -107,6 +107,10 @@ void Tables::set_path_usable(std::uint32_t id, bool usable) {
   publish_word(paths_[id].flags, usable ? HW_PATH_USABLE : 0);
 }
 
+bool Tables::path_flagged_usable(std::uint32_t id) const {
+  return (paths_[id].flags & HW_PATH_USABLE) != 0;
+}
+
 void Tables::remove_path(std::uint32_t id) {
   withdraw_word(paths_[id].flags);
   publish_word(paths_[id].group, 0);
@@ -139,7 +143,7 @@ std::span<hw_bucket> Tables::buckets(std::uint32_t group) const {
 
 bool Tables::path_usable(std::uint32_t group, std::uint32_t path, Family family) const {
   if (path >= HW_MAX_PATHS || group == 0 || paths_[path].group != group ||
-      (paths_[path].flags & HW_PATH_USABLE) == 0)
+      !path_flagged_usable(path))
     return false;
   const hw_nexthop& nexthop = nexthops_[paths_[path].nexthop];
   return (nexthop.flags & HW_NEXTHOP_USABLE) != 0 &&

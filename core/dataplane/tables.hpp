@@ -76,6 +76,7 @@ class Tables {
   /// Writes paths first, then the group that names them. New paths are usable, with fresh counters.
   void set_paths(const Group& group);
   void set_path_usable(std::uint32_t id, bool usable);
+  [[nodiscard]] bool path_flagged_usable(std::uint32_t id) const;
   /// After nothing names them any more.
   void remove_path(std::uint32_t id);
   void remove_group(std::uint32_t id);

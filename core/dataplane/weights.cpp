@@ -53,7 +53,8 @@ bool same_paths(const Group& a, const Group& b) {
 void Weights::adopt(const Group& group) {
   Shares& shares = groups_[group.id];
   shares.group = group;
-  shares.usable.assign(group.paths.size(), true);
+  for (const Path& path : group.paths)
+    shares.usable.push_back(tables_.path_flagged_usable(raw(path.id)));
   const auto count = held(owners(tables_, group), group.paths.size());
   shares.weight.assign(count.begin(), count.end());
 }

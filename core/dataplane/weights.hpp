@@ -21,7 +21,8 @@ class Weights {
  public:
   Weights(Tables& tables, MovePace pace) : tables_(tables), pace_(pace) {}
 
-  /// Takes over a group whose entries are in the tables: its buckets are its weights.
+  /// Takes over a group whose entries are in the tables: its buckets are its weights, and paths
+  /// that were not usable stay so until a decision says otherwise.
   void adopt(const Group& group);
   /// A new group's buckets follow the kernel's weights. A known group whose paths changed keeps the
   /// buckets of those that stay, and shares out the others in the same proportion.

@@ -1,0 +1,191 @@
+// Programs on real interfaces: attached, replaced, and gone without a trace.
+#include <bpf/bpf.h>
+#include <net/if.h>
+#include <unistd.h>
+
+#include <filesystem>
+
+#include "core/dataplane/hooks.hpp"
+#include "test/bpf/router.hpp"
+#include "test/catch.hpp"
+
+using namespace hopwise;
+using namespace hopwise::test;
+using dataplane::Dataplane;
+using dataplane::HookChoice;
+using dataplane::Role;
+namespace fs = std::filesystem;
+
+namespace {
+
+dataplane::Options with(HookChoice hook) {
+  dataplane::Options options;
+  options.hook = hook;
+  return options;
+}
+
+void make_veth(const std::string& name) {
+  PrivateNamespace::run("ip link add " + name + " type veth peer name " + name + "-peer");
+  PrivateNamespace::run("ip link set " + name + " up");
+}
+
+Dataplane::Attachment on(const std::string& name, Role role) {
+  return {if_nametoindex(name.c_str()), name, role};
+}
+
+std::string describe(const std::vector<dataplane::Hook>& hooks) {
+  std::string text;
+  for (const auto& hook : hooks)
+    text += std::string(dataplane::program_name(hook.role)) + ' ' + hook.interface +
+            (hook.tcx ? " tcx" : " clsact") + "; ";
+  return text;
+}
+
+void expect_nothing_left(const Router& router) {
+  const auto removed = dataplane::detach_all(router.pin_root());
+  REQUIRE(removed.has_value());
+  CHECK_FALSE(removed->empty());
+  CHECK(describe(dataplane::find_hooks()).empty());
+  CHECK_FALSE(fs::exists(router.pin_root()));
+  CHECK(dataplane::detach_all(router.pin_root())->empty());
+}
+
+}  // namespace
+
+TEST_CASE("attachments become exactly what is wanted, and detach leaves nothing", "[bpf]") {
+  const auto hook = GENERATE(HookChoice::automatic, HookChoice::clsact);
+  const std::string by = hook == HookChoice::automatic ? " tcx; " : " clsact; ";
+  Router router(with(hook));
+  make_veth("lan0");
+  make_veth("wan0");
+  auto& dataplane = router.dataplane();
+  CHECK(dataplane.attach({on("lan0", Role::lan), on("wan0", Role::wan)}).empty());
+  CHECK(describe(dataplane::find_hooks()) == "steer lan0" + by + "observe wan0" + by);
+  REQUIRE(dataplane.attachments().size() == 2);
+  CHECK(dataplane.attachments()[0].role == "lan");
+
+  SECTION("what is wanted again stays, what is not goes") {
+    CHECK(dataplane.attach({on("wan0", Role::wan)}).empty());
+    CHECK(describe(dataplane::find_hooks()) == "observe wan0" + by);
+  }
+  SECTION("an interface that changes its role changes its program") {
+    CHECK(dataplane.attach({on("lan0", Role::wan), on("wan0", Role::wan)}).empty());
+    CHECK(describe(dataplane::find_hooks()) == "observe lan0" + by + "observe wan0" + by);
+  }
+  SECTION("an interface that came back is attached again") {
+    PrivateNamespace::run("ip link del lan0");
+    make_veth("lan0");
+    CHECK(dataplane.attach({on("lan0", Role::lan), on("wan0", Role::wan)}).empty());
+    CHECK(describe(dataplane::find_hooks()) == "observe wan0" + by + "steer lan0" + by);
+  }
+  SECTION("an interface that came back with its old number is attached again") {
+    const std::string number = std::to_string(if_nametoindex("lan0"));
+    PrivateNamespace::run("ip link del lan0");
+    PrivateNamespace::run("ip link add lan0 index " + number + " type veth peer name lan0-peer");
+    CHECK(dataplane.attach({on("lan0", Role::lan), on("wan0", Role::wan)}).empty());
+    CHECK(describe(dataplane::find_hooks()) == "steer lan0" + by + "observe wan0" + by);
+  }
+  SECTION("one that cannot be attached is reported and the others go on") {
+    const auto errors = dataplane.attach(
+        {{9999, "gone0", Role::lan}, on("wan0", Role::wan), on("lan0", Role::lan)});
+    REQUIRE(errors.size() == 1);
+    CHECK(errors[0].message.starts_with("attach steer to gone0: "));
+    CHECK(dataplane.attachments().size() == 2);
+  }
+  SECTION("after a crash detach still finds everything") {
+    router.crash();
+  }
+  expect_nothing_left(router);
+}
+
+TEST_CASE("the next daemon replaces the programs in place", "[bpf]") {
+  const auto first = GENERATE(HookChoice::automatic, HookChoice::clsact);
+  Router router(with(first));
+  make_veth("lan0");
+  make_veth("wan0");
+  const std::vector wanted{on("lan0", Role::lan), on("wan0", Role::wan)};
+  CHECK(router.dataplane().attach(wanted).empty());
+  const auto before = dataplane::find_hooks();
+  router.restart();
+  CHECK(describe(dataplane::find_hooks()) == describe(before));
+  CHECK(router.dataplane().attach(wanted).empty());
+  const auto after = dataplane::find_hooks();
+  CHECK(describe(after) == describe(before));
+  CHECK(after.at(0).link_id == before.at(0).link_id);  // the same link, updated
+  expect_nothing_left(router);
+}
+
+TEST_CASE("a daemon that no longer wants an interface frees it of the old one's program", "[bpf]") {
+  const auto hook = GENERATE(HookChoice::automatic, HookChoice::clsact);
+  Router router(with(hook));
+  make_veth("lan0");
+  make_veth("lan1");
+  CHECK(router.dataplane().attach({on("lan0", Role::lan), on("lan1", Role::lan)}).empty());
+  router.restart();
+  CHECK(router.dataplane().attach({on("lan1", Role::lan)}).empty());
+  REQUIRE(dataplane::find_hooks().size() == 1);
+  CHECK(dataplane::find_hooks()[0].interface == "lan1");
+  expect_nothing_left(router);
+}
+
+TEST_CASE("detach leaves the clsact qdisc and the filters of others", "[bpf]") {
+  Router router(with(HookChoice::clsact));
+  make_veth("lan0");
+  PrivateNamespace::run("tc qdisc add dev lan0 clsact");
+  PrivateNamespace::run(
+      "tc filter add dev lan0 ingress prio 7 protocol ip u32 match u32 0 0 flowid 1:1");
+  CHECK(router.dataplane().attach({on("lan0", Role::lan)}).empty());
+  expect_nothing_left(router);
+  PrivateNamespace::run("tc filter show dev lan0 ingress | grep -q 'pref 7'");
+}
+
+TEST_CASE("folders of an older ABI go once the new programs are attached", "[bpf]") {
+  Router router;
+  const fs::path old = *fs::directory_iterator(router.pin_root()) / fs::path("v0");
+  fs::create_directory(old);
+  CHECK(router.dataplane().attach({}).empty());
+  CHECK_FALSE(fs::exists(old));
+}
+
+TEST_CASE("detach removes the folders of namespaces that are gone, and no living one's", "[bpf]") {
+  const std::string root = "/sys/fs/bpf/hopwise-test-" + std::to_string(getpid());
+  Router living;
+  make_veth("lan0");
+  CHECK(living.dataplane().attach({on("lan0", Role::lan)}).empty());
+  {
+    PrivateNamespace gone;
+    make_veth("lan0");
+    dataplane::Options options;
+    options.pin_root = root;
+    auto dead = Dataplane::open(options);
+    REQUIRE(dead.has_value());
+    CHECK((*dead)->attach({on("lan0", Role::lan)}).empty());
+  }
+  const auto folders = [&] {
+    return std::distance(fs::directory_iterator(root), fs::directory_iterator());
+  };
+  REQUIRE(folders() == 2);
+  // A namespace is taken apart some time after its last user left.
+  const auto deadline = Router::now() + std::chrono::seconds(10);
+  PrivateNamespace elsewhere;
+  while (folders() == 2 && Router::now() < deadline) {
+    REQUIRE(dataplane::detach_all(root).has_value());
+    usleep(20'000);
+  }
+  CHECK(folders() == 1);
+}
+
+TEST_CASE("without a pin folder everything ends with the process", "[bpf]") {
+  PrivateNamespace here;
+  make_veth("lan0");
+  dataplane::Options options;
+  options.pin_root.clear();
+  options.hook = GENERATE(HookChoice::automatic, HookChoice::clsact);
+  {
+    auto dataplane = Dataplane::open(options);
+    REQUIRE(dataplane.has_value());
+    CHECK((*dataplane)->attach({on("lan0", Role::lan)}).empty());
+    CHECK(dataplane::find_hooks().size() == 1);
+  }
+  CHECK(dataplane::find_hooks().empty());
+}

@@ -1,0 +1,177 @@
+#include "test/bpf/router.hpp"
+
+#include <bpf/bpf.h>
+#include <bpf/libbpf.h>
+#include <fcntl.h>
+#include <hopwise.skel.h>
+#include <sched.h>
+#include <unistd.h>
+
+#include <cstdlib>
+#include <filesystem>
+#include <optional>
+
+#include "test/catch.hpp"
+
+namespace hopwise::test {
+namespace fs = std::filesystem;
+
+PrivateNamespace::PrivateNamespace()
+    : outside_(open("/proc/thread-self/ns/net", O_RDONLY | O_CLOEXEC)) {
+  INFO("bpf_tests needs root");
+  REQUIRE(outside_ >= 0);
+  REQUIRE(unshare(CLONE_NEWNET) == 0);
+  run("ip link set lo up");
+}
+
+PrivateNamespace::~PrivateNamespace() {
+  (void)!setns(outside_, CLONE_NEWNET);
+  close(outside_);
+}
+
+void PrivateNamespace::run(const std::string& command) {
+  INFO(command);
+  REQUIRE(std::system(command.c_str()) == 0);
+}
+
+Router::Router(dataplane::Options options) : options_(std::move(options)) {
+  options_.pin_root = "/sys/fs/bpf/hopwise-test-" + std::to_string(getpid());
+  restart();
+}
+
+Router::~Router() {
+  hopwise_bpf::destroy(object_);
+  dataplane_.reset();
+  (void)dataplane::detach_all(pin_root());
+}
+
+void Router::restart() {
+  dataplane_.reset();
+  auto opened = dataplane::Dataplane::open(options_);
+  if (!opened) FAIL(opened.error().message);
+  dataplane_ = std::move(*opened);
+  dataplane_->renew_lease(now());
+  load_programs();
+}
+
+// The same programs once more, on the data plane's pinned maps: to be run without an interface.
+void Router::load_programs() {
+  hopwise_bpf::destroy(object_);
+  object_ = hopwise_bpf::open();
+  REQUIRE(object_ != nullptr);
+  const fs::path folder = fs::directory_iterator(pin_root())->path() / "v1";
+  bpf_map* map = nullptr;
+  bpf_object__for_each_map(map, object_->obj) {
+    const int pinned = bpf_obj_get((folder / bpf_map__name(map)).c_str());
+    REQUIRE(bpf_map__reuse_fd(map, pinned) == 0);
+    close(pinned);
+  }
+  REQUIRE(hopwise_bpf::load(object_) == 0);
+}
+
+void Router::nexthop(std::uint32_t id, const std::string& gateway) {
+  REQUIRE(dataplane_->set_nexthop({NexthopId{id}, {1, *IpAddress::parse(gateway)}, "lo", gateway}));
+  dataplane_->set_nexthop_usable(NexthopId{id}, true);
+}
+
+Group Router::group(
+    std::uint32_t id,
+    const std::vector<std::pair<std::uint32_t, std::uint32_t>>& nexthops_and_weights) {
+  Group group{GroupId{id}, {}};
+  for (const auto& [hop, weight] : nexthops_and_weights) {
+    const auto path = static_cast<std::uint32_t>(id * 16 + group.paths.size() + 1);
+    group.paths.push_back({PathId{path}, NexthopId{hop}, weight});
+  }
+  REQUIRE(dataplane_->set_group(group));
+  groups_.push_back(group);
+  return group;
+}
+
+void Router::route(const std::string& prefix, std::uint32_t group) {
+  REQUIRE(dataplane_->set_route(*Prefix::parse(prefix),
+                                group == 0 ? std::nullopt : std::optional(GroupId{group})));
+}
+
+void Router::two_upstreams() {
+  nexthop(1, "192.0.2.1");
+  nexthop(2, "192.0.2.2");
+  nexthop(3, "2001:db8:2::1");
+  nexthop(4, "2001:db8:2::2");
+  group(1, {{1, 1}, {2, 1}});
+  group(2, {{3, 1}, {4, 1}});
+  route("0.0.0.0/0", 1);
+  route("::/0", 2);
+}
+
+void Router::publish(const Group& group, const std::vector<double>& weights,
+                     const std::vector<bool>& usable) {
+  Decision decision;
+  decision.group = group.id;
+  for (std::size_t i = 0; i < group.paths.size(); ++i) {
+    PathShare share;
+    share.path = group.paths[i].id;
+    share.nexthop = group.paths[i].nexthop;
+    share.after = weights.at(i);
+    share.usable = usable.at(i);
+    decision.paths.push_back(share);
+  }
+  dataplane_->publish(decision, now());
+}
+
+namespace {
+
+int run_program(int fd, const Bytes& packet, Bytes* after) {
+  Bytes out(packet.size() + 256);
+  bpf_test_run_opts run{};
+  run.sz = sizeof(run);
+  run.data_in = packet.data();
+  run.data_size_in = static_cast<__u32>(packet.size());
+  run.data_out = out.data();
+  run.data_size_out = static_cast<__u32>(out.size());
+  run.repeat = 1;
+  const int failed = bpf_prog_test_run_opts(fd, &run);
+  INFO("test run of " << packet.size() << " bytes: " << failed);
+  REQUIRE(failed == 0);
+  out.resize(run.data_size_out);
+  if (after != nullptr) *after = std::move(out);
+  return static_cast<int>(run.retval);
+}
+
+}  // namespace
+
+Outcome Router::steer(const Bytes& packet) {
+  Outcome outcome;
+  const auto before = dataplane_->counters().packets_by_reason;
+  outcome.verdict = run_program(bpf_program__fd(object_->progs.hw_steer), packet, &outcome.bytes);
+  int changed = 0;
+  for (const auto& [reason, packets] : dataplane_->counters().packets_by_reason) {
+    if (packets == before.at(reason)) continue;
+    changed += packets == before.at(reason) + 1 ? 1 : 2;
+    outcome.reason = reason;
+  }
+  if (changed != 1) outcome.reason.clear();
+  return outcome;
+}
+
+int Router::observe(const Bytes& packet) {
+  Bytes after;
+  const int verdict = run_program(bpf_program__fd(object_->progs.hw_observe), packet, &after);
+  CHECK(after == packet);
+  return verdict;
+}
+
+std::uint32_t Router::nexthop_of(const PacketSpec& spec) {
+  const auto before = dataplane_->counters().paths;
+  run_program(bpf_program__fd(object_->progs.hw_steer), build(spec), nullptr);
+  const auto after = dataplane_->counters().paths;
+  for (const Group& group : groups_)
+    for (const Path& path : group.paths) {
+      const auto now = after.find(path.id), then = before.find(path.id);
+      if (now != after.end() && then != before.end() &&
+          now->second.forward_packets > then->second.forward_packets)
+        return raw(path.nexthop);
+    }
+  return 0;
+}
+
+}  // namespace hopwise::test

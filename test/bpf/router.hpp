@@ -1,0 +1,93 @@
+// A router under test: a private network namespace, a data plane in it, and its programs to run on
+// packets. Loopback stands for every interface; no packet leaves.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <ostream>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "core/dataplane/dataplane.hpp"
+#include "test/bpf/packet.hpp"
+
+struct hopwise_bpf;
+
+namespace hopwise {
+/// Lets REQUIRE(result) print what went wrong.
+inline std::ostream& operator<<(std::ostream& out, const Error& error) {
+  return out << error.message;
+}
+}  // namespace hopwise
+
+namespace hopwise::test {
+
+constexpr int kOk = 0;        // TC_ACT_OK
+constexpr int kRedirect = 7;  // TC_ACT_REDIRECT
+
+/// The calling thread is in a network namespace of its own until this ends.
+class PrivateNamespace {
+ public:
+  PrivateNamespace();
+  ~PrivateNamespace();
+  PrivateNamespace(const PrivateNamespace&) = delete;
+  PrivateNamespace& operator=(const PrivateNamespace&) = delete;
+
+  /// Runs `command` by the shell in it; fails the test when that fails.
+  static void run(const std::string& command);
+
+ private:
+  int outside_;
+};
+
+/// What happened to a packet.
+struct Outcome {
+  int verdict = -1;
+  std::string reason;  // the one whose counter went up; empty when none or several did
+  Bytes bytes;         // as they are afterwards
+};
+
+class Router {
+ public:
+  explicit Router(dataplane::Options options = {});
+  ~Router();
+  Router(const Router&) = delete;
+  Router& operator=(const Router&) = delete;
+
+  dataplane::Dataplane& dataplane() { return *dataplane_; }
+  /// Ends the daemon and starts the next one on what the first has left pinned.
+  void restart();
+  void crash() { dataplane_.reset(); }
+
+  /// A usable nexthop on loopback.
+  void nexthop(std::uint32_t id, const std::string& gateway);
+  /// Path ids are group * 16 + position, from 1.
+  Group group(std::uint32_t id,
+              const std::vector<std::pair<std::uint32_t, std::uint32_t>>& nexthops_and_weights);
+  void route(const std::string& prefix, std::uint32_t group);
+  /// Two nexthops of each family, group 1 (IPv4) and 2 (IPv6) of equal weights, default routes.
+  void two_upstreams();
+  /// Weights and usable paths of a group, as a decision would set them.
+  void publish(const Group& group, const std::vector<double>& weights,
+               const std::vector<bool>& usable);
+
+  Outcome steer(const Bytes& packet);
+  int observe(const Bytes& packet);
+  /// The nexthop that a packet takes; 0 for the kernel. Told by the path whose counter went up.
+  std::uint32_t nexthop_of(const PacketSpec& spec);
+
+  [[nodiscard]] const std::string& pin_root() const { return options_.pin_root; }
+  static TimePoint now() { return std::chrono::steady_clock::now(); }
+
+ private:
+  void load_programs();
+
+  PrivateNamespace namespace_;
+  dataplane::Options options_;
+  std::unique_ptr<dataplane::Dataplane> dataplane_;
+  hopwise_bpf* object_ = nullptr;
+  std::vector<Group> groups_;
+};
+
+}  // namespace hopwise::test
