@@ -19,11 +19,12 @@ class Metrics {
   explicit Metrics(std::function<Status()> snapshot);
   ~Metrics();
 
-  /// Adds a reply's RTT to its nexthop's histogram.
+  /// Adds the RTT of a reply, late ones included, to its nexthop's histogram.
   void observe(const Sample& sample, const Nexthop& nexthop);
+  /// Drops the histograms under this name: when a nexthop goes, or before it is renamed.
   void forget(const Nexthop& nexthop);
 
-  /// The whole page, text format 0.0.4.
+  /// The whole page, text format 0.0.4. A snapshot that throws makes it short, not fail.
   [[nodiscard]] std::string scrape() const;
 
  private:

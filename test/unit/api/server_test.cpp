@@ -53,7 +53,7 @@ struct Running {
   }
 
   /// Sends `text` over TCP and reads until the server closes.
-  [[nodiscard]] std::string exchange(const std::string& text) const {
+  std::string exchange(const std::string& text) const {
     asio::io_context mine;
     asio::ip::tcp::socket socket = connect(mine);
     boost::system::error_code ignored;

@@ -1,0 +1,266 @@
+#include "core/cli/render.hpp"
+
+#include <array>
+#include <cmath>
+#include <cstdarg>
+#include <cstdio>
+#include <nlohmann/json.hpp>
+
+#include "core/cli/table.hpp"
+
+namespace hopwise::cli {
+namespace {
+
+using Json = nlohmann::ordered_json;
+using Align = Table::Align;
+
+constexpr int kBarWidth = 20;
+constexpr std::size_t kDecisionsShown = 8;
+
+__attribute__((format(printf, 1, 2))) std::string format(const char* how, ...) {
+  std::array<char, 128> text{};
+  va_list arguments;
+  va_start(arguments, how);
+  std::vsnprintf(text.data(), text.size(), how, arguments);
+  va_end(arguments);
+  return text.data();
+}
+
+// --- figures -------------------------------------------------------------------------------
+
+std::string percent(double ratio) {
+  return format("%.1f %%", 100 * ratio);
+}
+
+std::string milliseconds_text(const Json& ms) {
+  return ms.is_null() ? "-" : format("%.2f ms", ms.get<double>());
+}
+
+/// "1.23 M": three digits that matter.
+std::string magnitude(double number) {
+  constexpr const char* kUnits[] = {"", " k", " M", " G", " T", " P"};
+  std::size_t unit = 0;
+  while (number >= 999.5 && unit + 1 < std::size(kUnits)) {
+    number /= 1000;
+    ++unit;
+  }
+  const int digits = unit == 0 || number >= 99.95 ? 0 : number >= 9.995 ? 1 : 2;
+  return format("%.*f%s", digits, number, kUnits[unit]);
+}
+
+std::string bytes_text(const Json& bytes) {
+  const std::string text = magnitude(bytes.get<double>());
+  return text + (text.find(' ') == std::string::npos ? " B" : "B");
+}
+
+/// "3.0 s", "12 min", "2 h 05 min", "3 d 4 h".
+std::string time_text(double seconds) {
+  const auto minutes = static_cast<long>(seconds / 60);
+  if (seconds < 100) return format("%.1f s", std::max(0.0, seconds));
+  if (minutes < 60) return format("%ld min", minutes);
+  if (minutes < 24 * 60) return format("%ld h %02ld min", minutes / 60, minutes % 60);
+  return format("%ld d %ld h", minutes / 1440, minutes / 60 % 24);
+}
+
+std::string bar(double ratio) {
+  const auto length =
+      static_cast<std::size_t>(std::lround(std::clamp(ratio, 0.0, 1.0) * kBarWidth));
+  return '[' + std::string(length, '#') + std::string(kBarWidth - length, '.') + ']';
+}
+
+std::string count(const Json& number) {
+  return std::to_string(number.get<std::uint64_t>());
+}
+std::string text(const Json& json) {
+  return json.is_null() ? "-" : json.get<std::string>();
+}
+
+// --- parts ---------------------------------------------------------------------------------
+
+std::string nexthops(const Json& list) {
+  Table table({{"NEXTHOP"},
+               {"GATEWAY"},
+               {"INTERFACE"},
+               {"STATE"},
+               {"RTT", Align::right},
+               {"BASE", Align::right},
+               {"JITTER", Align::right},
+               {"LOSS", Align::right},
+               {"AT MOST", Align::right},
+               {"NOTE"}});
+  for (const Json& nexthop : list) {
+    const bool measured = nexthop.at("loss_window_probes").get<unsigned>() > 0;
+    std::string note;
+    if (!nexthop.at("link_up").get<bool>())
+      note = "link down";
+    else if (!nexthop.at("neighbour_resolved").get<bool>())
+      note = "gateway does not resolve";
+    else if (nexthop.at("probes").empty())
+      note = "nothing is probed";
+    else if (!measured)
+      note = "no reply yet";
+    table.add({text(nexthop.at("name")), text(nexthop.at("gateway")), text(nexthop.at("interface")),
+               text(nexthop.at("state")), milliseconds_text(nexthop.at("rtt_ms")),
+               milliseconds_text(nexthop.at("base_ms")),
+               nexthop.at("rtt_ms").is_null() ? "-" : milliseconds_text(nexthop.at("jitter_ms")),
+               measured ? percent(nexthop.at("loss_ratio").get<double>()) : "-",
+               measured ? percent(nexthop.at("loss_upper_ratio").get<double>()) : "-", note});
+  }
+  return table.empty() ? "no nexthops\n" : table.text();
+}
+
+std::string probes(const Json& list) {
+  Table table({{"PROBE"},
+               {"ANCHOR"},
+               {"PACE"},
+               {"SENT", Align::right},
+               {"REPLIES", Align::right},
+               {"LOST", Align::right},
+               {"LATE", Align::right},
+               {"TWICE", Align::right},
+               {"UNSENT", Align::right},
+               {"ERROR"}});
+  for (const Json& nexthop : list)
+    for (const Json& probe : nexthop.at("probes"))
+      table.add({text(nexthop.at("name")), text(probe.at("anchor")),
+                 probe.at("suspicious").get<bool>() ? "fast" : "normal", count(probe.at("sent")),
+                 count(probe.at("received")), count(probe.at("lost")), count(probe.at("late")),
+                 count(probe.at("duplicate")), count(probe.at("unsent")),
+                 probe.at("last_error").is_null() ? "" : text(probe.at("last_error"))});
+  return table.empty() ? "" : '\n' + table.text();
+}
+
+std::string paths(const Json& list) {
+  Table table({{"PATH"},
+               {"SHARE", Align::right},
+               {""},
+               {"BUCKETS", Align::right},
+               {"COST", Align::right},
+               {"OUT", Align::right},
+               {"", Align::right},
+               {"BACK", Align::right},
+               {"", Align::right},
+               {"NOTE"}});
+  for (const Json& path : list) {
+    const double share = path.at("weight").get<double>();
+    table.add({text(path.at("nexthop")), percent(share), bar(share), count(path.at("buckets")),
+               format("%.3f", path.at("cost").get<double>()),
+               magnitude(path.at("forward_packets").get<double>()) + " pkt",
+               bytes_text(path.at("forward_bytes")),
+               magnitude(path.at("reverse_packets").get<double>()) + " pkt",
+               bytes_text(path.at("reverse_bytes")),
+               path.at("usable").get<bool>() ? "" : "not usable"});
+  }
+  return table.text();
+}
+
+/// "isp-a 50.0 % -> 25.0 %, isp-b ...": the paths whose share changed.
+std::string changes(const Json& decision) {
+  std::string all;
+  for (const Json& path : decision.at("paths")) {
+    const std::string before = percent(path.at("before").get<double>());
+    const std::string after = percent(path.at("after").get<double>());
+    if (before == after) continue;
+    all += (all.empty() ? "" : ", ") + text(path.at("nexthop")) + ' ' + before + " -> " + after;
+  }
+  return all.empty() ? "no share changed" : all;
+}
+
+std::string decisions(const Json& list) {
+  Table table({{"DECIDED", Align::right},
+               {"GROUP", Align::right},
+               {"REASON"},
+               {"CAUSE"},
+               {"SHARES"},
+               {"EVIDENCE"}});
+  std::size_t shown = 0;
+  for (auto decision = list.rbegin(); decision != list.rend() && shown < kDecisionsShown;
+       ++decision, ++shown)
+    table.add({time_text(decision->at("age_s").get<double>()) + " ago",
+               count(decision->at("group")), text(decision->at("reason")),
+               text(decision->at("cause")), changes(*decision), text(decision->at("evidence"))});
+  return table.empty() ? "\nno decision yet\n" : '\n' + table.text();
+}
+
+std::string interfaces(const Json& list) {
+  Table table({{"INTERFACE"}, {"ROLE"}, {"ATTACHED BY"}});
+  for (const Json& interface : list)
+    table.add(
+        {text(interface.at("name")), text(interface.at("role")), text(interface.at("attach"))});
+  return table.empty() ? "no program is attached to any interface\n" : table.text();
+}
+
+std::string packets(const Json& reasons) {
+  Table table({{"PACKETS"}, {"", Align::right}});
+  if (reasons.contains("steered")) table.add({"steered", count(reasons.at("steered"))});
+  for (const auto& [reason, packets] : reasons.items())
+    if (reason != "steered" && packets.get<std::uint64_t>() > 0)
+      table.add({"to the kernel: " + reason, count(packets)});
+  return table.empty() ? "" : '\n' + table.text();
+}
+
+std::string head(const Json& status) {
+  const bool ready = status.at("ready").get<bool>();
+  std::string line = "hopwise " + text(status.at("version")) + ", up " +
+                     time_text(status.at("uptime_s").get<double>()) + ": " +
+                     (ready ? "ready" : "NOT READY: " + text(status.at("not_ready_because")));
+  line += status.at("steering").get<bool>() ? ", steering" : ", observing only (steer is false)";
+  line += format(", lease %.1f s\n", status.at("lease_remaining_s").get<double>());
+  line += count(status.at("routes_steered")) + " routes steered, " +
+          count(status.at("routes_kernel")) + " left to the kernel";
+  if (const auto failures = status.at("reload_failures").get<std::uint64_t>(); failures > 0)
+    line += ", " + std::to_string(failures) + " reloads refused";
+  return line + "\n\n";
+}
+
+std::string whole_status(const Json& status) {
+  std::string page = head(status) + interfaces(status.at("interfaces")) + '\n' +
+                     nexthops(status.at("nexthops")) + probes(status.at("nexthops"));
+  for (const Json& group : status.at("groups"))
+    page += "\nGROUP " + count(group.at("id")) + " of " + count(group.at("routes")) + " routes\n" +
+            paths(group.at("paths"));
+  return page + packets(status.at("packets_by_reason")) + decisions(status.at("recent_decisions"));
+}
+
+std::string whole_explanation(const Json& explanation) {
+  std::string page = text(explanation.at("summary")) + "\n\n";
+  page += "route   " + text(explanation.at("route")) + '\n';
+  if (explanation.at("group").is_null()) return page;
+  page += "group   " + count(explanation.at("group")) + '\n';
+  page += "bucket  " + count(explanation.at("bucket")) + ", held by " +
+          text(explanation.at("bucket_nexthop")) + '\n';
+  page += "flow    ";
+  if (explanation.at("flow_nexthop").is_null())
+    page += "not seen yet: its first packet follows the bucket\n";
+  else
+    page += "sticks to " + text(explanation.at("flow_nexthop")) + " (" +
+            magnitude(explanation.at("flow_packets").get<double>()) + " packets, " +
+            bytes_text(explanation.at("flow_bytes")) + " so far)\n";
+  const Json& nexthop = explanation.at("nexthop");
+  page += "next    " + (nexthop.is_null() ? "the kernel's route" : text(nexthop)) + "\n\n";
+  page += nexthops(explanation.at("nexthops")) + '\n' + paths(explanation.at("paths"));
+  const Json& last = explanation.at("last_decision");
+  return page + decisions(last.is_null() ? Json::array() : Json::array({last}));
+}
+
+/// Renders what the daemon sent; what does not fit is its version's fault, not ours to guess at.
+Result<std::string> render(const std::string& json, std::string (*whole)(const Json&)) {
+  try {
+    return {boost::system::in_place_value, whole(Json::parse(json))};
+  } catch (const Json::exception& error) {
+    return Error{std::string("read the daemon's answer: ") + error.what() +
+                 " (is it of another version? -j shows the answer as it is)"};
+  }
+}
+
+}  // namespace
+
+Result<std::string> render_status(const std::string& json) {
+  return render(json, whole_status);
+}
+
+Result<std::string> render_explanation(const std::string& json) {
+  return render(json, whole_explanation);
+}
+
+}  // namespace hopwise::cli

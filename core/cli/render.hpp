@@ -1,0 +1,16 @@
+// The API's JSON as text for people: aligned tables, the important first. Pure.
+#pragma once
+
+#include <string>
+
+#include "core/model/result.hpp"
+
+namespace hopwise::cli {
+
+/// Of GET /api/v1/status. An error when the text is not that: the daemon is of another version.
+Result<std::string> render_status(const std::string& json);
+
+/// Of GET /api/v1/explain.
+Result<std::string> render_explanation(const std::string& json);
+
+}  // namespace hopwise::cli

@@ -1,0 +1,78 @@
+// Every metric of hopwise, once: name (after "hopwise_"), kind, unit, help. A name ends with its
+// unit, and a counter's with "_total" after it; help has no line breaks (prometheus-cpp does not
+// escape them).
+#pragma once
+
+#include <cstddef>
+
+#define HW_METRICS(X)                                                                              \
+  X(build_info, gauge, "info", "Version of the daemon, in its label; always 1")                    \
+  X(uptime_seconds, gauge, "seconds", "Time since the daemon started")                             \
+  X(ready, gauge, "", "1 while traffic is being steered on fresh measurements, as /readyz says")   \
+  X(steering, gauge, "", "1 when traffic is steered, 0 when hopwise only measures and decides")    \
+  X(lease_remaining_seconds, gauge, "seconds",                                                     \
+    "Time until the data path falls back to the kernel's routes, unless the lease is renewed")     \
+  X(interface_attached, gauge, "", "1 for each interface with a program of ours on it")            \
+  X(routes, gauge, "", "Routes known: steered, or left to the kernel")                             \
+  X(config_reloads_total, counter, "", "Reloads of the configuration, by result")                  \
+  X(decisions_total, counter, "", "Decisions of the engine, by reason")                            \
+  X(packets_total, counter, "",                                                                    \
+    "Packets seen on LAN ingress: steered, or left to the kernel for this reason")                 \
+  X(nexthop_info, gauge, "info", "Gateway and interface of a nexthop, in its labels; always 1")    \
+  X(nexthop_up, gauge, "", "1 while the link is up and the gateway's link-layer address is known") \
+  X(nexthop_state, gauge, "", "1 for the state that the nexthop is in, 0 for the others")          \
+  X(nexthop_rtt_seconds, gauge, "seconds", "Smoothed round-trip time")                             \
+  X(nexthop_base_rtt_seconds, gauge, "seconds", "Lowest recent round-trip time: without queues")   \
+  X(nexthop_jitter_seconds, gauge, "seconds", "Smoothed mean deviation of the round-trip time")    \
+  X(nexthop_loss_ratio, gauge, "ratio", "Share of probes lost in the window")                      \
+  X(nexthop_loss_upper_ratio, gauge, "ratio",                                                      \
+    "Upper bound of the loss at 95 percent confidence; 1 while nothing is known")                  \
+  X(nexthop_sample_age_seconds, gauge, "seconds", "Age of the newest sample")                      \
+  X(probe_suspicious, gauge, "", "1 while the prober probes at the faster pace")                   \
+  X(probe_sent_total, counter, "", "Probes sent")                                                  \
+  X(probe_received_total, counter, "", "Replies in time")                                          \
+  X(probe_lost_total, counter, "", "Probes lost, those included whose reply came late")            \
+  X(probe_late_total, counter, "", "Replies that came after their probe was counted as lost")      \
+  X(probe_duplicate_total, counter, "", "Replies beyond the first to one probe")                   \
+  X(probe_unsent_total, counter, "", "Probes that this host could not send: no fault of the path") \
+  X(probe_rtt_seconds, histogram, "seconds", "Round-trip times of replies, late ones included")    \
+  X(group_routes, gauge, "", "Routes that use the group")                                          \
+  X(path_weight_ratio, gauge, "ratio", "Share of the group's movable traffic that is wanted")      \
+  X(path_buckets, gauge, "", "Buckets of the group that the path holds")                           \
+  X(path_usable, gauge, "", "1 while flows may use the path")                                      \
+  X(path_cost, gauge, "", "What the policy makes of the estimate; lower is better")                \
+  X(path_packets_total, counter, "", "Packets that the path carried, by direction")                \
+  X(path_bytes_total, counter, "bytes", "Bytes that the path carried, by direction")               \
+  X(scrape_duration_seconds, gauge, "seconds", "Time that it took to gather this page")            \
+  X(scrape_dropped_series, gauge, "", "Series left out of this page to keep it under its limit")   \
+  X(scrape_failures_total, counter, "", "Pages that could not be gathered whole")
+
+namespace hopwise::metrics {
+
+enum class Metric : std::size_t {
+#define HW_METRIC_ENUM(name, kind, unit, help) name,
+  HW_METRICS(HW_METRIC_ENUM)
+#undef HW_METRIC_ENUM
+      count
+};
+
+enum class MetricKind : unsigned char { gauge, counter, histogram };
+
+struct MetricRow {
+  const char* name;
+  MetricKind kind;
+  const char* unit;  // "" for a plain number
+  const char* help;
+};
+
+inline constexpr MetricRow kMetrics[] = {
+#define HW_METRIC_ROW(name, kind, unit, help) {"hopwise_" #name, MetricKind::kind, unit, help},
+    HW_METRICS(HW_METRIC_ROW)
+#undef HW_METRIC_ROW
+};
+
+constexpr const MetricRow& row(Metric metric) {
+  return kMetrics[static_cast<std::size_t>(metric)];
+}
+
+}  // namespace hopwise::metrics

@@ -1,0 +1,142 @@
+#include "core/cli/render.hpp"
+
+#include "core/api/server.hpp"
+#include "test/catch.hpp"
+#include "test/unit/api/example.hpp"
+
+using namespace hopwise;
+using namespace std::chrono_literals;
+
+namespace {
+
+std::string rendered(const Status& status) {
+  const auto text = cli::render_status(api::to_json(status, TimePoint(100s)));
+  if (!text) FAIL(text.error().message);
+  return *text;
+}
+
+std::string rendered(const Explanation& explanation) {
+  const auto text = cli::render_explanation(api::to_json(explanation, TimePoint(100s)));
+  if (!text) FAIL(text.error().message);
+  return *text;
+}
+
+}  // namespace
+
+TEST_CASE("the status reads as tables") {
+  CHECK(rendered(example_status()) == R"(hopwise 0.1.0, up 1 h 02 min: ready, steering, lease 4.8 s
+12 routes steered, 3 left to the kernel
+
+INTERFACE  ROLE  ATTACHED BY
+eth0       lan   tcx
+eth1       wan   tcx
+eth2       wan   clsact
+
+NEXTHOP  GATEWAY       INTERFACE  STATE            RTT      BASE   JITTER   LOSS  AT MOST  NOTE
+isp-a    192.0.2.1     eth1       degraded   120.50 ms  20.00 ms  2.00 ms  2.0 %    3.4 %
+isp-b    198.51.100.1  eth2       probation          -         -        -      -        -  no reply yet
+
+PROBE  ANCHOR       PACE    SENT  REPLIES  LOST  LATE  TWICE  UNSENT  ERROR
+isp-a  203.0.113.1  normal   500      490    10     1      0       0
+isp-b  203.0.113.1  normal   500      490    10     1      0       0
+
+GROUP 1 of 12 routes
+PATH    SHARE                          BUCKETS   COST         OUT              BACK          NOTE
+isp-a  25.0 %  [#####...............]      256  1.500  1.00 k pkt   500 kB  900 pkt  400 kB
+isp-b  75.0 %  [###############.....]      768  0.500  3.00 k pkt  1.50 MB    0 pkt     0 B
+
+PACKETS
+steered                  123456
+to the kernel: no_route       7
+
+  DECIDED  GROUP  REASON         CAUSE  SHARES                                          EVIDENCE
+3.0 s ago      1  path_degraded  isp-a  isp-a 50.0 % -> 25.0 %, isp-b 50.0 % -> 75.0 %  rtt_ms=120.5 base_ms=20.0
+)");
+}
+
+TEST_CASE("a daemon that is not ready says why in the first line") {
+  Status status = example_status();
+  status.ready = false;
+  status.not_ready_because = "the lease is over";
+  status.steering = false;
+  const std::string page = rendered(status);
+  const std::string first = page.substr(0, page.find('\n'));
+  CHECK(first.find("NOT READY: the lease is over") != std::string::npos);
+  CHECK(first.find("observing only") != std::string::npos);
+}
+
+TEST_CASE("a daemon that knows nothing yet is rendered all the same") {
+  const std::string page = rendered(Status{});
+  CHECK(page.find("no nexthops") != std::string::npos);
+  CHECK(page.find("no decision yet") != std::string::npos);
+}
+
+TEST_CASE("a nexthop that cannot carry traffic says why") {
+  Status status = example_status();
+  status.nexthops[0].link_up = false;
+  status.nexthops[1].neighbour_resolved = false;
+  const std::string page = rendered(status);
+  CHECK(page.find("link down") != std::string::npos);
+  CHECK(page.find("gateway does not resolve") != std::string::npos);
+}
+
+TEST_CASE("only the newest decisions are shown, newest first") {
+  Status status = example_status();
+  for (int i = 0; i < 30; ++i) {
+    Decision decision = example_decision();
+    decision.evidence = "number=" + std::to_string(i);
+    status.recent_decisions.push_back(decision);
+  }
+  const std::string page = rendered(status);
+  CHECK(page.find("number=29") < page.find("number=28"));
+  CHECK(page.find("number=20\n") == std::string::npos);
+}
+
+TEST_CASE("an explanation begins with its sentence") {
+  CHECK(rendered(example_explanation()) == R"(Goes to isp-b: bucket 17 holds it.
+
+route   203.0.113.0/24
+group   1
+bucket  17, held by isp-b
+flow    not seen yet: its first packet follows the bucket
+next    isp-b
+
+NEXTHOP  GATEWAY       INTERFACE  STATE            RTT      BASE   JITTER   LOSS  AT MOST  NOTE
+isp-a    192.0.2.1     eth1       degraded   120.50 ms  20.00 ms  2.00 ms  2.0 %    3.4 %
+isp-b    198.51.100.1  eth2       probation          -         -        -      -        -  no reply yet
+
+PATH    SHARE                          BUCKETS   COST         OUT              BACK          NOTE
+isp-a  25.0 %  [#####...............]      256  1.500  1.00 k pkt   500 kB  900 pkt  400 kB
+isp-b  75.0 %  [###############.....]      768  0.500  3.00 k pkt  1.50 MB    0 pkt     0 B
+
+  DECIDED  GROUP  REASON         CAUSE  SHARES                                          EVIDENCE
+3.0 s ago      1  path_degraded  isp-a  isp-a 50.0 % -> 25.0 %, isp-b 50.0 % -> 75.0 %  rtt_ms=120.5 base_ms=20.0
+)");
+}
+
+TEST_CASE("a flow of its own is told with what it carried") {
+  Explanation explanation = example_explanation();
+  explanation.placement.flow_nexthop = NexthopId{1};
+  explanation.placement.flow_packets = 12345;
+  explanation.placement.flow_bytes = 9'999'999;
+  CHECK(rendered(explanation).find("flow    sticks to isp-a (12.3 k packets, 10.0 MB so far)") !=
+        std::string::npos);
+}
+
+TEST_CASE("a destination without a group is told in two lines") {
+  Explanation explanation;
+  explanation.summary =
+      "No route that hopwise knows covers this destination: the kernel forwards it.";
+  CHECK(rendered(explanation) == explanation.summary + "\n\nroute   -\n");
+}
+
+TEST_CASE("an answer of another shape is an error that suggests -j") {
+  for (const char* answer :
+       {"", "{}", "[]", "null", "not JSON", "{\"ready\": 1, \"version\": 2}"}) {
+    CAPTURE(answer);
+    for (const auto& result : {cli::render_status(answer), cli::render_explanation(answer)}) {
+      REQUIRE(result.has_error());
+      CHECK(result.error().message.find("-j shows") != std::string::npos);
+    }
+  }
+}
