@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include <filesystem>
+#include <fstream>
 #include <sstream>
 
 #include "test/catch.hpp"
@@ -44,8 +45,11 @@ std::vector<pid_t> inhabitants(pid_t owner) {
   return pids;
 }
 
+// A zombie whose new parent is slow to reap has no memory any more.
 bool alive(pid_t pid) {
-  return ::kill(pid, 0) == 0;
+  std::ifstream statm("/proc/" + std::to_string(pid) + "/statm");
+  unsigned long pages = 0;
+  return statm >> pages && pages > 0;
 }
 
 }  // namespace

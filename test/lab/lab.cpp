@@ -7,6 +7,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <map>
 #include <nlohmann/json.hpp>
 #include <set>
 #include <sstream>
@@ -99,6 +100,7 @@ struct Lab::Impl {
   void start_routing();
   Result<> fix_routes() const;  // where no daemon does
   Result<> set_wan_addresses(std::size_t i) const;
+  [[nodiscard]] std::set<int> groups(const std::string& device) const;
   [[nodiscard]] Plan plan(std::size_t i) const { return {i, topology.wan}; }
 
   struct Offer {
@@ -119,7 +121,8 @@ struct Lab::Impl {
   std::vector<LinkId> core;
   std::optional<Speaker> router_speaker;
   std::vector<Speaker> speakers;
-  std::set<std::size_t> announced;  // without daemons
+  std::set<std::size_t> announced;                          // without daemons
+  std::map<std::size_t, std::set<int>> groups_before_down;  // by upstream
   std::filesystem::path hopwise_socket = "/run/hopwise/hopwise.sock";
 };
 
@@ -235,8 +238,7 @@ void Lab::Impl::set_up_server() {
     back6.emplace_back(p.core6("1"), p.core_device());
   }
   server
-      .ip(addresses + "route add default" + nexthops(back4) + "\n-6 route add default" +
-          nexthops(back6))
+      .ip(addresses + "route add default" + nexthops(back4) + "\nroute add ::/0" + nexthops(back6))
       .value();
   answer_by_origin(server, devices).value();
 }
@@ -275,7 +277,7 @@ Result<> Lab::Impl::fix_routes() const {
     to6.emplace_back(plan(i).gateway6(), plan(i).router_device());
   }
   const std::string head = announced.empty() ? "route flush " : "route replace ";
-  return router.ip(head + kServicePrefix4 + nexthops(to4) + "\n-6 " + head + kServicePrefix6 +
+  return router.ip(head + kServicePrefix4 + nexthops(to4) + "\n" + head + kServicePrefix6 +
                    nexthops(to6));
 }
 
@@ -288,12 +290,14 @@ std::vector<Lab::Impl::Offer> Lab::Impl::offers(Family family) const {
   const auto add = [&](const nlohmann::json& hop) {
     const auto flags = hop.value("flags", std::vector<std::string>{});
     if (std::find(flags.begin(), flags.end(), "dead") != flags.end()) return;
-    const auto gateway = hop.value("gateway", std::string());
-    for (std::size_t i = 0; i < upstreams.size(); ++i) {
+    // By value: "fd00:99:0::2" has other spellings.
+    const auto gateway = IpAddress::parse(hop.value("gateway", std::string()));
+    for (std::size_t i = 0; gateway && i < upstreams.size(); ++i) {
       const Plan p = plan(i);
-      if (hop.value("dev", std::string()) == p.router_device() &&
-          (gateway == p.gateway4() || gateway == p.gateway6() || gateway == p.gateway_link_local()))
-        found.push_back({i, IpAddress::parse(gateway).value()});
+      for (const auto& own : {p.gateway4(), p.gateway6(), p.gateway_link_local()})
+        if (hop.value("dev", std::string()) == p.router_device() &&
+            gateway == IpAddress::parse(own))
+          found.push_back({i, *gateway});
     }
   };
   for (const auto& route : nlohmann::json::parse(*text)) {
@@ -302,6 +306,20 @@ std::vector<Lab::Impl::Offer> Lab::Impl::offers(Family family) const {
   }
   std::sort(found.begin(), found.end(),
             [](const Offer& a, const Offer& b) { return a.upstream < b.upstream; });
+  return found;
+}
+
+// The router's nexthop groups with a member on `device`; of every device when it is empty.
+std::set<int> Lab::Impl::groups(const std::string& device) const {
+  const auto objects =
+      nlohmann::json::parse(run({"ip", "-n", router.name(), "-j", "nexthop"}).value());
+  std::set<int> members, found;
+  for (const auto& object : objects)
+    if (object.value("dev", std::string()) == device) members.insert(object.value("id", 0));
+  for (const auto& object : objects)
+    for (const auto& member : object.value("group", nlohmann::json::array()))
+      if (device.empty() || members.contains(member.value("id", 0)))
+        found.insert(object.value("id", 0));
   return found;
 }
 
@@ -388,8 +406,17 @@ Result<> Lab::announce(std::size_t i) {
 }
 
 Result<> Lab::set_wan_link(std::size_t i, LinkState state) {
-  if (state == LinkState::up) return impl_->set_wan_addresses(i);
-  return impl_->upstreams.at(i).ip("link set eth0 down");
+  auto& before = impl_->groups_before_down;
+  if (state == LinkState::down) {
+    before[i] = impl_->groups(wan_device(i));
+    return impl_->upstreams.at(i).ip("link set eth0 down");
+  }
+  eventually(5s, [&] {
+    const auto now = impl_->groups({});
+    return std::none_of(before[i].begin(), before[i].end(),
+                        [&](int group) { return now.contains(group); });
+  });
+  return impl_->set_wan_addresses(i);
 }
 
 Result<Process> Lab::start(const Namespace& where, const std::vector<std::string>& argv,

@@ -10,9 +10,9 @@
 // a path is measured and used both ways. Everything is IPv4 and IPv6.
 //
 //   client LAN         10.10.0.0/24   fd00:10::/64      router .1 ::1, client .2 ::2
-//   WAN i              10.99.i.0/30   fd00:99:i::/64    router .1 ::1 fe80::1, upstream .2 ::2
-//                                                       fe80::2
+//   WAN i              10.99.i.0/30   fd00:99:i::/64    router .1 ::1, upstream .2 ::2
 //   shared WAN         10.99.0.0/24   fd00:99::/64      router .1 ::1, upstream i .(i+2) ::(i+2)
+//   link-local on both                fe80::/64         router ::1, upstream i ::(i+2)
 //   core i             10.98.i.0/30   fd00:98:i::/64    upstream .1 ::1, server .2 ::2
 //   service prefixes   203.0.113.0/24 2001:db8:113::/48 on the server's lo: .1 (anchor) .9 .10,
 //                                                       ::1 (anchor) ::9 ::10
@@ -105,7 +105,10 @@ class Lab {
   /// router's fixed route). They return before the router has heard: use wait_until_offered().
   Result<> withdraw(std::size_t i);
   Result<> announce(std::size_t i);
-  /// The upstream's end of the WAN link. On separate WANs the router loses its carrier.
+  /// The upstream's end of the WAN link. On separate WANs the router loses its carrier. `up` with
+  /// an FRR router waits first, a second or so, until FRR 8.4 has let go of the nexthop groups it
+  /// had before: it would reuse them, and the kernel's have lost a member (FRR then shows two
+  /// nexthops where the kernel's route has one).
   Result<> set_wan_link(std::size_t i, LinkState state);
 
   /// Starts a program in `where`; its output goes to folder()/<log>.log.

@@ -29,6 +29,12 @@ std::vector<std::size_t> first(std::size_t n) {
   return all;
 }
 
+std::vector<std::size_t> all_but(std::size_t i, std::size_t n) {
+  auto others = first(n);
+  others.erase(others.begin() + static_cast<std::ptrdiff_t>(i));
+  return others;
+}
+
 Count carried(Lab& lab, std::size_t i, Direction direction, Service service) {
   const auto counters = lab.relay().counters(lab.core_link(i));
   const auto& way = direction == Direction::forward ? counters.forward : counters.backward;
@@ -47,22 +53,21 @@ void ping_by_each(Lab& lab) {
     const std::string host = v4 ? kAnchor4 : kAnchor6;
     for (std::size_t i = 0; i < n; ++i) {
       const auto gateway = lab.gateway(i, v4 ? Family::v4 : Family::v6).value().text();
-      const auto route = std::string(v4 ? "" : "-6 ") + "route replace " + host + " via " +
-                         gateway + " dev " + lab.wan_device(i);
+      const auto route = "route replace " + host + " via " + gateway + " dev " + lab.wan_device(i);
       lab.router().ip(route).value();
       std::vector<Count> forward, backward;
       for (std::size_t j = 0; j < n; ++j) {
         forward.push_back(carried(lab, j, Direction::forward, echo));
         backward.push_back(carried(lab, j, Direction::backward, echo));
       }
-      lab.client().run({"ping", "-c", "5", "-i", "0.01", "-W", "2", host}).value();
+      lab.client().run({"fping", "-q", "-c", "5", "-p", "10", "-t", "2000", host}).value();
       for (std::size_t j = 0; j < n; ++j) {
         const std::uint64_t expected = i == j ? 5 : 0;
         CHECK(carried(lab, j, Direction::forward, echo).packets - forward[j].packets == expected);
         CHECK(carried(lab, j, Direction::backward, echo).packets - backward[j].packets == expected);
       }
     }
-    lab.router().ip(std::string(v4 ? "" : "-6 ") + "route del " + host).value();
+    lab.router().ip("route del " + host).value();
   }
 }
 
@@ -76,10 +81,8 @@ std::unique_ptr<Lab> opened(const Topology& t, const char* what) {
 
 void withdraw_and_announce(Lab& lab, std::size_t n) {
   for (std::size_t i = 0; i < n; ++i) {
-    auto others = first(n);
-    others.erase(others.begin() + static_cast<std::ptrdiff_t>(i));
     lab.withdraw(i).value();
-    lab.wait_until_offered(others, 10s).value();
+    lab.wait_until_offered(all_but(i, n), 10s).value();
     lab.announce(i).value();
     lab.wait_until_offered(first(n), 10s).value();
   }
@@ -92,18 +95,19 @@ TEST_CASE("an FRR router takes both families from an FRR and a BIRD upstream") {
   CHECK(lab->wan_device(1) == "wan1");
   CHECK(lab->gateway(1, Family::v4).value().text() == "10.99.1.2");
   ping_by_each(*lab);
-  lab->client().run({"ping", "-c", "1", "-W", "2", kService4}).value();
-  lab->client().run({"ping", "-c", "1", "-W", "2", kService6}).value();
+  lab->client().run({"fping", "-q", "-t", "2000", kService4}).value();
+  lab->client().run({"fping", "-q", "-t", "2000", kService6}).value();
   withdraw_and_announce(*lab, 2);
 }
 
 TEST_CASE("a WAN link that goes down takes its routes along, and up brings them back") {
-  auto lab = Lab::open(mixed(2)).value();
+  const std::size_t n = GENERATE(2, 3);
+  auto lab = Lab::open(mixed(n)).value();
   for (const std::size_t i : {0, 1}) {
     lab->set_wan_link(i, LinkState::down).value();
-    lab->wait_until_offered({1 - i}, 5s).value();
+    lab->wait_until_offered(all_but(i, n), 5s).value();
     lab->set_wan_link(i, LinkState::up).value();
-    lab->wait_until_offered({0, 1}, 30s).value();
+    lab->wait_until_offered(first(n), 30s).value();
   }
   ping_by_each(*lab);
 }

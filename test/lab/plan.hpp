@@ -35,7 +35,9 @@ struct Plan {
   [[nodiscard]] std::string router6() const { return net6() + "1"; }
   [[nodiscard]] std::string gateway4() const { return net4() + host(); }
   [[nodiscard]] std::string gateway6() const { return net6() + host(); }
-  [[nodiscard]] std::string gateway_link_local() const { return "fe80::" + host(); }
+  // Different on every interface: FRR 8.4 takes two nexthops of the same link-local address for
+  // one, whatever their interfaces, and makes no multipath route of them.
+  [[nodiscard]] std::string gateway_link_local() const { return "fe80::" + std::to_string(i + 2); }
 
   [[nodiscard]] std::string core_device() const { return "core" + number(); }
   [[nodiscard]] std::string core4(const char* end) const { return "10.98." + number() + "." + end; }
