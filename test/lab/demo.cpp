@@ -1,7 +1,10 @@
 // The demo: plays a scenario in the lab, shows it, and says whether steering did its job.
+#include <unistd.h>
+
 #include <CLI/CLI.hpp>
 #include <csignal>
 #include <cstdio>
+#include <exception>
 #include <fstream>
 #include <optional>
 
@@ -113,5 +116,10 @@ int main(int argc, char** argv) {
   if (isatty(STDOUT_FILENO) == 0) options.plain = true;
   for (const int signal : {SIGINT, SIGTERM, SIGHUP})
     std::signal(signal, [](int) { interrupted = 1; });
-  return demo(options);
+  try {
+    return demo(options);
+  } catch (const std::exception& e) {
+    std::fprintf(stderr, "demo: %s\n", e.what());
+    return 2;
+  }
 }

@@ -13,12 +13,13 @@ namespace {
 
 constexpr double kNever = std::numeric_limits<double>::infinity();
 constexpr double kStep = kBinSeconds;
-constexpr double kWindow = 0.3;       // of new flows, to see that traffic has left
-constexpr double kBefore = 3;         // seconds before an event that tell the old share
-constexpr double kLeft = 0.1;         // of the old share may remain
-constexpr double kCameBack = 1. / 3;  // of the old share in any second: it has not really left
-constexpr double kReturned = 0.25;    // of the old share: a restored upstream is in use again
-constexpr double kReversal = 0.05;    // smallest turn of a weight that counts
+constexpr double kWindow = 0.3;        // of new flows, to see that traffic has left
+constexpr double kBefore = 3;          // seconds before an event that tell the old share
+constexpr double kBeforeLatency = 10;  // the same for latencies
+constexpr double kLeft = 0.1;          // of the old share may remain
+constexpr double kCameBack = 1. / 3;   // of the old share in any second: it has not really left
+constexpr double kReturned = 0.25;     // of the old share: a restored upstream is in use again
+constexpr double kReversal = 0.05;     // smallest turn of a weight that counts
 
 double bin_start(std::uint32_t bin) {
   return bin * kBinSeconds;
@@ -222,10 +223,16 @@ EventReport report_event(const Reading& reading, std::size_t index,
     (upstream == report.event.upstream ? report.packets_lost : report.packets_lost_elsewhere) +=
         dropped_between(run, upstream, at, report.until);
   }
-  if (report.event.worsens) count_lost_flows(reading, index, bad, report);
-  count_caught(reading, report);
+  if (report.event.worsens) {
+    count_lost_flows(reading, index, bad, report);
+    count_caught(reading, report);
+  }
   const double settled = report.event.worsens ? report.moved_s.value_or(kNever) : 0;
-  report.before = latency_of(begun_in(run, std::max(0.0, at - 10), at));
+  const double since = std::max(index == 0 ? 0 : run.events[index - 1].at, at - kBeforeLatency);
+  auto before = begun_in(run, since, at);
+  // What the event itself caught and made late does not tell how it was before.
+  std::erase_if(before, [&](const auto* flow) { return flow->ended.value_or(kNever) > at; });
+  report.before = latency_of(before);
   report.during = latency_of(begun_in(run, at, std::min(at + settled, report.until)));
   report.after = latency_of(begun_in(run, at + settled, report.until));
   return report;

@@ -48,10 +48,12 @@ struct EventReport {
   std::uint64_t packets_lost_elsewhere = 0;
   std::size_t flows_lost = 0;  // short and long, that were on the upstream after the event
   std::size_t flows_lost_elsewhere = 0;
-  std::size_t flows_caught = 0;         // short ones that were under way on it at the event
-  double caught_worst_s = 0;            // the longest of those took so long
-  Latency before{}, during{}, after{};  // `during`: until the traffic has left
-  std::optional<Return> back{};         // of an event that restores
+  std::size_t flows_caught = 0;  // short ones that were under way on it at the event
+  double caught_worst_s = 0;     // the longest of those took so long
+  Latency before{};              // of those that ended before the event
+  Latency during{};              // until the traffic has left
+  Latency after{};
+  std::optional<Return> back{};  // of an event that restores
 };
 
 /// Shares of the bytes sent in one bin, by upstream; all 0 in a bin without traffic.

@@ -34,10 +34,12 @@ void add_event(std::string& out, const RunRecord& run, const EventReport& event)
   else if (event.back)
     out += line("      traffic not back, %.0f %% of new flows at the end",
                 100 * event.back->share_at_end);
-  out += line("      lost there: %llu packets, %zu flows; elsewhere: %llu packets, %zu flows",
-              static_cast<unsigned long long>(event.packets_lost), event.flows_lost,
-              static_cast<unsigned long long>(event.packets_lost_elsewhere),
-              event.flows_lost_elsewhere);
+  out += line("      packets lost there %llu, elsewhere %llu",
+              static_cast<unsigned long long>(event.packets_lost),
+              static_cast<unsigned long long>(event.packets_lost_elsewhere));
+  if (event.event.worsens)
+    out += line("      flows lost that met it %zu, others %zu", event.flows_lost,
+                event.flows_lost_elsewhere);
   if (event.flows_caught > 0)
     out += line("      caught under way: %zu flows, the slowest took %.2f s", event.flows_caught,
                 event.caught_worst_s);
