@@ -10,7 +10,7 @@ namespace hopwise::engine {
 namespace {
 
 constexpr Duration kEven = std::chrono::minutes(1);  // of equal costs, before shares return
-constexpr double kJudgedSamples = 20;                // fewer give no score
+constexpr double kJudgedSamples = 50;                // fewer give no score
 
 }  // namespace
 
@@ -40,8 +40,8 @@ bool GroupLaw::ramp(Share& s, double step, TimePoint now) {
       if (&o == &s || !o.usable || o.nexthop->state() != PathState::up || !o.nexthop->reading())
         continue;
       const Reading& theirs = *o.nexthop->reading();
-      if (score_cost(*n.reading(), *options_) >
-          score_cost(theirs, *options_) + score_band(theirs, *n.reading(), *options_))
+      if (score_excess(theirs, *n.reading(), *options_) >
+          score_band(theirs, *n.reading(), *options_))
         return false;
     }
   }
@@ -72,11 +72,11 @@ void GroupLaw::run_slow_law(TimePoint now) {
   const Share* dearest = nullptr;  // of those that still have something to lose
   for (const Share* s : judged) {
     const double band = score_band(best, *s->nexthop->reading(), *options_);
-    const double excess = s->cost - cheapest->cost;
-    even = even && excess < band / 2;
+    const double excess = score_excess(best, *s->nexthop->reading(), *options_);
+    even = even && std::abs(excess) < band / 2;
     wanted.push_back(s->wanted / sum);
     // What nothing distinguishes from the cheapest counts as equal to it.
-    costs.push_back(excess > band ? s->cost : cheapest->cost);
+    costs.push_back(excess > band ? cheapest->cost + excess : cheapest->cost);
     const bool can_lose = wanted.back() > floor_of(*s) + kHalfBucket;
     if (excess > band && can_lose && (!dearest || s->cost > dearest->cost)) dearest = s;
   }
