@@ -17,20 +17,33 @@ double delay_range_ms(const Options& o) {
   return std::max(milliseconds(o.delay_limit - o.delay_floor), 1.0);
 }
 
-}  // namespace
-
-double score_cost(const Reading& r, const Options& o) {
+double delay_cost(const Reading& r, const Options& o) {
   const double queue = std::max(0.0, r.rtt_ms - r.base_ms);
-  const double loss_range = std::max(o.loss_limit - kQuietLoss, 1e-3);
   return o.delay_weight * saturated((r.base_ms - milliseconds(o.delay_floor)) / delay_range_ms(o)) +
          o.queue_weight * saturated((queue - kQuietQueueMs) / milliseconds(o.queue_limit)) +
-         o.loss_weight * saturated((r.loss - kQuietLoss) / loss_range) +
          o.jitter_weight * saturated(r.jitter_ms / milliseconds(o.jitter_limit));
 }
 
+double loss_cost(double excess, const Options& o) {
+  return o.loss_weight * saturated(excess / std::max(o.loss_limit - kQuietLoss, 1e-3));
+}
+
+}  // namespace
+
+double score_cost(const Reading& r, const Options& o) {
+  return delay_cost(r, o) + loss_cost(r.loss.lower - kQuietLoss, o);
+}
+
+double score_excess(const Reading& better, const Reading& other, const Options& o) {
+  return delay_cost(other, o) - delay_cost(better, o) +
+         loss_cost(other.loss.lower - std::max(kQuietLoss, better.loss.upper), o) -
+         loss_cost(better.loss.lower - std::max(kQuietLoss, other.loss.upper), o);
+}
+
 double score_band(const Reading& better, const Reading& other, const Options& o) {
-  // 2 sigma / sqrt n of the difference of two means; a mean deviation is 0.8 sigma.
-  const double noise = 2 * std::hypot(better.jitter_ms / std::sqrt(better.samples),
+  // 3 sigma / sqrt n of the difference of two means (it is asked each second, for ever: 2 are too
+  // few); a mean deviation is 0.8 sigma.
+  const double noise = 3 * std::hypot(better.jitter_ms / std::sqrt(better.samples),
                                       other.jitter_ms / std::sqrt(other.samples));
   const double delay =
       std::max({o.dead_band * better.rtt_ms, milliseconds(o.dead_band_delay), 1.25 * noise});

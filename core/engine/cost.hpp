@@ -11,6 +11,10 @@ namespace hopwise::engine {
 /// sat clamps to 0..1, q = slow average - base, L what is certain of the loss.
 double score_cost(const Reading& reading, const Options& options);
 
+/// How much dearer than `better` the other surely is: losses count by what their bounds leave of
+/// the difference, so that two equally lossy paths are equal.
+double score_excess(const Reading& better, const Reading& other, const Options& options);
+
 /// How far two scores may lie apart and still be called equal: dead band and measurement noise.
 double score_band(const Reading& better, const Reading& other, const Options& options);
 

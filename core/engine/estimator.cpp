@@ -153,22 +153,23 @@ double Estimator::median_recent() const {
 }
 
 // A noisy path lies far above its own lowest RTT at all times: a step must also leave the noise.
-double Estimator::normal_limit() const {
-  return normal_ ? normal_->rtt_ms + 3 * normal_->jitter_ms : slow_ms_ + 3 * jitter_ms_;
+double Estimator::normal_limit(double deviations) const {
+  return normal_ ? normal_->rtt_ms + deviations * normal_->jitter_ms
+                 : slow_ms_ + deviations * jitter_ms_;
 }
 
 double Estimator::step_limit() const {
   const double base = base_ms();
   const double step =
       std::max(milliseconds(options_->degraded_delay), options_->degraded_ratio * base);
-  return std::max(base + step, normal_limit());
+  return std::max(base + step, normal_limit(5));
 }
 
 double Estimator::settle_limit() const {
   const double base = base_ms();
   const double step =
       std::max(milliseconds(options_->degraded_delay), options_->degraded_ratio * base);
-  return std::max(base + step / 2, normal_limit());
+  return std::max(base + step / 2, normal_limit(3));
 }
 
 void Estimator::freeze() {
@@ -176,9 +177,14 @@ void Estimator::freeze() {
 }
 
 void Estimator::settle() {
-  if (normal_) jitter_ms_ = normal_->jitter_ms;
+  if (replies_ > 0) {
+    const double now = median_recent();
+    const bool as_before = normal_ && now <= normal_->rtt_ms + 3 * normal_->jitter_ms;
+    fast_ms_ = now;
+    slow_ms_ = as_before ? normal_->rtt_ms : now;
+    if (normal_) jitter_ms_ = normal_->jitter_ms;
+  }
   normal_.reset();
-  if (replies_ > 0) fast_ms_ = slow_ms_ = median_recent();
   loss_ = SlotRing<LossCount>(options_->loss_window);
   score_loss_ = SlotRing<LossCount>(options_->score_loss_window);
   high_ = false;
@@ -261,7 +267,8 @@ std::optional<Reading> Estimator::reading() const {
   r.recent_ms = median_recent();
   r.base_ms = base_ms();
   r.jitter_ms = jitter_ms_;
-  r.loss = certain_loss(sum(score_loss_), kZ99);
+  const LossCount losses = sum(score_loss_);
+  r.loss = {certain_loss(losses, kZ99), wilson(losses.lost, losses.sent, kZ99).upper};
   r.alarm_loss = certain_loss(sum(loss_), kZ95);
   const double independent = 2 * seconds(options_->slow_tau) / std::max(gap_s_, 1e-3);
   r.samples = std::max(1.0, std::min(static_cast<double>(replies_), independent));

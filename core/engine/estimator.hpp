@@ -60,8 +60,8 @@ struct Reading {
   double recent_ms = 0;   // median of the last few
   double base_ms = 0;     // lowest of the base window
   double jitter_ms = 0;   // mean deviation
-  double loss = 0;        // certain part (99 % lower bound) of the score window's ratio
-  double alarm_loss = 0;  // the same of the short window, at 95 %
+  Interval loss;          // 99 % bounds of the score window's ratio
+  double alarm_loss = 0;  // 95 % lower bound of the short window's
   double samples = 1;     // independent ones in the slow average
 };
 
@@ -121,7 +121,7 @@ class Estimator {
   [[nodiscard]] double median_recent() const;
   [[nodiscard]] double step_limit() const;    // above: the delay has stepped up
   [[nodiscard]] double settle_limit() const;  // below: it is back
-  [[nodiscard]] double normal_limit() const;
+  [[nodiscard]] double normal_limit(double deviations) const;
 
   const Options* options_;
   SlotRing<LossCount> loss_;

@@ -3,18 +3,13 @@
 #include <algorithm>
 #include <cmath>
 #include <cstdio>
-#include <numeric>
 
 namespace hopwise::engine {
 namespace {
 
-constexpr double kHalfBucket = 1.0 / 2048;  // a smaller change moves nothing in the data path
 constexpr Duration kTogether = std::chrono::seconds(2);
 // How long a fault waits for the other paths to prove that they do not share it.
 constexpr Duration kDoubt = std::chrono::milliseconds(500);
-constexpr Duration kEven = std::chrono::minutes(1);  // of equal costs, before shares return
-constexpr double kTiny = 1e-6;
-constexpr double kJudgedSamples = 20;  // fewer give no score
 
 int gravity(Reason reason) {
   switch (reason) {
@@ -40,10 +35,6 @@ int gravity(Reason reason) {
       return 0;
   }
   return 0;
-}
-
-bool in_fault(PathState state) {
-  return state == PathState::degraded || state == PathState::down;
 }
 
 }  // namespace
@@ -107,12 +98,15 @@ void GroupLaw::judge_usability(TimePoint now) {
   bool alternative = false;
   for (const Share& s : shares_)
     alternative = alternative || (s.nexthop->reachable() && s.nexthop->state() != PathState::down);
+  if (!alternative) alternative_since_.reset();
+  if (alternative && !alternative_since_) alternative_since_ = now;
   bool any = false;
   for (Share& s : shares_) {
     bool usable = s.nexthop->reachable();
     if (usable && s.nexthop->state() == PathState::down) {
       // One that was held and answers again is about to recover: cutting it now would be a flap.
-      const bool reviving = s.held && s.nexthop->well_since(s.nexthop->fault_sent());
+      const bool reviving = alternative && s.held && now - *alternative_since_ < kTogether &&
+                            s.nexthop->well_since(s.nexthop->fault_sent());
       usable = s.usable && (!alternative || reviving || others_in_doubt(s, now));
       if (usable && !alternative) hold(s);
     }
@@ -194,6 +188,7 @@ const GroupLaw::Share* GroupLaw::better_than(const Share& s) const {
   double lowest = alarm_cost(*s.nexthop->reading(), *options_);
   for (const Share& o : shares_) {
     if (&o == &s || !o.usable || o.nexthop->state() == PathState::down) continue;
+    if (o.nexthop->health().recovering() && !o.nexthop->answering()) continue;  // says nothing yet
     const auto& reading = o.nexthop->reading();
     if (!reading || alarm_cost(*reading, *options_) + alarm_band(*reading, *options_) >= lowest)
       continue;
@@ -230,103 +225,6 @@ void GroupLaw::free_cheapest() {
     }
   }
   if (best) set_limit(*best, 1);
-}
-
-void GroupLaw::run_epoch(TimePoint now) {
-  const double elapsed = std::min(seconds(now - *epoch_), 2 * seconds(options_->epoch));
-  epoch_ = now;
-  run_slow_law(now);
-  for (Share& s : shares_) {
-    if (!s.usable || !s.limited() || !ramp(s, options_->ramp_step * elapsed, now)) continue;
-    char text[48];
-    std::snprintf(text, sizeof text, "limit=%.3f wanted=%.3f", s.limit, s.wanted);
-    trigger({Reason::ramp, s.nexthop->id(), text, false});
-  }
-}
-
-// Up after proof; not while damped, and not onto a path that is dearer than what it would relieve.
-bool GroupLaw::ramp(Share& s, double step, TimePoint now) {
-  TrackedNexthop& n = *s.nexthop;
-  if (n.suppressed(now)) return false;
-  if (in_fault(n.state())) {
-    // Still degraded, yet all that are not limited have become clearly worse.
-    for (const Share& o : shares_)
-      if (o.usable && !o.limited() && better_than(o) != &s) return false;
-  } else if (n.probed()) {
-    if (!n.answering() || !n.reading()) return false;
-    for (const Share& o : shares_) {
-      if (&o == &s || !o.usable || o.nexthop->state() != PathState::up || !o.nexthop->reading())
-        continue;
-      const Reading& theirs = *o.nexthop->reading();
-      if (score_cost(*n.reading(), *options_) >
-          score_cost(theirs, *options_) + score_band(theirs, *n.reading(), *options_))
-        return false;
-    }
-  }
-  set_limit(s, std::min(s.limit + step, 1.0));
-  return true;
-}
-
-void GroupLaw::run_slow_law(TimePoint now) {
-  std::vector<Share*> judged;
-  const Share* cheapest = nullptr;
-  for (Share& s : shares_) {
-    const auto& reading = s.nexthop->reading();
-    const bool proven = s.nexthop->state() == PathState::up ||
-                        (s.nexthop->health().recovering() && s.nexthop->answering());
-    if (!s.usable || !proven || !reading || reading->samples < kJudgedSamples) continue;
-    judged.push_back(&s);
-    s.cost = score_cost(*reading, *options_);
-    if (!cheapest || s.cost < cheapest->cost) cheapest = &s;
-  }
-  if (judged.size() < 2) return;
-
-  const Reading& best = *cheapest->nexthop->reading();
-  const double sum = std::accumulate(judged.begin(), judged.end(), 0.0,
-                                     [](double x, const Share* s) { return x + s->wanted; });
-  std::vector<double> wanted;
-  std::vector<double> costs;
-  bool even = true;
-  const Share* dearest = nullptr;  // of those that still have something to lose
-  for (const Share* s : judged) {
-    const double band = score_band(best, *s->nexthop->reading(), *options_);
-    const double excess = s->cost - cheapest->cost;
-    even = even && excess < band / 2;
-    wanted.push_back(s->wanted / sum);
-    // What nothing distinguishes from the cheapest counts as equal to it.
-    costs.push_back(excess > band ? s->cost : cheapest->cost);
-    const bool can_lose = wanted.back() > floor_of(*s) + kHalfBucket;
-    if (excess > band && can_lose && (!dearest || s->cost > dearest->cost)) dearest = s;
-  }
-  if (!even) even_since_.reset();
-  if (even && !even_since_) even_since_ = now;
-  char text[80];
-  if (dearest) {
-    const auto next =
-        exponential_step(wanted, costs, {options_->gain, options_->max_step, options_->floor});
-    for (std::size_t i = 0; i < judged.size(); ++i) judged[i]->wanted = next[i] * sum;
-    std::snprintf(text, sizeof text, "cost=%.3f best=%.3f rtt_ms=%.1f best_rtt_ms=%.1f",
-                  dearest->cost, cheapest->cost, dearest->nexthop->reading()->rtt_ms, best.rtt_ms);
-    trigger({Reason::cost, dearest->nexthop->id(), text, false});
-  } else if (even && now - *even_since_ >= kEven) {
-    if (!return_to_routing(judged, sum)) return;
-    std::snprintf(text, sizeof text, "even_s=%.0f", seconds(now - *even_since_));
-    trigger({Reason::cost, std::nullopt, text, false});
-  }
-}
-
-// Where nothing has told paths apart for long, routing's own shares are the best guess (they may
-// stand for capacity). Five times slower than leaving them. False: they are there already.
-bool GroupLaw::return_to_routing(std::span<Share* const> judged, double sum) {
-  double kernel = 0;
-  for (const Share* s : judged) kernel += s->kernel;
-  double largest = 0;
-  for (const Share* s : judged)
-    largest = std::max(largest, std::abs(s->kernel / kernel - s->wanted / sum));
-  if (largest < kHalfBucket) return false;
-  const double part = std::min(1.0, options_->max_step / 5 / largest);
-  for (Share* s : judged) s->wanted += part * (s->kernel / kernel * sum - s->wanted);
-  return true;
 }
 
 std::vector<double> GroupLaw::weights() const {
@@ -402,12 +300,6 @@ std::vector<PathView> GroupLaw::view() const {
     paths.push_back({s.path.id, s.weight, s.usable, reading ? score_cost(*reading, *options_) : 0});
   }
   return paths;
-}
-
-std::vector<TrackedNexthop*> GroupLaw::nexthops() const {
-  std::vector<TrackedNexthop*> all;
-  for (const Share& s : shares_) all.push_back(s.nexthop);
-  return all;
 }
 
 }  // namespace hopwise::engine

@@ -29,11 +29,16 @@ class GroupLaw {
   std::optional<Decision> decide(TimePoint now);
 
   [[nodiscard]] std::vector<PathView> view() const;
-  [[nodiscard]] std::vector<TrackedNexthop*> nexthops() const;
   /// Lets go of the nexthops.
   void clear();
 
  private:
+  static constexpr double kHalfBucket = 1.0 / 2048;  // less moves nothing in the data path
+  static constexpr double kTiny = 1e-6;
+  static bool in_fault(PathState state) {
+    return state == PathState::degraded || state == PathState::down;
+  }
+
   struct Share {
     Path path;
     TrackedNexthop* nexthop = nullptr;
@@ -55,16 +60,19 @@ class GroupLaw {
     bool told = false;  // worth a decision even when no weight changes
   };
 
+  // Faults, at every decision (group_law.cpp)
   void judge_usability(TimePoint now);
   void judge_fall(Share& share, bool usable);
   void judge_degraded(TimePoint now);
   void judge_one(Share& share, TimePoint now);
   void tell_recoveries();
   void free_cheapest();
+  // The slow law and the ramp, once an epoch (group_epoch.cpp)
   void run_epoch(TimePoint now);
   bool ramp(Share& share, double step, TimePoint now);
   void run_slow_law(TimePoint now);
   bool return_to_routing(std::span<Share* const> judged, double sum);
+
   void lift_idle_limits(std::span<const double> weights);
   std::optional<Decision> conclude(TimePoint now);
 
@@ -80,9 +88,10 @@ class GroupLaw {
   GroupId id_;
   const Options* options_;
   std::vector<Share> shares_;
-  bool changed_ = true;                  // set_paths() was called since the last decision
-  std::optional<TimePoint> epoch_;       // when the last one ran
-  std::optional<TimePoint> even_since_;  // costs are equal
+  bool changed_ = true;                         // set_paths() was called since the last decision
+  std::optional<TimePoint> epoch_;              // when the last one ran
+  std::optional<TimePoint> even_since_;         // costs are equal
+  std::optional<TimePoint> alternative_since_;  // some path is not down
   std::optional<Trigger> trigger_;
 };
 

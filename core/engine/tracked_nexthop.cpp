@@ -43,7 +43,10 @@ void TrackedNexthop::observe(const NexthopEvent& event, TimePoint now) {
     if (known) health_.cut(now, *options_);
   } else if (!was && reachable()) {
     evidence_ = "link=up neighbour=resolved";
-    for (auto& [anchor, estimator] : anchors_) estimator.forget_streaks();
+    for (auto& [anchor, estimator] : anchors_) {
+      estimator.forget_streaks();
+      estimator.settle();
+    }
     health_.restore();
   }
   dirty_ = true;

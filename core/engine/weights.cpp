@@ -55,6 +55,8 @@ std::vector<double> exponential_step(std::span<const double> shares, std::span<c
   return next;
 }
 
+// Shares out what is left in proportion, and pins those that it would push over a bound: the side
+// that errs more first, since pinning it can only relieve the other. At most n rounds, mostly two.
 std::vector<double> bounded_shares(std::span<const double> wanted, std::span<const Bounds> bounds) {
   const std::size_t n = wanted.size();
   std::vector<double> shares(n, 0.0);
@@ -67,25 +69,35 @@ std::vector<double> bounded_shares(std::span<const double> wanted, std::span<con
   if (upper <= 0) return shares;
   const double give = upper < 1 ? 1 / upper : 1;    // upper bounds that cannot reach 1
   const double shrink = lower > 1 ? 1 / lower : 1;  // lower bounds that exceed it
-  const auto fill = [&](double k) {
+  const auto high = [&](std::size_t i) { return bounds[i].upper * give; };
+  const auto low = [&](std::size_t i) { return std::min(bounds[i].lower * shrink, high(i)); };
+
+  std::vector<bool> pinned(n, false);
+  while (true) {
+    double left = 1;
     double sum = 0;
     for (std::size_t i = 0; i < n; ++i) {
-      const double high = bounds[i].upper * give;
-      const double low = std::min(bounds[i].lower * shrink, high);
-      shares[i] = std::clamp(k * std::max(wanted[i], kTiny), low, high);
-      sum += shares[i];
+      if (pinned[i])
+        left -= shares[i];
+      else
+        sum += std::max(wanted[i], kTiny);
     }
-    return sum;
-  };
-  // The sum grows with k: bisect, in the exponent first because k may be large.
-  double low = 0;
-  double high = 1;
-  while (fill(high) < 1 - kTiny && high < 2 / kTiny) high *= 2;
-  for (int i = 0; i < 60; ++i) {
-    const double middle = (low + high) / 2;
-    (fill(middle) < 1 ? low : high) = middle;
+    if (sum <= 0) break;
+    double over = 0;
+    double under = 0;
+    for (std::size_t i = 0; i < n; ++i) {
+      if (pinned[i]) continue;
+      shares[i] = std::max(wanted[i], kTiny) / sum * left;
+      over += std::max(0.0, shares[i] - high(i));
+      under += std::max(0.0, low(i) - shares[i]);
+    }
+    if (over <= 0 && under <= 0) break;
+    for (std::size_t i = 0; i < n; ++i) {
+      if (pinned[i] || (over >= under ? shares[i] <= high(i) : shares[i] >= low(i))) continue;
+      pinned[i] = true;
+      shares[i] = over >= under ? high(i) : low(i);
+    }
   }
-  fill(high);
   close_sum(shares);
   return shares;
 }

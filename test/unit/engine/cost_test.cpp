@@ -7,7 +7,7 @@ using namespace hopwise::engine;
 namespace {
 
 Reading clean(double rtt_ms) {
-  return {rtt_ms, rtt_ms, rtt_ms, 0, 0, 0, 200};
+  return {rtt_ms, rtt_ms, rtt_ms, 0, {0, 0.01}, 0, 200};
 }
 
 }  // namespace
@@ -22,9 +22,9 @@ TEST_CASE("the score is the law's sum and saturates term by term", "[engine]") {
   r.rtt_ms += 30;  // queue: half of 50 ms beyond the quiet 5
   CHECK(score_cost(r, o) == Approx(0.5 + 0.25));
   r = clean(65);
-  r.loss = 0.03;
+  r.loss.lower = 0.03;
   CHECK(score_cost(r, o) == Approx(0.5 + 0.5));
-  r.loss = 1;
+  r.loss.lower = 1;
   r.jitter_ms = 300;
   CHECK(score_cost(r, o) == Approx(0.5 + 1 + 0.25));
 }
@@ -48,4 +48,15 @@ TEST_CASE("the alarm tells bad from worse without end", "[engine]") {
   Reading lossy = clean(20);
   lossy.alarm_loss = 0.1;
   CHECK(alarm_cost(lossy, o) > alarm_cost(clean(120), o));
+}
+
+TEST_CASE("equally lossy paths are equal, surely lossier ones are dearer", "[engine]") {
+  const Options o;
+  Reading a = clean(20);
+  Reading b = clean(20);
+  a.loss = {0.01, 0.04};
+  b.loss = {0.02, 0.06};
+  CHECK(score_excess(a, b, o) == 0);
+  CHECK(score_excess(clean(20), b, o) == Approx(0.25));
+  CHECK(score_excess(b, clean(20), o) == Approx(-0.25));
 }

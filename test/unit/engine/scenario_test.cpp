@@ -162,6 +162,22 @@ TEST_CASE("paths that worsen or die together hold their weights, and it is told 
   }
 }
 
+TEST_CASE("of two dead paths the one that returns well takes the traffic", "[engine]") {
+  for (std::uint32_t seed = 1; seed <= 20; ++seed) {
+    Simulation s(kTwo, seed);
+    s.run_until(60);
+    s.path(1).loss = s.path(2).loss = 1;
+    s.run_until(90);
+    s.path(1).loss = 0.5;
+    s.path(2).loss = 0;
+    s.run_until(95);
+    INFO(s.log());
+    CHECK(s.weight(2) >= 0.99);
+    s.run_until(180);
+    CHECK(s.weight(2) >= 0.8);  // ten good replies in a row may earn the other a try
+  }
+}
+
 TEST_CASE("the last path stays usable however bad it is", "[engine]") {
   Simulation s(kTwo);
   s.run_until(60);
@@ -292,4 +308,23 @@ TEST_CASE("random faults break no promise, and the same trace gives the same dec
       CHECK(s.log() == first);
     }
   }
+}
+
+TEST_CASE("a path that returns while the other is degraded takes over only when it answers",
+          "[engine]") {
+  Simulation s(kTwo);
+  s.run_until(60);
+  s.link(2, false);
+  s.path(1).rtt_ms = 120;
+  s.run_until(61);
+  s.link(2, true);
+  s.path(2).loss = 1;
+  s.run_until(61.15);
+  CHECK(s.weight(1) >= 0.9);
+  s.run_until(66);
+  INFO(s.log());
+  CHECK(s.weight(1) == 1);  // 2 turned out to be dead
+  s.path(2).loss = 0;
+  s.run_until(75);
+  CHECK(s.weight(1) <= 0.02);
 }
