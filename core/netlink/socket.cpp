@@ -13,6 +13,14 @@ namespace {
 // The kernel fills dumps up to 32 KiB a read when the reader offers that much.
 constexpr std::size_t kReadBytes = 32768;
 
+// A dump that fails says so in its last message. What a table that nobody has made yet holds, is
+// nothing: not a failure.
+int dump_verdict(const nlmsghdr& done) {
+  if (mnl_nlmsg_get_payload_len(&done) < sizeof(int)) return 0;
+  const int verdict = *static_cast<const int*>(mnl_nlmsg_get_payload(&done));
+  return verdict == -ENOENT ? 0 : verdict;
+}
+
 // Walks the messages of one read. Returns 0 at the end of an answer, 1 when more is to come, or a
 // negative errno: the kernel's own verdict on the request.
 int walk(const char* data, int length, std::uint32_t sequence,
@@ -24,7 +32,7 @@ int walk(const char* data, int length, std::uint32_t sequence,
       const auto* verdict = static_cast<const nlmsgerr*>(mnl_nlmsg_get_payload(message));
       return verdict->error;
     }
-    if (message->nlmsg_type == NLMSG_DONE) return 0;
+    if (message->nlmsg_type == NLMSG_DONE) return dump_verdict(*message);
     if (message->nlmsg_type >= NLMSG_MIN_TYPE && each != nullptr) (*each)(*message);
   }
   return 1;
@@ -85,13 +93,15 @@ Result<> Socket::converse(nlmsghdr* request, const std::string& what,
 
 Result<bool> Socket::receive(const std::function<void(const nlmsghdr&)>& each) {
   std::vector<char> buffer(kReadBytes);
+  bool complete = true;
   for (;;) {
     const ssize_t length = recv(fd(), buffer.data(), buffer.size(), MSG_DONTWAIT);
     if (length < 0) {
       if (errno == EINTR) continue;
-      if (errno == EAGAIN || errno == EWOULDBLOCK) return true;
-      if (errno == ENOBUFS) return false;
-      return system_error("read netlink events", errno);
+      if (errno == EAGAIN || errno == EWOULDBLOCK) return complete;
+      if (errno != ENOBUFS) return system_error("read netlink events", errno);
+      complete = false;
+      continue;
     }
     walk(buffer.data(), static_cast<int>(length), 0, &each);
   }

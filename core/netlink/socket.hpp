@@ -28,6 +28,7 @@ class Socket {
 
   /// Sends `request` (NLM_F_REQUEST | NLM_F_DUMP is added) and calls `each` with every message of
   /// the answer. The dump is filtered by the kernel where the request says so (strict checking).
+  /// A table that does not exist has no messages; that is no failure.
   Result<> dump(nlmsghdr* request, const std::string& what,
                 const std::function<void(const nlmsghdr&)>& each);
 

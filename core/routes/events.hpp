@@ -1,0 +1,47 @@
+// What the follower tells: interfaces, the best route to each prefix, and gateways' neighbour
+// state.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "core/model/path.hpp"
+#include "core/model/result.hpp"
+#include "core/routes/groups.hpp"
+
+namespace hopwise::routes {
+
+struct Interface {
+  std::uint32_t ifindex = 0;
+  std::string name;
+  bool up = false;        // administratively up, with carrier
+  bool ethernet = false;  // ARPHRD_ETHER: has link-layer addresses to redirect to
+  bool loopback = false;
+  std::uint32_t mtu = 0;
+
+  bool operator==(const Interface&) const = default;
+};
+
+/// The best route to a prefix. `nexthops` holds those the kernel would use now (not dead, not
+/// link-down), sorted by key; it is empty for local, broadcast, blackhole, on-link and the like.
+struct Route {
+  Prefix prefix;
+  std::vector<WeightedNexthop> nexthops;
+
+  bool operator==(const Route&) const = default;
+};
+
+/// What is reported. Everything runs on the io_context that the follower was made with.
+struct Events {
+  std::function<void(const Route&)> route;          // new or changed
+  std::function<void(const Prefix&)> withdrawn;     // no route to this prefix any more
+  std::function<void(const Interface&)> interface;  // new or changed
+  std::function<void(std::uint32_t ifindex)> interface_gone;
+  /// NUD_VALID or not, for gateways that were named by watch().
+  std::function<void(const NexthopKey&, bool resolved)> neighbour;
+  std::function<void(const Error&)> trouble;  // lost events, failed dumps: already being repaired
+};
+
+}  // namespace hopwise::routes
