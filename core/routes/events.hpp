@@ -22,10 +22,10 @@ struct Interface {
   bool enslaved = false;  // a port of a bridge, bond or team
   std::uint32_t mtu = 0;
 
-  bool operator==(const Interface&) const = default;
-
   /// Whether clients may stand behind it. A port's bridge or bond counts, not the port.
   [[nodiscard]] bool can_be_lan() const { return ethernet && !loopback && !enslaved; }
+
+  bool operator==(const Interface&) const = default;
 };
 
 /// The best route to a prefix. `nexthops` holds those the kernel would use now (not dead, not

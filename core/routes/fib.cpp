@@ -105,7 +105,7 @@ Fib::Meaning Fib::add_v6(Entries& entries, Entry entry, RouteMessage::Place plac
   const bool alone = last - first <= 1;
   const Hops& hops = entry.forwarding->hops;
   const auto known = std::find_if(first, last, [&](const Entry& e) {
-    return e.forwarding == entry.forwarding || (merges(hops) && merges(e.forwarding->hops)) ||
+    return (merges(hops) && merges(e.forwarding->hops)) ||
            (hops.nexthop_object != 0 && same_hops(hops, e.forwarding->hops));
   });
   if (known != last) {
@@ -113,8 +113,10 @@ Fib::Meaning Fib::add_v6(Entries& entries, Entry entry, RouteMessage::Place plac
   } else if (place == RouteMessage::Place::instead && first != last) {
     *first = std::move(entry);
   } else {
-    const bool unlike =
-        std::any_of(first, last, [](const Entry& e) { return merges(e.forwarding->hops); });
+    // The kernel may well hold the same on-link route twice.
+    const bool unlike = std::any_of(first, last, [&](const Entry& e) {
+      return merges(e.forwarding->hops) || e.forwarding == entry.forwarding;
+    });
     entries.insert(last, std::move(entry));
     return unlike ? Meaning::ambiguous : Meaning::clear;
   }
@@ -156,13 +158,17 @@ Fib::Meaning Fib::apply_link(const LinkMessage& link) {
   const Interface& now = link.interface;
   const auto known = interfaces_.find(now.ifindex);
   const bool was_up = known != interfaces_.end() && known->second.up;
+  const bool was_enabled = enabled_.erase(now.ifindex) != 0;
+  const bool enabled = link.enabled && !link.gone;
   stale_ = true;
+  if (enabled) enabled_.insert(now.ifindex);
   if (link.gone)
     interfaces_.erase(now.ifindex);
   else
     interfaces_[now.ifindex] = now;
   // With the link go, in silence, IPv4 routes and members of nexthop groups; and dead legs revive.
-  return was_up == (now.up && !link.gone) ? Meaning::clear : Meaning::ambiguous;
+  const bool moved = was_up != (now.up && !link.gone) || was_enabled != enabled;
+  return moved ? Meaning::ambiguous : Meaning::clear;
 }
 
 Fib::Meaning Fib::apply_nexthop(const NexthopMessage& nexthop) {
@@ -295,10 +301,7 @@ std::vector<Prefix> Fib::prefixes() const {
 
 std::vector<Prefix> Fib::take_touched() {
   if (stale_) resolve_anew();
-  std::vector<Prefix> taken = std::exchange(touched_, {});
-  std::sort(taken.begin(), taken.end());
-  taken.erase(std::unique(taken.begin(), taken.end()), taken.end());
-  return taken;
+  return std::exchange(touched_, {});
 }
 
 }  // namespace hopwise::routes

@@ -35,8 +35,10 @@ class Fib {
   [[nodiscard]] const std::map<std::uint32_t, Interface>& interfaces() const { return interfaces_; }
   [[nodiscard]] bool resolved(const NexthopKey& key) const;
   [[nodiscard]] std::vector<Prefix> prefixes() const;
+  /// How many sets of hops are kept: bounded by those in use.
+  [[nodiscard]] std::size_t sets() const { return forwardings_.size(); }
 
-  /// The prefixes whose best route may have changed since the last call.
+  /// The prefixes whose best route may have changed since the last call, some more than once.
   std::vector<Prefix> take_touched();
 
  private:
@@ -82,6 +84,7 @@ class Fib {
 
   std::uint32_t table_;
   std::map<std::uint32_t, Interface> interfaces_;
+  std::unordered_set<std::uint32_t> enabled_;  // interfaces that are administratively up
   std::unordered_map<std::uint32_t, NexthopMessage> nexthops_;
   std::unordered_set<NexthopKey> neighbours_;  // the valid ones
   std::unordered_map<Prefix, Entries> routes_;

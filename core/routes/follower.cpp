@@ -53,6 +53,7 @@ struct Follower::Impl : std::enable_shared_from_this<Follower::Impl> {
   boost::asio::posix::stream_descriptor event_wait;  // borrows event_socket's descriptor
   boost::asio::steady_timer timer;
   bool dump_planned = false;
+  bool torn = false;      // the kernel's lists changed while it dumped them
   TimePoint next_dump{};  // not before
 
   Result<> start();
@@ -144,7 +145,7 @@ Result<> Follower::Impl::dump_all() {
   take_events(fib, ambiguous);
   Fib next(options.table);
   if (auto dumped = dump_into(next); !dumped) return dumped;
-  ambiguous = false;
+  ambiguous = std::exchange(torn, false);
   if (!take_events(next, ambiguous)) ambiguous = true;
   fib = std::move(next);
   fib.take_touched();
@@ -184,22 +185,25 @@ Result<> Follower::Impl::dump(Fib& into, std::uint16_t type, const Header& heade
   if constexpr (std::is_same_v<Header, rtmsg>)
     if (header.rtm_table == RT_TABLE_COMPAT) mnl_attr_put_u32(request, RTA_TABLE, options.table);
   return dump_socket->dump(request, what, [&](const nlmsghdr& message) {
+    if (message.nlmsg_flags & NLM_F_DUMP_INTR) torn = true;
     if (const auto parsed = parse(message)) into.apply(*parsed);
   });
 }
 
+// Links and neighbours first: a few words that say as much as thousands of routes that follow.
 void Follower::Impl::report(std::vector<Prefix> touched) {
+  report_interfaces();
+  report_neighbours();
   std::erase_if(touched, [this](const Prefix& prefix) {
     const auto told = routes.find(prefix);
     const NexthopSet now = fib.best(prefix);
     if (told == routes.end() || !now) return told == routes.end() && !now;
     return told->second == now || *told->second == *now;
   });
-  // The same order for the same routes: ids are given out by it.
+  // Each once, and the same order for the same routes: ids are given out by it.
   std::sort(touched.begin(), touched.end());
-  report_interfaces();
+  touched.erase(std::unique(touched.begin(), touched.end()), touched.end());
   for (const Prefix& prefix : touched) report_route(prefix);
-  report_neighbours();
 }
 
 void Follower::Impl::report_interfaces() {

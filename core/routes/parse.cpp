@@ -224,6 +224,7 @@ std::optional<Message> parse_link(const nlmsghdr& head, Bytes bytes) {
     return std::nullopt;
   LinkMessage link;
   link.gone = head.nlmsg_type == RTM_DELLINK;
+  link.enabled = (about.ifi_flags & IFF_UP) != 0;
   Interface& interface = link.interface;
   interface.ifindex = static_cast<std::uint32_t>(about.ifi_index);
   // IFF_RUNNING: not LOWERLAYERDOWN either; the kernel tells once more when it is settled.

@@ -66,6 +66,7 @@ struct NexthopMessage {
 
 struct LinkMessage {
   bool gone = false;
+  bool enabled = false;  // administratively up, whatever the carrier
   Interface interface;
 };
 

@@ -99,10 +99,18 @@ void becomes(View& view, const std::string& prefix, const std::string& expected)
 }
 
 void agrees_with_a_fresh_one(View& view) {
-  CHECK(view.until([&] {
-    const View fresh;
-    return fresh.routes == view.routes && fresh.interfaces == view.interfaces;
-  }));
+  if (view.until([&] {
+        const View fresh;
+        return fresh.routes == view.routes && fresh.interfaces == view.interfaces;
+      }))
+    return;
+  const View fresh;
+  CHECK(fresh.interfaces == view.interfaces);
+  for (const auto& routes : {fresh.routes, view.routes})
+    for (const auto& [prefix, nexthops] : routes) {
+      INFO(prefix.text());
+      CHECK(view.route(prefix.text()) == fresh.route(prefix.text()));
+    }
 }
 
 // Runs `test` in a network namespace with the three links; the namespace ends with the thread.
@@ -382,6 +390,20 @@ TEST_CASE("watched gateways are reported as their neighbour entries change", "[n
   });
 }
 
+TEST_CASE("a table that nobody has made yet is followed from its first route", "[netns][routes]") {
+  in_namespace([] {
+    Options own;
+    own.table = 4000;
+    View view(own);
+    sh("ip route add 198.51.100.0/24 via 10.0.0.2");
+    sh("ip route add 192.0.2.0/24 table 4000 via 10.0.0.2");
+    becomes(view, "192.0.2.0/24", "10.0.0.2@v0*1");
+    CHECK(view.route("198.51.100.0/24") == "none");
+    const View fresh(own);
+    CHECK(fresh.routes == view.routes);
+  });
+}
+
 TEST_CASE("lost events are told of and repaired", "[netns][routes]") {
   in_namespace([] {
     Options tiny;
@@ -407,17 +429,21 @@ TEST_CASE("any history ends where a fresh follower begins", "[netns][routes][pro
     sh("ip nexthop add id 1 via 10.0.0.2 dev v0 && ip nexthop add id 2 via 10.0.1.2 dev v1");
     sh("ip nexthop add id 10 group 1/2");
     View view;
-    for (int step = 0; step < 60; ++step) {
+    std::string history;
+    for (int step = 0; step < 120; ++step) {
       const bool v4 = std::rand() % 2 == 0;
       const std::string verbs[] = {"add", "append", "replace", "change", "prepend", "del", "del"};
       const auto gateway = [&] {
         const std::string link = any(3);
         return v4 ? "via 10.0." + link + ".2 " : "via fd00:" + link + "::2 ";
       };
+      const int kind = std::rand() % 6;
+      // IPv6 dumps pass over what stands between siblings, so on-link ones have their own metric.
+      const std::string metric = kind == 1 && !v4 ? "12 " : std::to_string(10 + std::rand() % 2);
       std::string command = (v4 ? "ip route " : "ip -6 route ") + verbs[std::rand() % 7] +
-                            (v4 ? " 192.0.2.0/24 metric " : " 2001:db8::/32 metric ") +
-                            std::to_string(10 + std::rand() % 2) + ' ';
-      switch (std::rand() % 6) {
+                            (v4 ? " 192.0.2.0/24 metric " : " 2001:db8::/32 metric ") + metric +
+                            ' ';
+      switch (kind) {
         case 0:
           command += gateway();
           break;
@@ -436,8 +462,10 @@ TEST_CASE("any history ends where a fresh follower begins", "[netns][routes][pro
         default:
           command += "nexthop " + gateway() + "nexthop " + gateway() + "weight 2";
       }
-      (void)!std::system((command + " 2>/dev/null").c_str());  // many are refused, which is fine
+      // Many are refused, which is fine.
+      if (std::system((command + " 2>/dev/null").c_str()) == 0) history += command + '\n';
       if (std::rand() % 4 != 0) view.io.poll();
+      INFO(history);
       if (step % 12 == 11) agrees_with_a_fresh_one(view);
     }
   });

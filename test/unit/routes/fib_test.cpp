@@ -1,0 +1,160 @@
+#include "core/routes/fib.hpp"
+
+#include <linux/rtnetlink.h>
+
+#include "test/catch.hpp"
+
+using namespace hopwise;
+using namespace hopwise::routes;
+using Place = RouteMessage::Place;
+using Meaning = Fib::Meaning;
+
+namespace {
+
+Leg leg(std::uint32_t link, const char* gateway, std::uint32_t weight = 1) {
+  return {link, IpAddress::parse(gateway), weight, false};
+}
+
+LinkMessage link(std::uint32_t index, bool up) {
+  return {.enabled = true,
+          .interface = {index, "eth" + std::to_string(index), up, true, false, 1500}};
+}
+
+RouteMessage route(const char* prefix, std::vector<Leg> legs, Place place = Place::first) {
+  RouteMessage message;
+  message.place = place;
+  message.prefix = *Prefix::parse(prefix);
+  message.table = RT_TABLE_MAIN;
+  message.hops.legs = std::move(legs);
+  return message;
+}
+
+RouteMessage gone(RouteMessage message) {
+  message.gone = true;
+  return message;
+}
+
+// With the links 1 to 3 up.
+struct Kernel {
+  Fib fib{RT_TABLE_MAIN};
+
+  Kernel() {
+    for (std::uint32_t index = 1; index <= 3; ++index) fib.apply(link(index, true));
+    fib.take_touched();
+  }
+  // The links that the best route uses: "1 2", "kernel", or "none".
+  std::string best(const char* prefix) {
+    fib.take_touched();
+    const NexthopSet set = fib.best(*Prefix::parse(prefix));
+    if (!set) return "none";
+    std::string text;
+    for (const auto& hop : *set)
+      text += (text.empty() ? "" : " ") + std::to_string(hop.key.ifindex);
+    return text.empty() ? "kernel" : text;
+  }
+};
+
+constexpr const char* kV4 = "192.0.2.0/24";
+constexpr const char* kV6 = "2001:db8::/32";
+
+}  // namespace
+
+TEST_CASE("a link that goes touches just the routes whose nexthops change", "[routes]") {
+  Kernel kernel;
+  kernel.fib.apply(route(kV4, {leg(1, "10.0.0.2"), leg(2, "10.0.1.2")}));
+  kernel.fib.apply(route("198.51.100.0/24", {leg(1, "10.0.0.2")}));
+  kernel.fib.take_touched();
+  CHECK(kernel.fib.apply(link(2, false)) == Meaning::ambiguous);
+  CHECK(kernel.fib.take_touched() == std::vector{*Prefix::parse(kV4)});
+  CHECK(kernel.best(kV4) == "1");
+  CHECK(kernel.fib.apply(link(2, false)) == Meaning::clear);
+  CHECK(kernel.fib.take_touched().empty());
+}
+
+TEST_CASE("the local table comes before any metric, other tables not at all", "[routes]") {
+  Kernel kernel;
+  kernel.fib.apply(route(kV4, {leg(1, "10.0.0.2")}));
+  RouteMessage other = route(kV4, {leg(2, "10.0.1.2")});
+  other.table = 100;
+  CHECK(kernel.fib.apply(gone(other)) == Meaning::clear);
+  CHECK(kernel.best(kV4) == "1");
+  RouteMessage local = route(kV4, {{1, std::nullopt, 1, false}});
+  local.table = RT_TABLE_LOCAL;
+  local.metric = 1000;
+  kernel.fib.apply(local);
+  CHECK(kernel.best(kV4) == "kernel");
+  kernel.fib.apply(gone(local));
+  CHECK(kernel.best(kV4) == "1");
+}
+
+TEST_CASE("an IPv4 route that lost legs in silence still goes, and asks for a dump", "[routes]") {
+  Kernel kernel;
+  kernel.fib.apply(route(kV4, {leg(1, "10.0.0.2"), leg(2, "10.0.1.2")}));
+  CHECK(kernel.fib.apply(gone(route(kV4, {leg(1, "10.0.0.2")}))) == Meaning::ambiguous);
+  CHECK(kernel.best(kV4) == "none");
+}
+
+TEST_CASE("the deletion of some IPv6 legs leaves the others, and asks for a dump", "[routes]") {
+  Kernel kernel;
+  const auto all = route(kV6, {leg(1, "fe80::1"), leg(2, "fe80::1"), leg(3, "fe80::1")});
+  CHECK(kernel.fib.apply(all) == Meaning::clear);
+  CHECK(kernel.fib.apply(gone(route(kV6, {leg(2, "fe80::1")}))) == Meaning::ambiguous);
+  CHECK(kernel.best(kV6) == "1 3");
+  CHECK(kernel.fib.apply(gone(route(kV6, {leg(1, "fe80::1"), leg(3, "fe80::1")}))) ==
+        Meaning::clear);
+  CHECK(kernel.best(kV6) == "none");
+}
+
+TEST_CASE("an IPv6 message tells the merged set whole", "[routes]") {
+  Kernel kernel;
+  kernel.fib.apply(route(kV6, {leg(1, "fe80::1")}));
+  CHECK(kernel.fib.apply(route(kV6, {leg(1, "fe80::1"), leg(2, "fe80::1")}, Place::last)) ==
+        Meaning::clear);
+  CHECK(kernel.best(kV6) == "1 2");
+}
+
+TEST_CASE("routes from router advertisements are the kernel's business", "[routes]") {
+  Kernel kernel;
+  RouteMessage advertised = route("::/0", {leg(1, "fe80::1")});
+  advertised.protocol = RTPROT_RA;
+  kernel.fib.apply(advertised);
+  CHECK(kernel.best("::/0") == "kernel");
+}
+
+TEST_CASE("the object of a nexthop counts, not what the route said of it", "[routes]") {
+  Kernel kernel;
+  for (std::uint32_t id = 1; id <= 3; ++id) {
+    NexthopMessage single;
+    single.id = id;
+    single.leg = leg(id, "10.0.0.2");
+    kernel.fib.apply(single);
+  }
+  NexthopMessage group;
+  group.id = 10;
+  group.members = {{1, 1}, {2, 5}};
+  kernel.fib.apply(group);
+  RouteMessage by_object = route(kV4, {leg(1, "10.0.0.2"), leg(2, "10.0.0.2")});
+  by_object.hops.nexthop_object = 10;
+  kernel.fib.apply(by_object);
+  CHECK(kernel.best(kV4) == "1 2");
+  group.members = {{3, 1}};
+  CHECK(kernel.fib.apply(group) == Meaning::clear);
+  CHECK(kernel.best(kV4) == "3");
+
+  // Objects that nothing uses go unnoticed; one in use does not.
+  NexthopMessage unused;
+  unused.gone = true;
+  unused.id = 1;
+  CHECK(kernel.fib.apply(unused) == Meaning::clear);
+  unused.id = 3;
+  CHECK(kernel.fib.apply(unused) == Meaning::ambiguous);
+}
+
+TEST_CASE("ten thousand sets come and go without being kept", "[routes]") {
+  Kernel kernel;
+  for (std::uint32_t n = 0; n < 10000; ++n)
+    kernel.fib.apply(route(kV4, {leg(1, "10.0.0.2", n + 1), leg(2, "10.0.1.2")}, Place::instead));
+  CHECK(kernel.best(kV4) == "1 2");
+  CHECK(kernel.fib.best(*Prefix::parse(kV4))->front().weight == 10000);
+  CHECK(kernel.fib.sets() <= 1024);
+}
