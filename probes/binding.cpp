@@ -17,6 +17,7 @@ namespace {
 
 constexpr std::uint32_t kOneMark = 0xffffffff;
 constexpr std::uint32_t kAllMarks = 0xffff0000;
+constexpr std::uint32_t kMainTablePriority = 32766;
 constexpr std::array kFamilies{Family::v4, Family::v6};
 
 int address_family(Family family) {
@@ -204,6 +205,9 @@ Result<std::unique_ptr<Binding>> Binding::open(const Options& options) {
   if ((options.mark_base & ~kAllMarks) != 0 || options.mark_base == 0)
     return Error{"probe mark base " + hex(options.mark_base) +
                  ": its low 16 bits must be zero, and its high ones not (0x68770000 is usual)"};
+  if (options.rule_priority == 0 || options.rule_priority + 1 >= kMainTablePriority)
+    return Error{"probe rule priority " + std::to_string(options.rule_priority) +
+                 ": must be from 1 to 32764, before the main table's rule (5200 is usual)"};
   auto socket = netlink::Socket::open(NETLINK_ROUTE);
   if (!socket) return socket.error();
   if (auto swept = sweep(*socket); !swept) return swept.error();

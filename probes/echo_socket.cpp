@@ -102,16 +102,16 @@ std::optional<WallTime> stamp_of(msghdr& message) {
 }  // namespace
 
 struct EchoSocket::State {
-  State(int descriptor, Family of) : fd(descriptor), family(of) {}
+  explicit State(int descriptor) : fd(descriptor) { offer(kBatch); }
   State(const State&) = delete;
   State& operator=(const State&) = delete;
   ~State() { close(fd); }
 
-  int receive();
+  void offer(std::size_t count);
+  std::size_t receive();
   Datagram datagram(std::size_t index, bool stamps_hold) const;
 
   int fd;
-  Family family;
   ClockBridge clocks{ClockPair::now()};
   std::uint32_t drops = 0;
   // The batch that recvmmsg fills.
@@ -125,8 +125,9 @@ struct EchoSocket::State {
   std::array<Control, kBatch> controls{};
 };
 
-int EchoSocket::State::receive() {
-  for (std::size_t i = 0; i < kBatch; i++) {
+// Readies the first `count` headers for another batch: the kernel wrote sizes into them.
+void EchoSocket::State::offer(std::size_t count) {
+  for (std::size_t i = 0; i < count; i++) {
     vectors[i] = {bytes[i].data(), bytes[i].size()};
     headers[i].msg_hdr = {.msg_name = &from[i],
                           .msg_namelen = sizeof(from[i]),
@@ -136,7 +137,11 @@ int EchoSocket::State::receive() {
                           .msg_controllen = controls[i].bytes.size(),
                           .msg_flags = 0};
   }
-  return recvmmsg(fd, headers.data(), kBatch, MSG_DONTWAIT, nullptr);
+}
+
+std::size_t EchoSocket::State::receive() {
+  const int count = recvmmsg(fd, headers.data(), kBatch, MSG_DONTWAIT, nullptr);
+  return count > 0 ? static_cast<std::size_t>(count) : 0;
 }
 
 EchoSocket::Datagram EchoSocket::State::datagram(std::size_t index, bool stamps_hold) const {
@@ -164,7 +169,7 @@ Result<EchoSocket> EchoSocket::open(Family family, std::uint16_t identifier) {
   const int fd = socket(v4 ? AF_INET : AF_INET6, SOCK_RAW | SOCK_CLOEXEC | SOCK_NONBLOCK,
                         v4 ? static_cast<int>(IPPROTO_ICMP) : static_cast<int>(IPPROTO_ICMPV6));
   if (fd < 0) return system_error(std::string("open ") + name, errno);
-  EchoSocket echo(std::make_unique<State>(fd, family));
+  EchoSocket echo(std::make_unique<State>(fd));
   if (attach_filter(fd, family, identifier) < 0)
     return system_error(std::string("attach filter to ") + name, errno);
   const int stamps = SOF_TIMESTAMPING_RX_SOFTWARE | SOF_TIMESTAMPING_SOFTWARE;
@@ -199,11 +204,11 @@ void EchoSocket::drain(const std::function<void(const Datagram&)>& each) {
   // Everything read here arrived since the last drain, so it is since then that the clocks must
   // have kept together.
   bool stamps_hold = true;
-  for (int count = kBatch; count == static_cast<int>(kBatch);) {
+  for (std::size_t count = kBatch; count == kBatch;) {
     count = state_->receive();
     stamps_hold = state_->clocks.sight(ClockPair::now()) && stamps_hold;
-    for (int i = 0; i < count; i++)
-      each(state_->datagram(static_cast<std::size_t>(i), stamps_hold));
+    for (std::size_t i = 0; i < count; i++) each(state_->datagram(i, stamps_hold));
+    state_->offer(count);
   }
 }
 

@@ -1,6 +1,5 @@
 // One loop. It wakes when replies are there or something is due, and then always does the same:
 // reads what came, judges deadlines, sends what is due, and sets the timer to what is due next.
-// Reading comes first, so a reply that waits in the socket is never called lost.
 #include "probes/prober.hpp"
 
 #include <algorithm>
@@ -91,7 +90,9 @@ struct Prober::Impl : std::enable_shared_from_this<Impl> {
   void each_flow(NexthopId id, Action action);
 
   void wait_readable(Family family);
+  void drain(Family family);
   void turn();
+  void judge(Flow& flow, TimePoint now);
   void after_stall(Duration stall);
   void received(const EchoSocket::Datagram& datagram);
   Flow* flow_of(const EchoTag& tag);
@@ -187,29 +188,41 @@ void Prober::Impl::wait_readable(Family family) {
       [weak = weak_from_this(), family](const boost::system::error_code& error) {
         const auto self = weak.lock();
         if (error || !self) return;
+        self->drain(family);
         self->turn();
         self->wait_readable(family);
       });
 }
 
+void Prober::Impl::drain(Family family) {
+  if (auto& channel = channels[index(family)]) channel->socket.drain(on_datagram);
+}
+
 void Prober::Impl::turn() {
   const TimePoint now = steady_clock::now();
-  for (auto& channel : channels)
-    if (channel) channel->socket.drain(on_datagram);
   if (armed && now - *armed > kStall) after_stall(now - *armed);
   for (std::size_t slot = 0; slot < flows.size(); slot++) {
     if (!flows[slot]) continue;
     Flow& flow = *flows[slot];
-    while (const auto lost = flow.stream.overdue(now)) report(flow, *lost, TimestampSource::user);
+    if (flow.stream.is_overdue(now)) judge(flow, now);
     if (flow.stream.next_send() <= now) send(slot, flow);
   }
   arm();
 }
 
+// A reply that waits in the socket came before `now`: it is read before anything is called lost.
+void Prober::Impl::judge(Flow& flow, TimePoint now) {
+  drain(flow.anchor.family);
+  while (const auto lost = flow.stream.overdue(now)) report(flow, *lost, TimestampSource::user);
+}
+
 void Prober::Impl::after_stall(Duration stall) {
   std::array<bool, 2> overflowed{};
-  for (std::size_t i = 0; i < channels.size(); i++)
-    overflowed[i] = channels[i] && channels[i]->socket.overflowed();
+  for (const Family family : {Family::v4, Family::v6}) {
+    drain(family);
+    const auto& channel = channels[index(family)];
+    overflowed[index(family)] = channel && channel->socket.overflowed();
+  }
   for (auto& flow : flows) {
     if (!flow) continue;
     flow->stream.forgive(stall);

@@ -59,7 +59,7 @@ std::optional<Verdict> Stream::reply(std::uint32_t sequence, TimePoint arrived) 
 }
 
 std::optional<Verdict> Stream::overdue(TimePoint now) {
-  if (unjudged_ == next_ || deadline(at(unjudged_)) > now) return {};
+  if (!is_overdue(now)) return {};
   Probe& probe = at(unjudged_);
   probe.state = State::lost;
   counters_.lost++;
@@ -67,6 +67,10 @@ std::optional<Verdict> Stream::overdue(TimePoint now) {
   // The first loss is followed up at once; further ones at the suspicious pace.
   suspect(now, suspicious(now) ? next_send_ : now);
   return Verdict{Outcome::lost, probe.sent, {}};
+}
+
+bool Stream::is_overdue(TimePoint now) const {
+  return unjudged_ != next_ && deadline(at(unjudged_)) <= now;
 }
 
 void Stream::suspect(TimePoint now, TimePoint next_probe) {

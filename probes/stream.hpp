@@ -47,7 +47,9 @@ class Stream {
   /// A reply to `sequence` came in at `arrived`. Nothing when it tells nothing: a duplicate, too
   /// late, or a void probe.
   std::optional<Verdict> reply(std::uint32_t sequence, TimePoint arrived);
-  /// The oldest probe that is lost by now; call until there is none, after all replies were read.
+  /// Whether a deadline has passed: read all replies, then call overdue() until it gives nothing.
+  [[nodiscard]] bool is_overdue(TimePoint now) const;
+  /// The oldest probe that is lost by now.
   std::optional<Verdict> overdue(TimePoint now);
 
   /// Probes are sent, but yield samples only while ready. Those that are out become void.

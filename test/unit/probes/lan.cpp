@@ -27,6 +27,12 @@ void add_addresses(const NetNamespace& gateway, const std::string& v4, const std
   gateway.sh("ip addr add 203.0.113.1/32 dev lo; ip addr add 2001:db8::1/128 dev lo nodad");
 }
 
+// The kernel activates links up to a second after they are set up; until then it swallows packets.
+void await_up(const NetNamespace& where, const std::string& interface) {
+  where.sh("for i in $(seq 500); do ip link show " + interface +
+           " | grep -q 'state UP' && exit 0; sleep 0.02; done; exit 1");
+}
+
 }  // namespace
 
 NetNamespace::NetNamespace() {
@@ -100,6 +106,9 @@ Lan::Lan() {
   router.sh("ip addr add 10.8.0.254/24 dev side; ip addr add fd08::fe/64 dev side nodad");
   router.sh("ip link set wan up; ip link set side up");
   router.sh("sysctl -qw net.ipv6.conf.all.forwarding=1 net.ipv4.ip_forward=1");
+  for (const auto* interface : {"wan", "side"}) await_up(router, interface);
+  for (const auto* gateway : {&a, &b, &c}) await_up(*gateway, "eth0");
+  for (const auto* port : {"port-a", "port-b", "port-r"}) await_up(bridge, port);
 }
 
 Nexthop Lan::nexthop(std::uint32_t id, const char* gateway, const char* interface) const {

@@ -260,6 +260,18 @@ TEST_CASE("an ICMP error is told, and is no outcome", "[probes][netns]") {
   CHECK(bench.count(1, Outcome::lost) == bench.samples.size());
 }
 
+TEST_CASE("marks or a priority that the guard cannot cover are refused", "[probes]") {
+  boost::asio::io_context io;
+  Options marks, priority;
+  marks.mark_base = 0x68770001;
+  priority.rule_priority = 32765;
+  for (const Options& options : {marks, priority}) {
+    const auto opened = Prober::open(io, options, [](const Sample&) {});
+    REQUIRE(opened.has_error());
+    CHECK(opened.error().message.find("usual") != std::string::npos);
+  }
+}
+
 TEST_CASE("a target's anchors are replaced, and those that stay go on", "[probes][netns]") {
   NEEDS_ROOT();
   const Lan lan;
