@@ -22,6 +22,7 @@ LossCount sum(const SlotRing<LossCount>& ring) {
   LossCount total;
   for (const LossCount& slot : ring.slots()) {
     total.lost += slot.lost;
+    total.missed += slot.missed;
     total.sent += slot.sent;
   }
   return total;
@@ -96,6 +97,7 @@ void Estimator::count(TimePoint sent, std::uint32_t lost) {
   for (auto* ring : {&loss_, &score_loss_}) {
     if (LossCount* slot = ring->find(sent)) {
       slot->lost += lost;
+      slot->missed += lost;
       ++slot->sent;
     }
   }
@@ -206,9 +208,9 @@ bool Estimator::silent() const {
   if (silent_ < options_->down_after) return false;
   const LossCount all = sum(loss_);
   const double before = all.sent - std::min(silent_, all.sent);
-  const double lost = all.lost - std::min(silent_, all.lost);
-  if (lost <= 0 || before <= 0) return true;
-  const double ratio = std::min(lost / before, 0.5);
+  const double missed = all.missed - std::min(silent_, all.missed);
+  if (missed <= 0 || before <= 0) return true;
+  const double ratio = std::min(missed / before, 0.5);
   return silent_ >= std::log(kChance) / std::log(ratio);
 }
 

@@ -51,6 +51,7 @@ class SlotRing {
 
 struct LossCount {
   std::uint32_t lost = 0;
+  std::uint32_t missed = 0;  // deadlines: losses, and late replies that took theirs back
   std::uint32_t sent = 0;
 };
 

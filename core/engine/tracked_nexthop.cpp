@@ -69,7 +69,8 @@ void TrackedNexthop::advance(TimePoint now, const std::set<IpAddress>& answered)
     const PathState before = health_.state();
     if (const auto state = health_.advance(signs(now, answered), now, *options_)) {
       note_evidence(*state, now);
-      if (before == PathState::up || before == PathState::probation)
+      const bool stood = before == PathState::up || before == PathState::probation;
+      if (stood && (*state == PathState::degraded || *state == PathState::down))
         for (auto& [anchor, estimator] : anchors_) estimator.freeze();
       if (*state == PathState::probation)
         for (auto& [anchor, estimator] : anchors_) estimator.settle();
