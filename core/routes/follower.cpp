@@ -66,7 +66,7 @@ struct Follower::Impl : std::enable_shared_from_this<Follower::Impl> {
   Result<> dump_into(Fib& into);
   template <class Header>
   Result<> dump(Fib& into, std::uint16_t type, const Header& header, const std::string& what);
-  void report(std::vector<Prefix> touched);
+  void report_routes(std::vector<Prefix> touched);
   void report_interfaces();
   void report_route(const Prefix& prefix);
   void report_neighbours();
@@ -105,7 +105,10 @@ void Follower::Impl::wait() {
 void Follower::Impl::on_events() {
   bool ambiguous = false;
   if (!take_events(fib, ambiguous)) ambiguous = true;
-  report(fib.take_touched());
+  // Links and neighbours first: a few words that say as much as the thousands of routes after them.
+  report_interfaces();
+  report_neighbours();
+  report_routes(fib.take_touched());
   if (ambiguous) plan_dump();
 }
 
@@ -152,10 +155,12 @@ Result<> Follower::Impl::dump_all() {
   const auto end = std::chrono::steady_clock::now();
   next_dump = end + (end - begin) * (kDumpShare - 1);
 
+  report_interfaces();
+  report_neighbours();
   std::vector<Prefix> all = fib.prefixes();
   for (const auto& [prefix, nexthops] : routes)
     if (!fib.best(prefix)) all.push_back(prefix);
-  report(std::move(all));
+  report_routes(std::move(all));
   if (ambiguous) plan_dump();
   return {};
 }
@@ -190,10 +195,7 @@ Result<> Follower::Impl::dump(Fib& into, std::uint16_t type, const Header& heade
   });
 }
 
-// Links and neighbours first: a few words that say as much as thousands of routes that follow.
-void Follower::Impl::report(std::vector<Prefix> touched) {
-  report_interfaces();
-  report_neighbours();
+void Follower::Impl::report_routes(std::vector<Prefix> touched) {
   std::erase_if(touched, [this](const Prefix& prefix) {
     const auto told = routes.find(prefix);
     const NexthopSet now = fib.best(prefix);
