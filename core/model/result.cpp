@@ -1,9 +1,12 @@
 #include "core/model/result.hpp"
 
 #include <cerrno>
+#include <ostream>
 #include <system_error>
 
 namespace hopwise {
+
+std::ostream& operator<<(std::ostream& out, const Error& error) { return out << error.message; }
 
 Error system_error(std::string what, int error_number, std::string_view remedy) {
   if (error_number < 0) error_number = -error_number;

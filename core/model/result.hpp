@@ -5,6 +5,7 @@
 #pragma once
 
 #include <boost/system/result.hpp>
+#include <iosfwd>
 #include <stdexcept>
 #include <string>
 #include <utility>
@@ -16,6 +17,8 @@ namespace hopwise {
 struct Error {
   std::string message;
 };
+
+std::ostream& operator<<(std::ostream& out, const Error& error);
 
 [[noreturn]] inline void throw_exception_from_error(const Error& error,
                                                     const boost::source_location&) {

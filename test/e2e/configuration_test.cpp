@@ -1,4 +1,6 @@
 // Wrong configurations: each is refused with its place, and a running daemon keeps what it had.
+#include <csignal>
+
 #include "test/catch.hpp"
 #include "test/e2e/router.hpp"
 

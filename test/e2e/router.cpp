@@ -1,5 +1,8 @@
 #include "test/e2e/router.hpp"
 
+#include <netinet/in.h>
+
+#include <filesystem>
 #include <fstream>
 #include <stdexcept>
 
@@ -61,7 +64,6 @@ Json Router::explain(const std::string& query) const {
 Router::Ran Router::hopwise(std::vector<std::string> arguments) {
   arguments.insert(arguments.begin(), HOPWISE_BINARY);
   auto process = must(lab_->start(lab_->router(), arguments, "cli"));
-  const auto before = std::string{};
   const auto ended = process.wait(20s);
   Ran ran{ended.value_or(-1), process.log()};
   std::filesystem::remove(process.log_path());

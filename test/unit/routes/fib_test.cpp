@@ -17,7 +17,7 @@ Leg leg(std::uint32_t link, const char* gateway, std::uint32_t weight = 1) {
 
 LinkMessage link(std::uint32_t index, bool up) {
   return {.enabled = true,
-          .interface = {index, "eth" + std::to_string(index), up, true, false, 1500}};
+          .interface = {index, "eth" + std::to_string(index), up, true, false, false, 1500}};
 }
 
 RouteMessage route(const char* prefix, std::vector<Leg> legs, Place place = Place::first) {

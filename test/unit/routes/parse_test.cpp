@@ -254,7 +254,7 @@ TEST_CASE("a link is up when it is enabled and has carrier", "[routes]") {
     return parsed<LinkMessage>(built.bytes(IFLA_IFNAME, {"eth0", 5}).u32(IFLA_MTU, 1400));
   };
   CHECK(link(IFF_UP | IFF_RUNNING | IFF_LOWER_UP).interface ==
-        Interface{3, "eth0", true, true, false, 1400});
+        Interface{3, "eth0", true, true, false, false, 1400});
   CHECK_FALSE(link(IFF_UP).interface.up);
   CHECK(link(IFF_UP).enabled);
   CHECK_FALSE(link(IFF_UP | IFF_LOWER_UP).interface.up);

@@ -1,3 +1,4 @@
+// Catch2's main, compiled once for every suite.
 #if __has_include(<catch2/catch_session.hpp>)
 #include <catch2/catch_session.hpp>
 int main(int argc, char** argv) {
