@@ -101,6 +101,7 @@ struct EventDone {
   std::string what;         // "delay_ms=60", "restore"
   bool worsens = true;      // false: it restores the upstream
   bool black_hole = false;  // nothing passes any more
+  bool nearest = true;      // no upstream has a shorter delay from then on
 };
 
 /// A check that is made beside the report's own (Prometheus, readiness).

@@ -196,6 +196,16 @@ TEST_CASE("traffic is back when a quarter of the old share is, and flapping is c
   CHECK_FALSE(passed(flapping, "comes back to a"));
 }
 
+TEST_CASE("traffic need not come back to an upstream that is farther than another") {
+  Story story([](double at) { return at >= 25; });
+  story.run.events = {black_hole(25), restore(32)};
+  CHECK_FALSE(passed(story.report(), "comes back to a"));
+  story.run.events[1].nearest = false;
+  const auto report = story.report();
+  CHECK(report.passed());
+  CHECK_FALSE(report.events[1].back->after_s.has_value());
+}
+
 TEST_CASE("without steering there are figures but no verdict") {
   Story story([](double) { return false; });
   story.run.events = {brownout(12)};
