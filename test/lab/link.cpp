@@ -202,7 +202,10 @@ std::optional<TimePoint> Relay::Impl::next_due() {
 
 void Relay::Impl::run() {
   // Due times matter more than anybody's computing, and sleeps end when they should.
-  ::setpriority(PRIO_PROCESS, static_cast<id_t>(::gettid()), -15);
+  sched_param first{};
+  first.sched_priority = 1;
+  if (::pthread_setschedparam(::pthread_self(), SCHED_RR, &first) != 0)
+    ::setpriority(PRIO_PROCESS, static_cast<id_t>(::gettid()), -15);
   ::prctl(PR_SET_TIMERSLACK, 1000);
   std::array<epoll_event, 32> ready;
   for (;;) {
