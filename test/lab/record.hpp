@@ -69,11 +69,10 @@ struct Slice {
   std::uint64_t bytes = 0;
 };
 
-/// What an upstream's emulated link did to the packets of both directions, counted since it began.
+/// The packets of both directions that an upstream's emulated link has dropped since it began.
 struct LinkReading {
   double at = 0;
   std::uint16_t upstream = 0;
-  std::uint64_t delivered = 0;
   std::uint64_t lost = 0;     // by chance
   std::uint64_t dropped = 0;  // by the full queue
 };

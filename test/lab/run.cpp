@@ -157,12 +157,10 @@ void Run::Impl::do_due_events(double at) {
 void Run::Impl::read_links(double at) {
   for (std::size_t i = 0; i < scenario.topology.upstreams.size(); ++i) {
     const auto counters = lab->relay().counters(lab->core_link(i));
-    record.links.push_back(
-        {.at = at,
-         .upstream = static_cast<std::uint16_t>(i),
-         .delivered = counters.forward.delivered.packets + counters.backward.delivered.packets,
-         .lost = counters.forward.lost + counters.backward.lost,
-         .dropped = counters.forward.dropped + counters.backward.dropped});
+    record.links.push_back({.at = at,
+                            .upstream = static_cast<std::uint16_t>(i),
+                            .lost = counters.forward.lost + counters.backward.lost,
+                            .dropped = counters.forward.dropped + counters.backward.dropped});
   }
   sent.push_back(uplinks->bytes());
   if (sent.size() > kTicksOfShares + 1) sent.pop_front();

@@ -223,7 +223,6 @@ TEST_CASE("packets lost are the links' own counts between an event and the next"
     for (const std::uint16_t upstream : {std::uint16_t{0}, std::uint16_t{1}})
       story.run.links.push_back({.at = static_cast<double>(second),
                                  .upstream = upstream,
-                                 .delivered = 0,
                                  .lost = upstream == 0 && second > 12 ? 7U : 0U,
                                  .dropped = upstream == 1 && second > 25 ? 3U : 0U});
   const auto report = story.report();
