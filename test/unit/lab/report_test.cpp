@@ -124,6 +124,15 @@ TEST_CASE("a black hole is left with the last packets sent into it") {
   CHECK(passed(report, "within 1 s"));
 }
 
+TEST_CASE(
+    "new flows that still go into a black hole have not left it, however few packets they send") {
+  Story story([](double) { return false; });
+  story.run.events = {black_hole(25), restore(32)};
+  const auto report = story.report();
+  CHECK_FALSE(report.events[0].moved_s.has_value());
+  CHECK_FALSE(passed(report, "within 1 s"));
+}
+
 TEST_CASE("a silent flow that still tries a black hole has not left it") {
   Story story([](double at) { return at >= 25; });
   // Without steering TCP tries ever less often: few packets, but none of them anywhere else.
