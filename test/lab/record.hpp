@@ -69,11 +69,10 @@ struct Slice {
   std::uint64_t bytes = 0;
 };
 
-/// What an upstream's emulated link did to the packets of both directions, counted since it began.
+/// The packets of both directions that an upstream's emulated link has dropped since it began.
 struct LinkReading {
   double at = 0;
   std::uint16_t upstream = 0;
-  std::uint64_t delivered = 0;
   std::uint64_t lost = 0;     // by chance
   std::uint64_t dropped = 0;  // by the full queue
 };
@@ -101,6 +100,7 @@ struct EventDone {
   std::string what;         // "delay_ms=60", "restore"
   bool worsens = true;      // false: it restores the upstream
   bool black_hole = false;  // nothing passes any more
+  bool nearest = true;      // no upstream has a shorter delay from then on
 };
 
 /// A check that is made beside the report's own (Prometheus, readiness).

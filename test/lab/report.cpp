@@ -97,8 +97,10 @@ std::optional<double> left_black_hole(const Reading& reading, const EventReport&
     if (last > 0) last_sent.push_back(last);
   }
   const double moved = quantile(last_sent, 1 - kLeft);
-  // Still going there at the end: has not left.
-  if (report.event.at + moved + kWindow > report.until) return std::nullopt;
+  // The last tenth may still be going there at the end.
+  const double since = report.event.at + moved;
+  const auto share = reading.share(report.event.upstream, since, report.until);
+  if (since + kWindow > report.until || share.value_or(0) > kLeft) return std::nullopt;
   return moved;
 }
 

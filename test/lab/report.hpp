@@ -8,7 +8,8 @@
 //    third of it again.
 //  - An upstream becomes a black hole: everything can move, and TCP itself falls silent there, so
 //    shares say nothing. Of all flows that sent the upstream anything after the event, 90 % have
-//    sent their last packet there by then.
+//    sent their last packet there by then (a bin of 100 ms counts to its end),
+//    and of the flows begun later not more than a tenth went there.
 // A flow is lost when it fails, not when it is late; its delay shows in the latencies. It is a
 // healthy upstream's flow when none of its packets went to an upstream that had been made worse.
 #pragma once
@@ -81,7 +82,7 @@ Report evaluate(const RunRecord& run);
 /// The verdict: what must be true of a steered run.
 std::vector<Check> judge(const RunRecord& run, const Report& report);
 
-/// Everything, with the run's decisions and links: what `--json` writes.
+/// Everything, with the run's decisions: what `--json` writes.
 std::string to_json(const RunRecord& run, const Report& report);
 
 /// The closing table, for people: at most 80 columns wide.

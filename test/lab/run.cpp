@@ -63,6 +63,7 @@ std::filesystem::path beside_this_program(const char* name) {
 struct Run::Impl {
   Result<> start_hopwise();
   Result<> start_traffic();
+  [[nodiscard]] bool is_nearest(std::size_t upstream) const;  // as the links are now
   void do_due_events(double at);
   void read_links(double at);
   void read_status();
@@ -129,6 +130,15 @@ Result<> Run::Impl::start_traffic() {
   return {};
 }
 
+bool Run::Impl::is_nearest(std::size_t upstream) const {
+  const auto delay = [&](std::size_t i) {
+    return lab->relay().get(lab->core_link(i), Direction::forward).delay;
+  };
+  for (std::size_t i = 0; i < record.upstreams.size(); ++i)
+    if (delay(i) < delay(upstream)) return false;
+  return true;
+}
+
 void Run::Impl::do_due_events(double at) {
   for (; next_event < scenario.events.size(); ++next_event) {
     const auto& event = scenario.events[next_event];
@@ -139,19 +149,18 @@ void Run::Impl::do_due_events(double at) {
          .upstream = static_cast<std::uint16_t>(event.upstream),
          .what = event.what,
          .worsens = is_worse(event.impairment, upstream(event.upstream).impairment),
-         .black_hole = event.impairment.loss >= 1});
+         .black_hole = event.impairment.loss >= 1,
+         .nearest = is_nearest(event.upstream)});
   }
 }
 
 void Run::Impl::read_links(double at) {
   for (std::size_t i = 0; i < scenario.topology.upstreams.size(); ++i) {
     const auto counters = lab->relay().counters(lab->core_link(i));
-    record.links.push_back(
-        {.at = at,
-         .upstream = static_cast<std::uint16_t>(i),
-         .delivered = counters.forward.delivered.packets + counters.backward.delivered.packets,
-         .lost = counters.forward.lost + counters.backward.lost,
-         .dropped = counters.forward.dropped + counters.backward.dropped});
+    record.links.push_back({.at = at,
+                            .upstream = static_cast<std::uint16_t>(i),
+                            .lost = counters.forward.lost + counters.backward.lost,
+                            .dropped = counters.forward.dropped + counters.backward.dropped});
   }
   sent.push_back(uplinks->bytes());
   if (sent.size() > kTicksOfShares + 1) sent.pop_front();

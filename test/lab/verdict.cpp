@@ -52,7 +52,8 @@ std::vector<Check> judge(const RunRecord& run, const Report& report) {
   std::size_t lost = report.short_flows_lost + report.long_flows_lost;
   for (const auto& event : report.events) {
     if (event.event.worsens) checks.push_back(moved_in_time(run, event));
-    if (event.back) checks.push_back(came_back(run, event));
+    // Traffic has no reason to come back to an upstream that is farther than another.
+    if (event.back && event.event.nearest) checks.push_back(came_back(run, event));
     lost -= event.flows_lost;  // those that met a bad upstream
   }
   checks.push_back(

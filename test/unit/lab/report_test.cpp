@@ -124,6 +124,15 @@ TEST_CASE("a black hole is left with the last packets sent into it") {
   CHECK(passed(report, "within 1 s"));
 }
 
+TEST_CASE(
+    "new flows that still go into a black hole have not left it, however few packets they send") {
+  Story story([](double) { return false; });
+  story.run.events = {black_hole(25), restore(32)};
+  const auto report = story.report();
+  CHECK_FALSE(report.events[0].moved_s.has_value());
+  CHECK_FALSE(passed(report, "within 1 s"));
+}
+
 TEST_CASE("a silent flow that still tries a black hole has not left it") {
   Story story([](double at) { return at >= 25; });
   // Without steering TCP tries ever less often: few packets, but none of them anywhere else.
@@ -196,6 +205,16 @@ TEST_CASE("traffic is back when a quarter of the old share is, and flapping is c
   CHECK_FALSE(passed(flapping, "comes back to a"));
 }
 
+TEST_CASE("traffic need not come back to an upstream that is farther than another") {
+  Story story([](double at) { return at >= 25; });
+  story.run.events = {black_hole(25), restore(32)};
+  CHECK_FALSE(passed(story.report(), "comes back to a"));
+  story.run.events[1].nearest = false;
+  const auto report = story.report();
+  CHECK(report.passed());
+  CHECK_FALSE(report.events[1].back->after_s.has_value());
+}
+
 TEST_CASE("without steering there are figures but no verdict") {
   Story story([](double) { return false; });
   story.run.events = {brownout(12)};
@@ -213,7 +232,6 @@ TEST_CASE("packets lost are the links' own counts between an event and the next"
     for (const std::uint16_t upstream : {std::uint16_t{0}, std::uint16_t{1}})
       story.run.links.push_back({.at = static_cast<double>(second),
                                  .upstream = upstream,
-                                 .delivered = 0,
                                  .lost = upstream == 0 && second > 12 ? 7U : 0U,
                                  .dropped = upstream == 1 && second > 25 ? 3U : 0U});
   const auto report = story.report();
