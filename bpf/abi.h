@@ -25,7 +25,7 @@
 #define HW_MAX_ROUTES	   1048576
 #define HW_MAX_FLOWS	   262144
 
-/* What became of a packet on LAN ingress. Every one but `steered` means TC_ACT_OK, untouched. */
+/* What became of a packet on LAN ingress. Every one but `steered` means TC_ACT_UNSPEC, untouched. */
 #define HW_REASONS(X)                                                                              \
 	X(STEERED, "steered", "redirected to the chosen nexthop")                                  \
 	X(NOT_IP, "not_ip", "neither IPv4 nor IPv6")                                               \

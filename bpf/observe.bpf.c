@@ -31,22 +31,22 @@ int hw_observe(struct __sk_buff *skb)
 	__u32 path;
 
 	if (skb->pkt_type != HW_PACKET_HOST || skb->vlan_present)
-		return TC_ACT_OK;
+		return TC_ACT_UNSPEC;
 	hw_pull_headers(skb);
 	if (hw_parse((void *)(long)skb->data, (void *)(long)skb->data_end, skb->len, &packet) !=
 	    HW_REASON_STEERED)
-		return TC_ACT_OK;
+		return TC_ACT_UNSPEC;
 	hw_reverse(&packet.key, &forward);
 	flow = bpf_map_lookup_elem(&hw_flows, &forward);
 	if (!flow)
-		return TC_ACT_OK;
+		return TC_ACT_UNSPEC;
 	path = flow->path;
 	traffic = bpf_map_lookup_elem(&hw_traffic, &path);
 	if (traffic) {
 		traffic->reverse_packets += hw_wire_packets(skb);
 		traffic->reverse_bytes += packet.bytes;
 	}
-	return TC_ACT_OK;
+	return TC_ACT_UNSPEC;
 }
 
 char hw_licence[] SEC("license") = "Dual BSD/GPL";

@@ -3,7 +3,7 @@
  * LAN ingress: lease -> parse -> route -> flow -> bucket -> nexthop -> redirect.
  *
  * Never waits for the daemon. Whatever is in any doubt is left to the kernel untouched
- * (TC_ACT_OK), and every packet counts for exactly one reason.
+ * (TC_ACT_UNSPEC: other programs and filters on the hook see it next), and every packet counts for exactly one reason.
  */
 #include <linux/bpf.h>
 #include <linux/pkt_cls.h>
@@ -113,7 +113,7 @@ int hw_steer(struct __sk_buff *skb)
 	if (packets)
 		*packets += 1;
 	if (reason != HW_REASON_STEERED)
-		return TC_ACT_OK;
+		return TC_ACT_UNSPEC;
 	return bpf_redirect_neigh(ifindex, &gateway, sizeof(gateway), 0);
 }
 

@@ -68,7 +68,7 @@ using Render = Result<std::string> (*)(const std::string&);
 int show(const Options& options, const std::string& target, Render render) {
   const auto reply = api::request(socket_path(options), "GET", target);
   if (!reply) return fail(reply.error());
-  if (reply->status != 200) return fail(Error{"GET " + target + ": " + reply->body});
+  if (reply->status != 200) return fail(Error{render_error(reply->body)});
   if (options.json) {
     std::cout << reply->body << '\n';
     return 0;
@@ -94,7 +94,7 @@ int explain(const Options& options) {
 int reload(const Options& options) {
   const auto reply = api::request(socket_path(options), "POST", "/api/v1/reload");
   if (!reply) return fail(reply.error());
-  if (reply->status != 200) return fail(Error{reply->body}, kUsage);
+  if (reply->status != 200) return fail(Error{render_error(reply->body)}, kUsage);
   std::cout << "reloaded\n";
   return 0;
 }

@@ -264,4 +264,9 @@ Result<std::string> render_explanation(const std::string& json) {
   return render(json, whole_explanation);
 }
 
+std::string render_error(const std::string& json) {
+  const Json answer = Json::parse(json, nullptr, /*allow_exceptions=*/false);
+  return answer.is_object() ? answer.value("error", json) : json;
+}
+
 }  // namespace hopwise::cli

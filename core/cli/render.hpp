@@ -13,4 +13,7 @@ Result<std::string> render_status(const std::string& json);
 /// Of GET /api/v1/explain.
 Result<std::string> render_explanation(const std::string& json);
 
+/// Of the {"error": ...} that comes with any other status than 200; the text itself if it is none.
+std::string render_error(const std::string& json);
+
 }  // namespace hopwise::cli

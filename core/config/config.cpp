@@ -92,9 +92,11 @@ void read_probe(Object& o, probes::Options& p) {
   o.duration("min_timeout", p.min_timeout, {1ms, 1min});
   o.duration("max_timeout", p.max_timeout, {1ms, 1min});
   o.duration("late_within", p.late_within, {10ms, 5min});
-  o.integer("payload_bytes", p.payload_bytes, {16, 1400});
+  o.integer("payload_bytes", p.payload_bytes, {20, 1400});
   o.integer("mark_base", p.mark_base, {kNexthopIds, 0xffffffff - kNexthopIds});
-  o.integer("rule_priority", p.rule_priority, {1, 32765});
+  o.integer("rule_priority", p.rule_priority, {1, 32764});
+  if (p.mark_base % kNexthopIds != 0)
+    o.fault("mark_base", "its low 16 bits are not zero: they hold the nexthop (write 0x68770000)");
   if (p.suspicious_interval > p.interval)
     o.fault("suspicious_interval", duration_text(p.suspicious_interval) +
                                        " is slower than interval " + duration_text(p.interval) +
@@ -112,6 +114,7 @@ void read_estimator(Object& o, engine::Options& e) {
   o.duration("slow_tau", e.slow_tau, {100ms, 1h});
   o.duration("base_window", e.base_window, {1s, 24h});
   o.duration("loss_window", e.loss_window, {1s, 1h});
+  o.duration("score_loss_window", e.score_loss_window, {1s, 1h});
   if (e.fast_tau > e.slow_tau)
     o.fault("fast_tau", duration_text(e.fast_tau) + " is longer than slow_tau " +
                             duration_text(e.slow_tau) + " (make it at most that)");

@@ -112,7 +112,9 @@ Result<> Daemon::start() {
 
   follower_ = std::make_unique<routes::Follower>(io_, config_.routes, route_events());
   steering_ = std::make_unique<Steering>(
-      Steering::Parts{*dataplane_, engine_, *probes_, *follower_, log_}, config_, now);
+      Steering::Parts{*dataplane_, engine_, *probes_, *follower_, log_,
+                      [this](const Nexthop& nexthop) { metrics_.forget(nexthop); }},
+      config_, now);
   auto server = api::Server::open(io_, config_.api, api_handlers());
   if (!server) return server.error();
   server_ = std::move(*server);

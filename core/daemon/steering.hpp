@@ -39,6 +39,7 @@ class Steering {
     ProbeThread& probes;
     routes::Follower& follower;
     Log& log;
+    std::function<void(const Nexthop&)> forget;  // metrics kept under its name
   };
   using Clock = std::function<TimePoint()>;
 

@@ -10,7 +10,7 @@ namespace {
 
 void expect_left_alone(Router& router, const Bytes& packet, const std::string& reason) {
   const Outcome outcome = router.steer(packet);
-  CHECK(outcome.verdict == kOk);
+  CHECK(outcome.verdict == kPassed);
   CHECK(outcome.reason == reason);
   CHECK(outcome.bytes == packet);
 }
@@ -196,7 +196,7 @@ TEST_CASE("no random bytes are ever redirected wrongly or crash the program", "[
     for (int flips = 0; flips < 3; ++flips)
       frame[12 + random() % (frame.size() - 12)] = static_cast<std::uint8_t>(random());
     const Outcome outcome = router.steer(frame);
-    if (outcome.verdict == kOk) {
+    if (outcome.verdict == kPassed) {
       REQUIRE(outcome.bytes == frame);
       REQUIRE(outcome.reason != "steered");
     } else {

@@ -23,7 +23,7 @@ inline std::ostream& operator<<(std::ostream& out, const Error& error) {
 
 namespace hopwise::test {
 
-constexpr int kOk = 0;        // TC_ACT_OK
+constexpr int kPassed = -1;   // TC_ACT_UNSPEC: untouched, to whoever comes next
 constexpr int kRedirect = 7;  // TC_ACT_REDIRECT
 
 /// The calling thread is in a network namespace of its own until this ends.

@@ -66,7 +66,7 @@ TEST_CASE("a hop limit that runs out here is the kernel's to answer", "[bpf]") {
     for (const std::uint8_t hops : Bytes{0, 1}) {
       spec.hops = hops;
       const Outcome outcome = router.steer(build(spec));
-      CHECK(outcome.verdict == kOk);
+      CHECK(outcome.verdict == kPassed);
       CHECK(outcome.reason == "ttl");
       CHECK(outcome.bytes == build(spec));
     }
@@ -79,7 +79,7 @@ TEST_CASE("without a route of ours, and for the kernel's routes, nothing is touc
   router.route("2001:db8:ff::/48", 0);
   for (const PacketSpec& spec : every_kind()) {
     const Outcome outcome = router.steer(build(spec));
-    CHECK(outcome.verdict == kOk);
+    CHECK(outcome.verdict == kPassed);
     CHECK(outcome.reason == "kernel_route");
     CHECK(outcome.bytes == build(spec));
   }
@@ -94,7 +94,7 @@ TEST_CASE("when the lease is over the kernel's routes rule", "[bpf]") {
   auto& dataplane = router.dataplane();
   dataplane.renew_lease(Router::now() - std::chrono::seconds(6));
   const Outcome outcome = router.steer(build({}));
-  CHECK(outcome.verdict == kOk);
+  CHECK(outcome.verdict == kPassed);
   CHECK(outcome.reason == "lease_over");
   CHECK(outcome.bytes == build({}));
   dataplane.renew_lease(Router::now());
@@ -154,7 +154,7 @@ TEST_CASE("a flow whose nexthop or path dies goes elsewhere at once", "[bpf]") {
 
     dataplane.set_nexthop_usable(NexthopId{second}, false);
     const Outcome outcome = router.steer(build(flow_number(0, v6)));
-    CHECK(outcome.verdict == kOk);
+    CHECK(outcome.verdict == kPassed);
     CHECK(outcome.reason == "no_nexthop");
     CHECK(outcome.bytes == build(flow_number(0, v6)));
 
@@ -244,7 +244,7 @@ TEST_CASE("what exceeds the nexthop's MTU is the kernel's to answer", "[bpf]") {
   big.payload = 1300;
   for (const PacketSpec& spec : {big, to_v6(big)}) {
     const Outcome outcome = router.steer(build(spec));
-    CHECK(outcome.verdict == kOk);
+    CHECK(outcome.verdict == kPassed);
     CHECK(outcome.reason == "mtu");
     CHECK(outcome.bytes == build(spec));
   }

@@ -30,11 +30,11 @@ Json config_with_anchors(const lab::Lab& lab) {
   Json nexthops = Json::array();
   for (std::size_t i = 0; i < lab.topology().upstreams.size(); ++i)
     for (const Family family : {Family::v4, Family::v6})
-      nexthops.push_back({{"name", lab.topology().upstreams[i].name +
-                                       (family == Family::v4 ? "" : "-v6")},
-                          {"gateway", must(lab.gateway(i, family)).text()},
-                          {"interface", lab.wan_device(i)},
-                          {"anchors", {family == Family::v4 ? lab::kAnchor4 : lab::kAnchor6}}});
+      nexthops.push_back(
+          {{"name", lab.topology().upstreams[i].name + (family == Family::v4 ? "" : "-v6")},
+           {"gateway", must(lab.gateway(i, family)).text()},
+           {"interface", lab.wan_device(i)},
+           {"anchors", {family == Family::v4 ? lab::kAnchor4 : lab::kAnchor6}}});
   return {{"nexthops", nexthops}};
 }
 
@@ -55,7 +55,9 @@ void Router::wait_ready() {
   REQUIRE(ready);
 }
 
-Json Router::status() const { return Json::parse(must(lab_->api_get("/api/v1/status"))); }
+Json Router::status() const {
+  return Json::parse(must(lab_->api_get("/api/v1/status")));
+}
 
 Json Router::explain(const std::string& query) const {
   return Json::parse(must(lab_->api_get("/api/v1/explain?" + query)));
@@ -81,7 +83,8 @@ bool Router::is_gateway(const Json& nexthop, std::size_t upstream, Family family
 }
 
 Json Router::nexthop(std::size_t upstream, Family family) const {
-  for (const Json& nexthop : status()["nexthops"])
+  const Json now = status();
+  for (const Json& nexthop : now["nexthops"])
     if (is_gateway(nexthop, upstream, family)) return nexthop;
   return {};
 }

@@ -17,7 +17,9 @@ constexpr std::uint16_t kStream6 = 5006;
 constexpr int kPacketsPerSecond = 1000;
 constexpr std::uint64_t kPacketsWhileMoving = kPacketsPerSecond / 2;  // half a second
 
-std::uint16_t stream_port(Family family) { return family == Family::v4 ? kStream4 : kStream6; }
+std::uint16_t stream_port(Family family) {
+  return family == Family::v4 ? kStream4 : kStream6;
+}
 
 }  // namespace
 
@@ -58,10 +60,9 @@ TEST_CASE("explain names the nexthop that the flow's packets really take", "[e2e
     const std::size_t expected = nexthop == "isp-a" ? 0 : 1;
     const auto service = static_cast<std::uint16_t>(port);
     const auto before = router.delivered(expected, service);
-    router.lab().client().run(
-        {"bash", "-c",
-         "exec 3<>/dev/null; echo x | socat - UDP4:203.0.113.9:" + std::to_string(port) +
-             ",sourceport=" + std::to_string(port)});
+    router.lab().client().run({"bash", "-c",
+                               "exec 3<>/dev/null; echo x | socat - UDP4:203.0.113.9:" +
+                                   std::to_string(port) + ",sourceport=" + std::to_string(port)});
     CHECK(lab::eventually(2s, [&] { return router.delivered(expected, service) == before + 1; }));
     CHECK(router.delivered(1 - expected, service) == 0);
   }
@@ -113,9 +114,9 @@ TEST_CASE("flows keep their nexthop across a restart", "[e2e]") {
   REQUIRE(lab::eventually(10s, [&] { return stream->counts().received > received + 3000; }));
   const auto counts = stream->stop();
   CHECK(counts.reordered == 0);  // 10 ms against 15 ms: a flow that moved back would reorder
-  const double later = static_cast<double>(router.delivered(0, kStream4) - a) /
-                       static_cast<double>(router.delivered(0, kStream4) - a +
-                                           router.delivered(1, kStream4) - b);
+  const double later =
+      static_cast<double>(router.delivered(0, kStream4) - a) /
+      static_cast<double>(router.delivered(0, kStream4) - a + router.delivered(1, kStream4) - b);
   CHECK(later == Approx(share).margin(0.01));
 }
 
@@ -174,7 +175,7 @@ TEST_CASE("two gateways on one interface are measured apart and steered apart", 
       return fast["rtt_ms"].is_number() && slow["rtt_ms"].is_number();
     }));
     CHECK(router.nexthop(0, family)["interface"] == router.nexthop(1, family)["interface"]);
-    CHECK(router.nexthop(0, family)["rtt_ms"] < 60.0);   // 20 ms emulated
+    CHECK(router.nexthop(0, family)["rtt_ms"] < 60.0);    // 20 ms emulated
     CHECK(router.nexthop(1, family)["rtt_ms"] >= 119.0);  // 120 ms emulated
   }
 
