@@ -179,7 +179,10 @@ TEST_CASE("two gateways on one interface are measured apart and steered apart", 
     CHECK(router.nexthop(1, family)["rtt_ms"] >= 119.0);  // 120 ms emulated
   }
 
-  // It then grows worse: new flows leave it, and only it.
+  // Once its usual delay is known it grows worse: new flows leave it, and only it.
+  for (const Family family : {Family::v4, Family::v6})
+    REQUIRE(lab::eventually(
+        10s, [&] { return router.nexthop(1, family)["probes"][0]["received"] > 25; }));
   router.lab().relay().set(router.lab().core_link(1), {.delay = 120ms});
   for (const Family family : {Family::v4, Family::v6})
     CHECK(lab::eventually(10s, [&] { return router.weight(1, family) < 0.05; }));
