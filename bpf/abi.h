@@ -11,9 +11,11 @@
 #include <linux/types.h>
 
 #ifdef __cplusplus
-#define HW_SIZE(type, bytes) static_assert(sizeof(struct type) == (bytes), #type " changed its size")
+#define HW_SIZE(type, bytes)                                                                       \
+	static_assert(sizeof(struct type) == (bytes), #type " changed its size")
 #else
-#define HW_SIZE(type, bytes) _Static_assert(sizeof(struct type) == (bytes), #type " changed its size")
+#define HW_SIZE(type, bytes)                                                                       \
+	_Static_assert(sizeof(struct type) == (bytes), #type " changed its size")
 #endif
 
 #define HW_ABI_VERSION	   1
@@ -25,7 +27,8 @@
 #define HW_MAX_ROUTES	   1048576
 #define HW_MAX_FLOWS	   262144
 
-/* What became of a packet on LAN ingress. Every one but `steered` means TC_ACT_UNSPEC, untouched. */
+/* What became of a packet on LAN ingress. Every one but `steered` means TC_ACT_UNSPEC, untouched.
+ */
 #define HW_REASONS(X)                                                                              \
 	X(STEERED, "steered", "redirected to the chosen nexthop")                                  \
 	X(NOT_IP, "not_ip", "neither IPv4 nor IPv6")                                               \
@@ -45,7 +48,7 @@ enum hw_reason {
 #define HW_REASON_ENUM(id, name, help) HW_REASON_##id,
 	HW_REASONS(HW_REASON_ENUM)
 #undef HW_REASON_ENUM
-		HW_REASON_COUNT
+	    HW_REASON_COUNT
 };
 
 /* hw_lease: one entry. CLOCK_MONOTONIC; weights are trusted until then. */
@@ -106,7 +109,8 @@ struct hw_nexthop {
 HW_SIZE(hw_nexthop, 24);
 
 /* hw_flows (LRU hash): the 5-tuple in the direction LAN -> WAN. For ICMP echo the identifier is in
- * both ports; for fragments (every one, the first too) both ports are 0. IPv4 in the first 4 bytes. */
+ * both ports; for fragments (every one, the first too) both ports are 0. IPv4 in the first 4 bytes.
+ */
 struct hw_flow_key {
 	__u8 source[16];
 	__u8 destination[16];

@@ -3,7 +3,8 @@
  * LAN ingress: lease -> parse -> route -> flow -> bucket -> nexthop -> redirect.
  *
  * Never waits for the daemon. Whatever is in any doubt is left to the kernel untouched
- * (TC_ACT_UNSPEC: other programs and filters on the hook see it next), and every packet counts for exactly one reason.
+ * (TC_ACT_UNSPEC: other programs and filters on the hook see it next), and every packet counts for
+ * exactly one reason.
  */
 #include <linux/bpf.h>
 #include <linux/pkt_cls.h>

@@ -6,7 +6,9 @@
 
 namespace hopwise {
 
-std::ostream& operator<<(std::ostream& out, const Error& error) { return out << error.message; }
+std::ostream& operator<<(std::ostream& out, const Error& error) {
+  return out << error.message;
+}
 
 Error system_error(std::string what, int error_number, std::string_view remedy) {
   if (error_number < 0) error_number = -error_number;

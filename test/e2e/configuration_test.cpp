@@ -1,5 +1,6 @@
 // Wrong configurations: each is refused with its place, and a running daemon keeps what it had.
 #include <csignal>
+#include <nlohmann/json.hpp>
 
 #include "test/catch.hpp"
 #include "test/e2e/router.hpp"

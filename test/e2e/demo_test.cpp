@@ -1,5 +1,6 @@
 // The demo is the main job, end to end; its own verdict is its exit status.
 #include <fstream>
+#include <nlohmann/json.hpp>
 
 #include "test/catch.hpp"
 #include "test/e2e/router.hpp"

@@ -1,6 +1,7 @@
 // The daemon in the lab's router: starts without a configuration, survives what happens to it, and
 // moves traffic when routing, links or measurements say so.
 #include <csignal>
+#include <nlohmann/json.hpp>
 
 #include "test/catch.hpp"
 #include "test/e2e/router.hpp"
