@@ -43,7 +43,7 @@ int attach_filter(int fd, Family family, std::uint16_t identifier) {
   // X is where the message begins: a raw IPv4 socket delivers the IP header before it.
   const sock_filter to_message = family == Family::v4
                                      ? sock_filter{BPF_LDX | BPF_B | BPF_MSH, 0, 0, 0}
-                                     : sock_filter{BPF_LDX | BPF_W | BPF_IMM, 0, 0, 0};
+                                     : sock_filter{BPF_LDX | BPF_W | BPF_IMM, 0, 0, 0};  // NOLINT
   std::array<sock_filter, 13> program{{
       to_message,                        // 0
       {kByte, 0, 0, 0},                  // 1: the type

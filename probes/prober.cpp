@@ -322,7 +322,7 @@ Result<> Prober::set_target(const Target& target) {
   const auto known = impl_->nexthops.find(id);
   if (known != impl_->nexthops.end() && known->second.key != target.nexthop.key) remove_target(id);
   impl_->nexthops[id] = target.nexthop;
-  const auto bound = impl_->bind(target);
+  auto bound = impl_->bind(target);
   impl_->keep_anchors(target);
   impl_->arm();
   return bound;

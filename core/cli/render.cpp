@@ -2,11 +2,10 @@
 
 #include <array>
 #include <cmath>
-#include <cstdarg>
-#include <cstdio>
 #include <nlohmann/json.hpp>
 
 #include "core/cli/table.hpp"
+#include "core/model/format.hpp"
 
 namespace hopwise::cli {
 namespace {
@@ -16,15 +15,6 @@ using Align = Table::Align;
 
 constexpr int kBarWidth = 20;
 constexpr std::size_t kDecisionsShown = 8;
-
-__attribute__((format(printf, 1, 2))) std::string format(const char* how, ...) {
-  std::array<char, 128> text{};
-  va_list arguments;
-  va_start(arguments, how);
-  std::vsnprintf(text.data(), text.size(), how, arguments);
-  va_end(arguments);
-  return text.data();
-}
 
 // --- figures -------------------------------------------------------------------------------
 

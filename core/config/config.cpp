@@ -10,6 +10,7 @@
 
 #include "core/api/endpoint.hpp"
 #include "core/config/reader.hpp"
+#include "core/model/format.hpp"
 
 namespace hopwise::config {
 namespace {
@@ -257,8 +258,10 @@ std::optional<std::string> needs_restart(const Config& running, const Config& wa
   };
   for (const auto& [key, before, after] : fixed)
     if (before != after)
-      return std::string(key) + ": \"" + before + "\" cannot become \"" + after +
-             "\" while hopwise runs (restart it: traffic goes on meanwhile)";
+      return format(
+          "%s: \"%s\" cannot become \"%s\" while hopwise runs (restart it: traffic goes on "
+          "meanwhile)",
+          key, before.c_str(), after.c_str());
   return std::nullopt;
 }
 

@@ -1,8 +1,8 @@
 #include "core/daemon/snapshot.hpp"
 
 #include <algorithm>
-#include <array>
-#include <cstdio>
+
+#include "core/model/format.hpp"
 
 namespace hopwise {
 namespace {
@@ -158,9 +158,8 @@ void log_decision(Log& log, const Decision& decision,
                   const std::map<NexthopId, NexthopRecord>& nexthops) {
   std::vector<std::string> shares;
   for (const PathShare& share : decision.paths) {
-    std::array<char, 96> text{};
-    std::snprintf(text.data(), text.size(), ":%.3f>%.3f", share.before, share.after);
-    shares.push_back(name_of(share.nexthop, nexthops) + text.data());
+    shares.push_back(name_of(share.nexthop, nexthops) +
+                     format(":%.3f>%.3f", share.before, share.after));
   }
   log.info("decision", {{"group", std::to_string(raw(decision.group))},
                         {"reason", std::string(text(decision.reason))},

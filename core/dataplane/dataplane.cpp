@@ -89,7 +89,7 @@ std::vector<InterfaceStatus> Dataplane::attachments() const {
 }
 
 Result<> Dataplane::set_nexthop(const Nexthop& nexthop) {
-  if (const auto valid = check("nexthop", raw(nexthop.id), HW_MAX_NEXTHOPS); !valid) return valid;
+  if (auto valid = check("nexthop", raw(nexthop.id), HW_MAX_NEXTHOPS); !valid) return valid;
   impl_->tables.set_nexthop(raw(nexthop.id), nexthop.key);
   return {};
 }
@@ -103,15 +103,14 @@ void Dataplane::remove_nexthop(NexthopId id) {
 }
 
 Result<> Dataplane::set_group(const Group& group) {
-  if (const auto valid = check("group", raw(group.id), HW_MAX_GROUPS); !valid) return valid;
+  if (auto valid = check("group", raw(group.id), HW_MAX_GROUPS); !valid) return valid;
   if (group.paths.empty() || group.paths.size() > HW_MAX_GROUP_PATHS)
     return Error{"group " + std::to_string(raw(group.id)) + ": " +
                  std::to_string(group.paths.size()) + " paths; it may have 1 to " +
                  std::to_string(HW_MAX_GROUP_PATHS)};
   for (const Path& path : group.paths) {
-    if (const auto valid = check("path", raw(path.id), HW_MAX_PATHS); !valid) return valid;
-    if (const auto valid = check("nexthop", raw(path.nexthop), HW_MAX_NEXTHOPS); !valid)
-      return valid;
+    if (auto valid = check("path", raw(path.id), HW_MAX_PATHS); !valid) return valid;
+    if (auto valid = check("nexthop", raw(path.nexthop), HW_MAX_NEXTHOPS); !valid) return valid;
   }
   impl_->weights.set(group);
   return {};

@@ -168,7 +168,8 @@ std::vector<std::string> abandoned_folders(const std::string& pin_root) {
     if (!name.starts_with(kPrefix)) continue;
     const std::uint64_t cookie = std::strtoull(name.c_str() + kPrefix.size(), nullptr, 10);
     if (living.cookies.contains(cookie)) continue;
-    const std::string folder = pin_root + '/' + name;
+    std::string folder = pin_root;
+    folder.append("/").append(name);
     const Links links = links_in(folder);
     if (links == Links::dead || (links == Links::none && living.complete))
       folders.push_back(folder);

@@ -23,7 +23,7 @@ std::uint16_t socket_family(Family family) {
 template <class Entry>
 Entry sum_over_cpus(int fd, std::uint32_t key) {
   static_assert(sizeof(Entry) % sizeof(std::uint64_t) == 0);
-  constexpr std::size_t words = sizeof(Entry) / sizeof(std::uint64_t);
+  constexpr std::size_t words = sizeof(Entry) / sizeof(std::uint64_t);  // NOLINT: no pointer
   const auto cpus = static_cast<std::size_t>(libbpf_num_possible_cpus());
   std::vector<std::uint64_t> per_cpu(cpus * words);
   std::array<std::uint64_t, words> sum{};

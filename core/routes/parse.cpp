@@ -48,7 +48,8 @@ bool for_attributes(Bytes bytes, const Each& each) {
     if (!each(head.nla_type & NLA_TYPE_MASK,
               bytes.subspan(sizeof(head), head.nla_len - sizeof(head))))
       return false;
-    bytes = bytes.subspan(std::min(bytes.size(), std::size_t{NLA_ALIGN(head.nla_len)}));
+    bytes =
+        bytes.subspan(std::min(bytes.size(), static_cast<std::size_t>(NLA_ALIGN(head.nla_len))));
   }
   return true;
 }
@@ -119,7 +120,8 @@ bool read_multipath(Family family, Bytes bytes, std::vector<Leg>& legs) {
     if (!for_attributes(attributes, [&](int t, Bytes p) { return reader.read(t, p); }))
       return false;
     legs.push_back(reader.done(head.rtnh_flags));
-    bytes = bytes.subspan(std::min(bytes.size(), std::size_t{RTNH_ALIGN(head.rtnh_len)}));
+    bytes =
+        bytes.subspan(std::min(bytes.size(), static_cast<std::size_t>(RTNH_ALIGN(head.rtnh_len))));
   }
   return true;
 }
