@@ -7,6 +7,7 @@
 #include <string>
 
 #include "core/api/client.hpp"
+#include "core/cli/help.hpp"
 #include "core/cli/render.hpp"
 #include "core/config/config.hpp"
 #include "core/daemon/daemon.hpp"
@@ -113,66 +114,89 @@ int detach(const Options& options) {
   return 0;
 }
 
-int parse_and_run(int argc, char** argv) {
-  Options options;
-  CLI::App app{
-      "hopwise measures every nexthop of the kernel's multipath routes and steers each flow to "
-      "the\n"
-      "better ones. It needs no configuration: `hopwise run` follows FRR, BIRD or static "
-      "routes.\n"};
-  app.require_subcommand(1);
-  app.set_version_flag("--version", "hopwise " HOPWISE_VERSION);
-  app.failure_message(CLI::FailureMessage::help);
-  app.footer(
-      "Examples:\n"
-      "  hopwise check hopwise.json             is the file right? where is it not?\n"
-      "  hopwise run                            measure and steer, until SIGTERM\n"
-      "  hopwise status                         nexthops, states, shares, last decisions\n"
-      "  hopwise explain 10.0.0.2 203.0.113.9 tcp 40000 443\n"
-      "                                         where this flow goes, and why\n"
-      "  hopwise detach                         remove all that hopwise ever left in the kernel\n"
-      "Exit status: 0 done, 1 failed, 2 wrong command line or configuration.");
+// The subcommands, each with what it needs of the line.
+class CommandLine {
+ public:
+  CommandLine();
+  int run(int argc, char** argv);
 
-  const auto with_config = [&](CLI::App* command, const char* names = "-c,--config") {
-    command->add_option(
-        names, options.config,
-        std::string("configuration file (default: ") + kDefaultConfig + " where it exists)");
-  };
-  const auto with_socket = [&](CLI::App* command) {
-    with_config(command);
-    command->add_option("-s,--socket", options.socket, "the daemon's unix socket");
-  };
-  const auto with_json = [&](CLI::App* command) {
-    with_socket(command);
-    command->add_flag("-j,--json", options.json, "print the API's JSON");
-  };
-  int code = 0;
-  const auto command = [&](const char* name, const char* help, int (*action)(const Options&)) {
-    CLI::App* added = app.add_subcommand(name, help);
-    added->callback([&code, &options, action] { code = action(options); });
-    return added;
-  };
+ private:
+  CLI::App* command(const char* name, const char* summary, const char* more,
+                    int (*action)(const Options&));
+  CLI::App* with_config(CLI::App* command, const char* names = "-c,--config");
+  CLI::App* with_socket(CLI::App* command);
+  CLI::App* with_json(CLI::App* command);
 
-  with_socket(command("run", "run the daemon in the foreground", run));
-  with_config(command("check", "validate the configuration and exit", check), "-c,--config,FILE");
-  with_json(command("status", "what hopwise sees and does now", status));
-  with_socket(command("reload", "swap in the configuration file, whole or not at all", reload));
+  Options options_;
+  CLI::App app_{help::kAbout};
+  int code_ = 0;
+};
+
+CommandLine::CommandLine() {
+  app_.set_version_flag("--version", "hopwise " HOPWISE_VERSION);
+  app_.failure_message(CLI::FailureMessage::simple);
+  app_.footer(help::kExamples);
+
+  with_socket(command("run", "run the daemon in the foreground", help::kRun, cli::run));
+  with_config(command("check", "validate the configuration and exit", help::kCheck, check),
+              "-c,--config,FILE");
+  with_json(command("status", "what hopwise sees and does now", help::kStatus, status));
+  auto* flow = with_json(command("explain", "where a flow goes, and why", help::kExplain, explain));
+  flow->add_option("SRC", options_.source, "source address")->required();
+  flow->add_option("DST", options_.destination, "destination address")->required();
+  flow->add_option("PROTO", options_.protocol, "tcp (default), udp, icmp, icmpv6, or a number");
+  flow->add_option("SPORT", options_.source_port, "source port (ICMP: the echo identifier)");
+  flow->add_option("DPORT", options_.destination_port, "destination port");
+  with_socket(command("reload", "swap in the configuration file, whole or not at all", "", reload));
   with_config(
-      command("detach", "remove programs, maps, rules and routes left in the kernel", detach));
-  CLI::App* explaining = command("explain", "where a flow goes, and why", explain);
-  with_json(explaining);
-  explaining->add_option("SRC", options.source, "source address")->required();
-  explaining->add_option("DST", options.destination, "destination address")->required();
-  explaining->add_option("PROTO", options.protocol, "tcp, udp, icmp, or a number");
-  explaining->add_option("SPORT", options.source_port, "source port (ICMP: the echo identifier)");
-  explaining->add_option("DPORT", options.destination_port, "destination port");
+      command("detach", "remove all that hopwise left in the kernel", help::kDetach, detach));
+}
 
-  try {
-    app.parse(argc, argv);
-  } catch (const CLI::ParseError& error) {
-    return app.exit(error) == 0 ? 0 : kUsage;
+CLI::App* CommandLine::command(const char* name, const char* summary, const char* more,
+                               int (*action)(const Options&)) {
+  CLI::App* added = app_.add_subcommand(name, summary);
+  added->footer(more);
+  added->callback([this, action] { code_ = action(options_); });
+  return added;
+}
+
+CLI::App* CommandLine::with_config(CLI::App* command, const char* names) {
+  command
+      ->add_option(
+          names, options_.config,
+          std::string("configuration file (default: ") + kDefaultConfig + " where it exists)")
+      ->type_name("");
+  return command;
+}
+
+CLI::App* CommandLine::with_socket(CLI::App* command) {
+  command
+      ->add_option("-s,--socket", options_.socket,
+                   "the daemon's unix socket (default: " + api::Options{}.socket + ")")
+      ->type_name("");
+  return with_config(command);
+}
+
+CLI::App* CommandLine::with_json(CLI::App* command) {
+  command->add_flag("-j,--json", options_.json, "print the API's JSON");
+  return with_socket(command);
+}
+
+int CommandLine::run(int argc, char** argv) {
+  if (argc < 2) {
+    std::cout << app_.help();
+    return kUsage;
   }
-  return code;
+  const std::string first = argv[1];
+  const auto named = [&](const CLI::App* command) { return command->get_name() == first; };
+  if (first[0] != '-' && app_.get_subcommands(named).empty())
+    return fail(Error{"unknown command \"" + first + "\" (`hopwise --help` lists them)"}, kUsage);
+  try {
+    app_.parse(argc, argv);
+  } catch (const CLI::ParseError& error) {
+    return app_.exit(error) == 0 ? 0 : kUsage;
+  }
+  return code_;
 }
 
 }  // namespace
@@ -180,7 +204,7 @@ int parse_and_run(int argc, char** argv) {
 
 int main(int argc, char** argv) {
   try {
-    return hopwise::cli::parse_and_run(argc, argv);
+    return hopwise::cli::CommandLine().run(argc, argv);
   } catch (const std::exception& error) {
     std::cerr << "hopwise: " << error.what() << '\n';
     return hopwise::cli::kFailed;

@@ -1,0 +1,51 @@
+// What `hopwise --help` and `hopwise COMMAND --help` teach below the list of options.
+#pragma once
+
+namespace hopwise::cli::help {
+
+inline constexpr const char* kAbout =
+    "hopwise measures every nexthop of the kernel's multipath routes and steers each flow to the\n"
+    "better ones. It needs no configuration: `hopwise run` follows FRR, BIRD or static routes.\n";
+
+inline constexpr const char* kExamples =
+    "Examples:\n"
+    "  hopwise check hopwise.json             is the file right? where is it not?\n"
+    "  hopwise run                            measure and steer, until SIGTERM\n"
+    "  hopwise status                         nexthops, states, shares, last decisions\n"
+    "  hopwise explain 10.0.0.2 203.0.113.9 tcp 40000 443\n"
+    "                                         where this flow goes, and why\n"
+    "  hopwise detach                         remove all that hopwise ever left in the kernel\n"
+    "Exit status: 0 done, 1 failed, 2 wrong command line or configuration.";
+
+inline constexpr const char* kRun =
+    "Every multipath route of the main table is steered; every Ethernet interface that is no\n"
+    "nexthop's gets `steer` on TC ingress, those that are get `observe`; each nexthop is probed "
+    "at\n"
+    "its gateway, or at the anchors that the configuration names.\n"
+    "SIGHUP reloads the configuration, SIGTERM ends. However it ends, flows go on as they are for\n"
+    "the lease (5 s), and by the kernel's own routes after that; the next run takes them over.\n"
+    "Log: one line an event on standard error, key=value.";
+
+inline constexpr const char* kCheck =
+    "Prints every fault as FILE:LINE:COLUMN: KEY: what is wrong (what to write). `run` and "
+    "`reload`\n"
+    "refuse exactly what this refuses. All keys and defaults: core/config/example.json.";
+
+inline constexpr const char* kStatus =
+    "A nexthop is up, degraded (alive, but clearly slower than its own base or over its loss\n"
+    "limit), down (nothing comes back) or in probation (new or recovering). A share is the part "
+    "of\n"
+    "new flows that a path gets; flows that exist stay on their nexthop until it is down.";
+
+inline constexpr const char* kExplain =
+    "Asks the running daemon what the data path does with the next packet of a flow: the route "
+    "that\n"
+    "matches, its group, the flow's bucket and what it holds, the nexthop that an existing flow\n"
+    "sticks to, the figures of every path, and the group's last decision with its reason.";
+
+inline constexpr const char* kDetach =
+    "For this network namespace, also after a crash: TC programs, pinned maps, the fwmark rules "
+    "and\n"
+    "tables of the probes. Traffic goes on by the kernel's routes. Doing it twice does no harm.";
+
+}  // namespace hopwise::cli::help
