@@ -95,4 +95,13 @@ TEST_CASE("netfilter's rules are not walked around unless the operator says so",
   auto stream = router.stream(Family::v4);
   REQUIRE(lab::eventually(10s, [&] { return stream->counts().sent > 500; }));
   CHECK(stream->stop().received == 0);
+
+  // The operator's word: now it is steered past the rule.
+  daemon.stop();
+  config["bypass_netfilter"] = true;
+  router.start(config);
+  stream.reset();
+  stream = router.stream(Family::v4);
+  REQUIRE(lab::eventually(10s, [&] { return stream->counts().received > 500; }));
+  CHECK(stream->stop().lost() == 0);
 }
