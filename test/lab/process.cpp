@@ -74,6 +74,8 @@ Result<pid_t> spawn(const std::vector<std::string>& argv, const Streams& streams
     else
       posix_spawn_file_actions_addopen(&actions, target, "/dev/null", O_RDWR, 0);
   }
+  // Asio's sockets are not close-on-exec: a child that inherited one would keep its port taken.
+  posix_spawn_file_actions_addclosefrom_np(&actions, 3);
   // A session of its own: Ctrl-C at the terminal is the owner's to handle.
   posix_spawnattr_t attributes;
   posix_spawnattr_init(&attributes);
