@@ -1,5 +1,4 @@
-// Faults of delay and loss: when a degraded path is left, and when that would only move the
-// trouble.
+// Faults of delay and loss: when a degraded path is left, and when that only moves the trouble.
 //
 // Load makes delay and loss, and we move load. So our own doing comes first: a path whose share we
 // had raised goes back to routing's own, and only what stays bad then is left. And a path is not
@@ -37,7 +36,7 @@ void GroupLaw::judge_one(Share& s, TimePoint now) {
   const bool together = all_fell_together();
   const Share* better = together ? nullptr : better_than(s);
   if (!better) {
-    if (!s.limited() && (together || !others_in_doubt(s, now))) hold(s);
+    if (!s.limited() && !s.relief && (together || !others_in_doubt(s, now))) hold(s);
     return;
   }
   const TrackedNexthop& other = *better->nexthop;
@@ -80,16 +79,18 @@ bool GroupLaw::take_back(Share& s, TimePoint now) {
   }
   s.cap.cut(std::min(s.wanted + raise, s.weight), s.wanted, now);
   s.relief = Relief{now, queue_ms(*s.nexthop)};
-  note_move(s, now);
+  s.left = now;
   char text[64];
   std::snprintf(text, sizeof text, " own_raise=%.3f cap=%.3f", raise, s.cap.at(now));
   trigger({Reason::path_degraded, s.nexthop->id(), s.nexthop->evidence() + text, true});
   return true;
 }
 
+// One that its own ramp made bad again, or that goes bad at its cap, bears less than routing's
+// share: it shall return to less.
 void GroupLaw::leave(Share& s, const Share& better, TimePoint now) {
   const bool at_cap = s.cap.at(now) < s.kernel && s.wanted > s.cap.at(now) - kRaise;
-  if (at_cap || (s.ramped && now - *s.ramped < kJustGiven)) {  // it bears less than routing's share
+  if (at_cap || (s.ramped && now - *s.ramped < kJustGiven)) {
     s.cap.cut(std::min(s.wanted, s.weight), floor_of(s), now);
     std::vector<Share*> all;
     for (Share& o : shares_) all.push_back(&o);
@@ -97,19 +98,16 @@ void GroupLaw::leave(Share& s, const Share& better, TimePoint now) {
   }
   set_limit(s, floor_of(s));
   s.relief.reset();
-  note_move(s, now);
+  s.left = now;
+  for (Share& o : shares_)
+    if (&o != &s && o.usable && !o.limited()) o.given = now;
   char text[48];
   std::snprintf(text, sizeof text, " better=%u better_rtt_ms=%.1f", raw(better.nexthop->id()),
                 better.nexthop->reading()->recent_ms);
   trigger({Reason::path_degraded, s.nexthop->id(), s.nexthop->evidence() + text, true});
 }
 
-void GroupLaw::note_move(Share& from, TimePoint now) {
-  from.left = now;
-  for (Share& o : shares_)
-    if (&o != &from && o.usable && !o.limited()) o.given = now;
-}
-
+// Routing's own weights, limits lifted: nothing that we know is better than that.
 void GroupLaw::begin_hold(const Share& s, const Share& better, TimePoint now) {
   overload_.begin(now);
   const double ago = seconds(now - better.left.value_or(better.given.value_or(now)));
@@ -120,10 +118,7 @@ void GroupLaw::begin_hold(const Share& s, const Share& better, TimePoint now) {
   for (Share& o : shares_) {
     o.wanted = o.kernel;
     o.relief.reset();
-    if (o.left) {
-      set_limit(o, 1);
-      o.nexthop->forgive(now);
-    }
+    if (o.left) set_limit(o, 1);  // but what was down returns by its ramp
   }
 }
 

@@ -76,7 +76,6 @@ class GroupLaw {
   void judge_one(Share& share, TimePoint now);
   bool take_back(Share& share, TimePoint now);
   void leave(Share& share, const Share& better, TimePoint now);
-  void note_move(Share& from, TimePoint now);
   void begin_hold(const Share& share, const Share& better, TimePoint now);
   // The slow law and the ramp, once an epoch (group_epoch.cpp)
   void run_epoch(TimePoint now);

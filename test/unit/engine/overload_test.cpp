@@ -215,6 +215,50 @@ TEST_CASE("loss of a path that carries more than routing's share is left, too", 
   }
 }
 
+TEST_CASE("a path just left is not gone back to: a hold, in which only the dead are left",
+          "[engine]") {
+  for (std::uint32_t seed = 1; seed <= 20; ++seed) {
+    Simulation s(std::vector<SimulatedPath>(2), seed);
+    s.run_until(60);
+    s.path(1).rtt_ms = 120;
+    s.run_until(65);
+    REQUIRE(s.weight(2) >= 0.99);
+    s.path(1).rtt_ms = 20;
+    s.path(2).rtt_ms = 120;
+    s.run_until(80);
+    INFO(s.log());
+    CHECK(s.count(Reason::overload_hold) == 1);
+    CHECK(s.weight(1) == Approx(0.5));
+    s.link(1, false);
+    s.run_until(80.2);
+    CHECK(s.weight(2) == 1);
+    s.link(1, true);
+    s.run_until(120);
+    CHECK(s.weight(1) == Approx(0.5));
+    s.path(1).loss = 1;
+    s.run_until(122);
+    CHECK(s.weight(2) == 1);
+    s.path(1).loss = 0;
+    s.run_until(160);  // the hold is over, 2 is still slow
+    CHECK(s.weight(1) >= 0.99);
+    CHECK(s.count(Reason::overload_hold) == 1);
+  }
+}
+
+TEST_CASE("a third path that nobody left is used before a hold", "[engine]") {
+  Simulation s(std::vector<SimulatedPath>(3));
+  s.run_until(60);
+  s.path(1).rtt_ms = 120;
+  s.run_until(65);
+  s.path(1).rtt_ms = 20;
+  s.path(2).rtt_ms = 120;
+  s.run_until(67);
+  INFO(s.log());
+  CHECK(s.count(Reason::overload_hold) == 0);
+  CHECK(s.weight(2) <= 0.01);
+  CHECK(s.weight(3) >= 0.9);
+}
+
 TEST_CASE("a cap is nine tenths of the share that was too much, and grows each minute",
           "[engine]") {
   Cap cap;
