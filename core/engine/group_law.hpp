@@ -1,9 +1,10 @@
 // How one group's traffic is shared: which paths are usable, how far each is limited, what the slow
 // law wants, and the decision that says so.
 //
-// Each path has a *wanted* share, which only routing and the slow law change, and a *limit*, which
-// faults lower to the floor and the ramp raises again. The weights are the wanted shares within
-// the limits, so that what a fault took comes back by itself and nothing else has to be undone.
+// Each path has a *wanted* share, which only routing and the slow law change (and what takes back
+// the slow law's doing), and a *limit*, which faults lower to the floor and the ramp raises again.
+// The weights are the wanted shares within the limits, so that what a fault took comes back by
+// itself and nothing else has to be undone.
 // Promises: weights sum to 1 (all 0 when link or neighbour leave no path usable); an unusable path
 // has weight 0; probes alone never make the last usable path unusable; nothing moves without a
 // decision, and a hold is told once.
