@@ -227,6 +227,21 @@ bool Estimator::lossy() const {
   return certain_loss(sum(loss_), kZ95) > options_->degraded_loss;
 }
 
+bool Estimator::lossy_since(TimePoint since) const {
+  LossCount count;
+  loss_.each_since(since, [&](const LossCount& slot) {
+    count.lost += slot.lost;
+    count.sent += slot.sent;
+  });
+  return certain_loss(count, kZ95) > options_->degraded_loss;
+}
+
+std::optional<double> Estimator::queue_since(TimePoint since) const {
+  const bool fresh = replies_ >= kRecent && std::all_of(recent_.begin(), recent_.end(),
+                                                        [&](auto& r) { return r.sent >= since; });
+  return fresh ? std::optional(median_recent() - base_ms()) : std::nullopt;
+}
+
 bool Estimator::calm() const {
   return certain_loss(sum(loss_), kZ95) <= options_->degraded_loss / 2;
 }

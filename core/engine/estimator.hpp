@@ -42,6 +42,14 @@ class SlotRing {
     return number <= newest_ - kSlots || number < 0 ? nullptr : &slots_[number % kSlots];
   }
   [[nodiscard]] const std::array<Slot, kSlots>& slots() const { return slots_; }
+  /// Calls `visit` with each slot that began at `since` or later.
+  template <class Visit>
+  void each_since(TimePoint since, Visit visit) const {
+    const std::int64_t first = (since.time_since_epoch().count() + width_ - 1) / width_;
+    for (std::int64_t n = std::max({first, newest_ - kSlots + 1, std::int64_t{0}}); n <= newest_;
+         ++n)
+      visit(slots_[n % kSlots]);
+  }
 
  private:
   std::int64_t width_;
@@ -92,7 +100,11 @@ class Estimator {
   [[nodiscard]] bool silent() const;
   [[nodiscard]] bool stepped() const;  // delay clearly and steadily above the base
   [[nodiscard]] bool lossy() const;    // certainly over the limit
-  [[nodiscard]] bool calm() const;     // certainly not over half of it
+  /// Of the probes that left at `since` or later: are their losses certainly over the limit ...
+  [[nodiscard]] bool lossy_since(TimePoint since) const;
+  /// ... and how far above the base are the last few; empty while those are older.
+  [[nodiscard]] std::optional<double> queue_since(TimePoint since) const;
+  [[nodiscard]] bool calm() const;  // certainly not over half of it
   [[nodiscard]] bool suspicious() const { return silent_ > 0 || high_; }
   [[nodiscard]] std::uint32_t silent_probes() const { return silent_; }
   [[nodiscard]] std::uint32_t answered() const { return answered_; }  // in time, one after another

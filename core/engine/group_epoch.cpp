@@ -17,7 +17,7 @@ constexpr double kJudgedSamples = 50;                // fewer give no score
 void GroupLaw::run_epoch(TimePoint now) {
   const double elapsed = std::min(seconds(now - *epoch_), 2 * seconds(options_->epoch));
   epoch_ = now;
-  run_slow_law(now);
+  if (!overload_.holds(now)) run_slow_law(now);
   for (Share& s : shares_) {
     if (!s.usable || !s.limited() || !ramp(s, options_->ramp_step * elapsed, now)) continue;
     char text[48];
@@ -46,6 +46,7 @@ bool GroupLaw::ramp(Share& s, double step, TimePoint now) {
     }
   }
   set_limit(s, std::min(s.limit + step, 1.0));
+  s.ramped = now;
   return true;
 }
 
@@ -87,11 +88,13 @@ void GroupLaw::run_slow_law(TimePoint now) {
     const auto next =
         exponential_step(wanted, costs, {options_->gain, options_->max_step, options_->floor});
     for (std::size_t i = 0; i < judged.size(); ++i) judged[i]->wanted = next[i] * sum;
+    apply_caps(judged, now);
     std::snprintf(text, sizeof text, "cost=%.3f best=%.3f rtt_ms=%.1f best_rtt_ms=%.1f",
                   dearest->cost, cheapest->cost, dearest->nexthop->reading()->rtt_ms, best.rtt_ms);
     trigger({Reason::cost, dearest->nexthop->id(), text, false});
   } else if (even && now - *even_since_ >= kEven) {
     if (!return_to_routing(judged, sum)) return;
+    apply_caps(judged, now);
     std::snprintf(text, sizeof text, "even_s=%.0f", seconds(now - *even_since_));
     trigger({Reason::cost, std::nullopt, text, false});
   }
@@ -109,6 +112,19 @@ bool GroupLaw::return_to_routing(std::span<Share* const> judged, double sum) {
   const double part = std::min(1.0, options_->max_step / 5 / largest);
   for (Share* s : judged) s->wanted += part * (s->kernel / kernel * sum - s->wanted);
   return true;
+}
+
+void GroupLaw::apply_caps(std::span<Share* const> judged, TimePoint now) {
+  double sum = 0;
+  std::vector<double> wanted;
+  for (const Share* s : judged) sum += s->wanted;
+  std::vector<Bounds> bounds;
+  for (const Share* s : judged) {
+    wanted.push_back(s->wanted / sum);
+    bounds.push_back({std::min(floor_of(*s), s->wanted) / sum, s->cap.at(now) / sum});
+  }
+  const auto capped = bounded_shares(wanted, bounds);
+  for (std::size_t i = 0; i < judged.size(); ++i) judged[i]->wanted = capped[i] * sum;
 }
 
 }  // namespace hopwise::engine

@@ -8,18 +8,18 @@ namespace hopwise::engine {
 namespace {
 
 constexpr Duration kTogether = std::chrono::seconds(2);
-// How long a fault waits for the other paths to prove that they do not share it.
-constexpr Duration kDoubt = std::chrono::milliseconds(500);
 
 int gravity(Reason reason) {
   switch (reason) {
     case Reason::initial:
-      return 9;
+      return 10;
     case Reason::link_down:
-      return 8;
+      return 9;
     case Reason::neighbour_lost:
-      return 7;
+      return 8;
     case Reason::path_down:
+      return 7;
+    case Reason::overload_hold:
       return 6;
     case Reason::path_degraded:
       return 5;
@@ -53,6 +53,7 @@ void GroupLaw::set_paths(const std::vector<Member>& members) {
     if (old != shares_.end()) {
       share = *old;
       share.wanted *= kernel / old->kernel;  // follows routing's own changes
+      share.cap.scale(kernel / old->kernel);
       kept += share.wanted;
       shares_.erase(old);
     } else {
@@ -82,9 +83,9 @@ void GroupLaw::clear() {
 
 std::optional<Decision> GroupLaw::decide(TimePoint now) {
   trigger_.reset();
-  tell_recoveries();
+  tell_recoveries(now);
   judge_usability(now);
-  judge_degraded(now);
+  if (!overload_.holds(now)) judge_degraded(now);
   free_cheapest();
   if (!epoch_) epoch_ = now;
   if (!trigger_ && !changed_ && now - *epoch_ >= options_->epoch) run_epoch(now);
@@ -127,81 +128,20 @@ void GroupLaw::judge_fall(Share& s, bool usable) {
     reason = !n.link_up()              ? Reason::link_down
              : !n.neighbour_resolved() ? Reason::neighbour_lost
                                        : Reason::path_down;
+    s.relief.reset();
+    s.left.reset();
     if (n.state() == PathState::down) set_limit(s, floor_of(s));
   }
   trigger({reason, n.id(), n.evidence(), true});
 }
 
-void GroupLaw::judge_degraded(TimePoint now) {
-  for (Share& s : shares_)
-    if (s.usable && !s.limited() && s.nexthop->state() == PathState::degraded) judge_one(s, now);
-}
-
-void GroupLaw::judge_one(Share& s, TimePoint now) {
-  const bool together = all_fell_together();
-  const Share* better = together ? nullptr : better_than(s);
-  if (!better) {
-    if (!together && others_in_doubt(s, now)) return;
-    hold(s);
-    return;
-  }
-  const TrackedNexthop& other = *better->nexthop;
-  const bool proven =
-      other.state() == PathState::degraded || other.well_since(s.nexthop->fault_sent());
-  if (!proven && now - s.nexthop->health().fell_at() < kDoubt) return;
-  set_limit(s, floor_of(s));
-  char text[48];
-  std::snprintf(text, sizeof text, " better=%u better_rtt_ms=%.1f", raw(other.id()),
-                other.reading()->recent_ms);
-  trigger({Reason::path_degraded, s.nexthop->id(), s.nexthop->evidence() + text, true});
-}
-
-// True while some other path may yet turn out to share the fault of this one.
-bool GroupLaw::others_in_doubt(const Share& s, TimePoint now) const {
-  if (now - s.nexthop->health().fell_at() >= kDoubt) return false;
-  return std::none_of(shares_.begin(), shares_.end(), [&](const Share& o) {
-    if (&o == &s || !o.nexthop->reachable() || o.nexthop->state() == PathState::down) return false;
-    return !o.nexthop->probed() || !o.nexthop->reading() ||
-           o.nexthop->well_since(s.nexthop->fault_sent());
-  });
-}
-
-bool GroupLaw::all_fell_together() const {
-  int paths = 0;
-  std::optional<TimePoint> first;
-  std::optional<TimePoint> last;
-  for (const Share& s : shares_) {
-    if (!s.nexthop->reachable()) continue;
-    if (!in_fault(s.nexthop->state())) return false;
-    ++paths;
-    const TimePoint at = s.nexthop->health().fell_at();
-    first = std::min(first.value_or(at), at);
-    last = std::max(last.value_or(at), at);
-  }
-  return paths > 1 && *last - *first <= kTogether;
-}
-
-// The cheapest other path, if it is clearly cheaper right now.
-const GroupLaw::Share* GroupLaw::better_than(const Share& s) const {
-  if (!s.nexthop->reading()) return nullptr;
-  const Share* best = nullptr;
-  double lowest = alarm_cost(*s.nexthop->reading(), *options_);
-  for (const Share& o : shares_) {
-    if (&o == &s || !o.usable || o.nexthop->state() == PathState::down) continue;
-    if (o.nexthop->health().recovering() && !o.nexthop->answering()) continue;  // says nothing yet
-    const auto& reading = o.nexthop->reading();
-    if (!reading || alarm_cost(*reading, *options_) + alarm_band(*reading, *options_) >= lowest)
-      continue;
-    best = &o;
-    lowest = alarm_cost(*reading, *options_) + alarm_band(*reading, *options_);
-  }
-  return best;
-}
-
-void GroupLaw::tell_recoveries() {
+// What our own load did is no flap of the path.
+void GroupLaw::tell_recoveries(TimePoint now) {
   for (Share& s : shares_) {
     const bool fallen = in_fault(s.nexthop->state());
     if (s.fallen && !fallen) {
+      if (s.relief || overload_.holds(now)) s.nexthop->forgive(now);
+      s.relief.reset();
       s.held = false;
       trigger({Reason::path_recovered, s.nexthop->id(), s.nexthop->evidence(), true});
     }

@@ -1,14 +1,16 @@
 // How one group's traffic is shared: which paths are usable, how far each is limited, what the slow
 // law wants, and the decision that says so.
 //
-// Each path has a *wanted* share, which only routing and the slow law change, and a *limit*, which
-// faults lower to the floor and the ramp raises again. The weights are the wanted shares within
-// the limits, so that what a fault took comes back by itself and nothing else has to be undone.
+// Each path has a *wanted* share, which only routing and the slow law change (and what takes back
+// the slow law's doing), and a *limit*, which faults lower to the floor and the ramp raises again.
+// The weights are the wanted shares within the limits, so that what a fault took comes back by
+// itself and nothing else has to be undone.
 // Promises: weights sum to 1 (all 0 when link or neighbour leave no path usable); an unusable path
 // has weight 0; probes alone never make the last usable path unusable; nothing moves without a
 // decision, and a hold is told once.
 #pragma once
 
+#include "core/engine/overload.hpp"
 #include "core/engine/tracked_nexthop.hpp"
 #include "core/engine/weights.hpp"
 
@@ -45,8 +47,13 @@ class GroupLaw {
     double kernel = 0;  // routing's own share
     double wanted = 0;
     double limit = 1;
-    double weight = 0;  // as last decided
-    double cost = 0;    // score, where the slow law judged it
+    double weight = 0;                // as last decided
+    double cost = 0;                  // score, where the slow law judged it
+    Cap cap;                          // the slow law raises `wanted` no further
+    std::optional<Relief> relief;     // this fault's answer so far: our raise was taken back
+    std::optional<TimePoint> left;    // traffic was taken from it for delay or loss
+    std::optional<TimePoint> ramped;  // the ramp's last step
+    std::optional<TimePoint> given;   // another's traffic was given to it for those
     bool usable = false;
     bool held = false;    // this fault's hold was told
     bool fallen = false;  // degraded or down when last seen
@@ -63,15 +70,20 @@ class GroupLaw {
   // Faults, at every decision (group_law.cpp)
   void judge_usability(TimePoint now);
   void judge_fall(Share& share, bool usable);
+  void tell_recoveries(TimePoint now);
+  void free_cheapest();
+  // Of delay and loss (group_degraded.cpp)
   void judge_degraded(TimePoint now);
   void judge_one(Share& share, TimePoint now);
-  void tell_recoveries();
-  void free_cheapest();
+  bool take_back(Share& share, TimePoint now);
+  void leave(Share& share, const Share& better, TimePoint now);
+  void begin_hold(const Share& share, const Share& better, TimePoint now);
   // The slow law and the ramp, once an epoch (group_epoch.cpp)
   void run_epoch(TimePoint now);
   bool ramp(Share& share, double step, TimePoint now);
   void run_slow_law(TimePoint now);
   bool return_to_routing(std::span<Share* const> judged, double sum);
+  void apply_caps(std::span<Share* const> judged, TimePoint now);
 
   void lift_idle_limits(std::span<const double> weights);
   std::optional<Decision> conclude(TimePoint now);
@@ -80,7 +92,10 @@ class GroupLaw {
   void hold(Share& share);
   void set_limit(Share& share, double limit);
   [[nodiscard]] double floor_of(const Share& share) const;
-  [[nodiscard]] const Share* better_than(const Share& share) const;
+  /// The cheapest other path, if it is clearly cheaper right now; `untried` ones only: none that
+  /// was just left, and none that what it was given has just made bad.
+  [[nodiscard]] const Share* better_than(const Share& share,
+                                         std::optional<TimePoint> untried = {}) const;
   [[nodiscard]] bool all_fell_together() const;
   [[nodiscard]] bool others_in_doubt(const Share& share, TimePoint now) const;
   [[nodiscard]] std::vector<double> weights() const;
@@ -92,6 +107,7 @@ class GroupLaw {
   std::optional<TimePoint> epoch_;              // when the last one ran
   std::optional<TimePoint> even_since_;         // costs are equal
   std::optional<TimePoint> alternative_since_;  // some path is not down
+  OverloadHold overload_;
   std::optional<Trigger> trigger_;
 };
 

@@ -12,6 +12,12 @@ void FlapPenalty::add(TimePoint now, const Options& options) {
   suppressed_ = suppressed_ || value_ > options.flap_suppress;
 }
 
+void FlapPenalty::forgive(TimePoint now, const Options& options) {
+  value_ = std::max(0.0, at(now, options) - options.flap_penalty);
+  when_ = now;
+  suppressed_ = suppressed_ && value_ > options.flap_suppress;
+}
+
 double FlapPenalty::at(TimePoint now, const Options& options) const {
   if (value_ == 0 || now <= when_) return value_;
   return value_ * std::exp2(-seconds(now - when_) / seconds(options.flap_half_life));

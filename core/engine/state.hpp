@@ -14,6 +14,8 @@ namespace hopwise::engine {
 class FlapPenalty {
  public:
   void add(TimePoint now, const Options& options);
+  /// Takes back what one fall added.
+  void forgive(TimePoint now, const Options& options);
   [[nodiscard]] double at(TimePoint now, const Options& options) const;
   /// With RFC 2439's hysteresis between suppress and reuse.
   bool suppressed(TimePoint now, const Options& options);
@@ -43,6 +45,8 @@ class Health {
   void cut(TimePoint now, const Options& options);
   /// They are back: probation.
   void restore();
+  /// The last fall was of our own making: it adds no penalty.
+  void forgive(TimePoint now, const Options& options) { penalty_.forgive(now, options); }
 
   [[nodiscard]] PathState state() const { return state_; }
   /// In probation after a fault, rather than new.

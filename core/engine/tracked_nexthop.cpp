@@ -117,6 +117,12 @@ bool TrackedNexthop::well_since(TimePoint since) const {
   });
 }
 
+bool TrackedNexthop::persists(const Relief& relief, TimePoint now) const {
+  const Estimator* e = best(now);
+  return e && (e->lossy_since(relief.drained()) ||
+               (e->stepped() && relief.vain(e->queue_since(relief.drained()), now)));
+}
+
 // The cheapest anchor that is alive; with none alive, the cheapest.
 const Estimator* TrackedNexthop::best(TimePoint now) const {
   const Estimator* chosen = nullptr;

@@ -12,6 +12,7 @@
 #include <string>
 
 #include "core/engine/cost.hpp"
+#include "core/engine/overload.hpp"
 #include "core/engine/state.hpp"
 
 namespace hopwise::engine {
@@ -31,6 +32,7 @@ class TrackedNexthop {
   [[nodiscard]] NexthopId id() const { return id_; }
   [[nodiscard]] PathState state() const { return health_.state(); }
   [[nodiscard]] const Health& health() const { return health_; }
+  void forgive(TimePoint now) { health_.forgive(now, *options_); }
   [[nodiscard]] bool suppressed(TimePoint now) { return health_.suppressed(now, *options_); }
   [[nodiscard]] bool reachable() const { return !event_ || (link_up() && neighbour_resolved()); }
   [[nodiscard]] bool link_up() const { return !event_ || event_->link_up; }
@@ -44,6 +46,8 @@ class TrackedNexthop {
   [[nodiscard]] TimePoint fault_sent() const { return fault_sent_; }
   /// A probe that left at `since` or later came back well.
   [[nodiscard]] bool well_since(TimePoint since) const;
+  /// Relieved of load, it is as bad as before: delay and loss of probes that left since.
+  [[nodiscard]] bool persists(const Relief& relief, TimePoint now) const;
   [[nodiscard]] bool probed() const { return !anchors_.empty(); }
   [[nodiscard]] bool answering() const;
   [[nodiscard]] NexthopView view(TimePoint now) const;

@@ -38,6 +38,8 @@ std::string_view text(Reason reason) {
       return "all_worse_hold";
     case Reason::no_alternative_hold:
       return "no_alternative_hold";
+    case Reason::overload_hold:
+      return "overload_hold";
   }
   return "unknown";
 }

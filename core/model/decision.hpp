@@ -30,6 +30,7 @@ enum class Reason : std::uint8_t {
   ramp,                 // a path in probation gains share step by step
   all_worse_hold,       // every path worsened together: nothing moves
   no_alternative_hold,  // the last usable path stays, however bad
+  overload_hold,        // moving load made paths bad: routing's own weights, for a while
 };
 
 std::string_view text(PathState state);

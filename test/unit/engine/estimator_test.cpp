@@ -180,3 +180,22 @@ TEST_CASE("an odd first reply does not stand for the path", "[engine]") {
   CHECK(f.e.reading()->rtt_ms < 22);
   CHECK(f.e.reading()->base_ms == Approx(20));
 }
+
+TEST_CASE("what later probes say is told apart from what earlier ones said", "[engine]") {
+  Feed f;
+  f.replies(100, 20);
+  f.losses(10);
+  f.replies(3, 70);
+  const TimePoint since = at(f.t);
+  CHECK(f.e.lossy_since(at(0)));
+  CHECK_FALSE(f.e.lossy_since(since));
+  f.replies(4, 50);
+  CHECK_FALSE(f.e.queue_since(since));
+  f.replies(1, 50);
+  REQUIRE(f.e.queue_since(since));
+  CHECK(*f.e.queue_since(since) == Approx(30));
+  f.replies(40, 20);
+  CHECK_FALSE(f.e.lossy_since(since));
+  f.losses(10);
+  CHECK(f.e.lossy_since(since));
+}

@@ -48,6 +48,18 @@ TEST_CASE("a penalty halves each half-life, suppresses high and frees low", "[en
   CHECK_FALSE(p.suppressed(at(1200 + 4 * 60), o));  // the ceiling
 }
 
+TEST_CASE("a forgiven fall adds no penalty and suppresses nothing", "[engine]") {
+  const Options o;
+  FlapPenalty p;
+  for (int i = 0; i < 4; ++i) p.add(at(0), o);
+  REQUIRE(p.suppressed(at(0), o));
+  p.forgive(at(0), o);
+  CHECK(p.at(at(0), o) == Approx(3 * o.flap_penalty));
+  CHECK_FALSE(p.suppressed(at(0), o));
+  for (int i = 0; i < 9; ++i) p.forgive(at(1), o);
+  CHECK(p.at(at(1), o) == 0);
+}
+
 TEST_CASE("link down is down, and its return is probation", "[engine]") {
   const Options o;
   Health h;

@@ -106,6 +106,7 @@ TEST_CASE("figures are in base units under the nexthop's name") {
   CHECK(has_line(page, "hopwise_packets_total{reason=\"no_route\"} 7"));
   CHECK(has_line(page, "hopwise_decisions_total{reason=\"path_degraded\"} 2"));
   CHECK(has_line(page, "hopwise_decisions_total{reason=\"no_alternative_hold\"} 0"));
+  CHECK(has_line(page, "hopwise_decisions_total{reason=\"overload_hold\"} 0"));
   CHECK(has_line(page, "hopwise_routes{kind=\"kernel\"} 3"));
   CHECK(has_line(page, "hopwise_scrape_dropped_series 0"));
 }

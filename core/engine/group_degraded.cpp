@@ -1,0 +1,174 @@
+// Faults of delay and loss: when a degraded path is left, and when that only moves the trouble.
+//
+// Load makes delay and loss, and we move load. So our own doing comes first: a path whose share we
+// had raised goes back to routing's own, and only what stays bad then is left. And a path is not
+// left for one that was itself just left, or that the load it was just given made bad: after such
+// a bounce the group keeps routing's own weights for a while.
+#include <algorithm>
+#include <cstdio>
+
+#include "core/engine/group_law.hpp"
+
+namespace hopwise::engine {
+namespace {
+
+constexpr Duration kTogether = std::chrono::seconds(2);
+// How long a fault waits for the other paths to prove that they do not share it.
+constexpr Duration kDoubt = std::chrono::milliseconds(500);
+constexpr Duration kJustLeft = std::chrono::seconds(30);
+constexpr Duration kJustGiven = std::chrono::seconds(10);
+constexpr double kRaise = 0.01;  // less is no load worth the name
+
+double queue_ms(const TrackedNexthop& nexthop) {
+  const Reading& reading = *nexthop.reading();
+  return reading.recent_ms - reading.base_ms;
+}
+
+}  // namespace
+
+void GroupLaw::judge_degraded(TimePoint now) {
+  for (Share& s : shares_)
+    if (s.usable && s.limit > floor_of(s) && s.nexthop->state() == PathState::degraded)
+      judge_one(s, now);
+}
+
+void GroupLaw::judge_one(Share& s, TimePoint now) {
+  const bool together = all_fell_together();
+  const Share* better = together ? nullptr : better_than(s);
+  if (!better) {
+    if (!s.limited() && !s.relief && (together || !others_in_doubt(s, now))) hold(s);
+    return;
+  }
+  const TrackedNexthop& other = *better->nexthop;
+  const bool proven =
+      other.state() == PathState::degraded || other.well_since(s.nexthop->fault_sent());
+  if (!proven && now - s.nexthop->health().fell_at() < kDoubt) return;
+  if (s.relief) s.relief->note(queue_ms(*s.nexthop));
+  if (s.relief ? !s.nexthop->persists(*s.relief, now) : take_back(s, now)) return;
+  if (const Share* untried = better_than(s, now))
+    leave(s, *untried, now);
+  else
+    begin_hold(s, *better, now);
+}
+
+// What the slow law had raised goes back to those that lack it. False: there is nothing to take.
+bool GroupLaw::take_back(Share& s, TimePoint now) {
+  double kernel = 0;
+  double wanted = 0;
+  for (const Share& o : shares_) {
+    if (!o.usable) continue;
+    kernel += o.kernel;
+    wanted += o.wanted;
+  }
+  const auto routed = [&](const Share& o) { return o.kernel / kernel * wanted; };
+  const auto lack = [&](const Share& o) {
+    return o.usable && &o != &s ? std::max(0.0, routed(o) - o.wanted) : 0;
+  };
+  double lacking = 0;
+  for (const Share& o : shares_) lacking += lack(o);
+  const double raise = s.wanted - routed(s);
+  if (raise < kRaise || lacking <= 0) return false;
+
+  const std::vector<Share> before = shares_;
+  for (Share& o : shares_) o.wanted += std::min(raise / lacking, 1.0) * lack(o);
+  s.wanted = routed(s);
+  const double weight = weights()[static_cast<std::size_t>(&s - shares_.data())];
+  if (s.weight - weight < kRaise) {  // it is a fault of others that put the load here
+    shares_ = before;
+    return false;
+  }
+  s.cap.cut(std::min(s.wanted + raise, s.weight), s.wanted, now);
+  s.relief = Relief{now, queue_ms(*s.nexthop)};
+  s.left = now;
+  char text[64];
+  std::snprintf(text, sizeof text, " own_raise=%.3f cap=%.3f", raise, s.cap.at(now));
+  trigger({Reason::path_degraded, s.nexthop->id(), s.nexthop->evidence() + text, true});
+  return true;
+}
+
+// One that its own ramp made bad again, or that goes bad at its cap, bears less than routing's
+// share: it shall return to less.
+void GroupLaw::leave(Share& s, const Share& better, TimePoint now) {
+  const bool at_cap = s.cap.at(now) < s.kernel && s.wanted > s.cap.at(now) - kRaise;
+  if (at_cap || (s.ramped && now - *s.ramped < kJustGiven)) {
+    s.cap.cut(std::min(s.wanted, s.weight), floor_of(s), now);
+    std::vector<Share*> all;
+    for (Share& o : shares_) all.push_back(&o);
+    apply_caps(all, now);
+  }
+  set_limit(s, floor_of(s));
+  s.relief.reset();
+  s.left = now;
+  for (Share& o : shares_)
+    if (&o != &s && o.usable && !o.limited()) o.given = now;
+  char text[48];
+  std::snprintf(text, sizeof text, " better=%u better_rtt_ms=%.1f", raw(better.nexthop->id()),
+                better.nexthop->reading()->recent_ms);
+  trigger({Reason::path_degraded, s.nexthop->id(), s.nexthop->evidence() + text, true});
+}
+
+// Routing's own weights, limits lifted: nothing that we know is better than that.
+void GroupLaw::begin_hold(const Share& s, const Share& better, TimePoint now) {
+  overload_.begin(now);
+  const double ago = seconds(now - better.left.value_or(better.given.value_or(now)));
+  char text[80];
+  std::snprintf(text, sizeof text, " back_to=%u moved_s_ago=%.1f bounces=%d hold_s=%.0f",
+                raw(better.nexthop->id()), ago, overload_.bounces(), seconds(overload_.length()));
+  trigger({Reason::overload_hold, s.nexthop->id(), s.nexthop->evidence() + text, true});
+  for (Share& o : shares_) {
+    o.wanted = o.kernel;
+    o.relief.reset();
+    if (o.left) set_limit(o, 1);  // but what was down returns by its ramp
+  }
+}
+
+// True while some other path may yet turn out to share the fault of this one.
+bool GroupLaw::others_in_doubt(const Share& s, TimePoint now) const {
+  if (now - s.nexthop->health().fell_at() >= kDoubt) return false;
+  return std::none_of(shares_.begin(), shares_.end(), [&](const Share& o) {
+    if (&o == &s || !o.nexthop->reachable() || o.nexthop->state() == PathState::down) return false;
+    return !o.nexthop->probed() || !o.nexthop->reading() ||
+           o.nexthop->well_since(s.nexthop->fault_sent());
+  });
+}
+
+bool GroupLaw::all_fell_together() const {
+  int paths = 0;
+  std::optional<TimePoint> first;
+  std::optional<TimePoint> last;
+  for (const Share& s : shares_) {
+    if (!s.nexthop->reachable()) continue;
+    if (!in_fault(s.nexthop->state())) return false;
+    ++paths;
+    const TimePoint at = s.nexthop->health().fell_at();
+    first = std::min(first.value_or(at), at);
+    last = std::max(last.value_or(at), at);
+  }
+  for (const Share& s : shares_)
+    if (s.given && first && *s.given >= *first) return false;  // one fell, and pushed the other
+  return paths > 1 && *last - *first <= kTogether;
+}
+
+const GroupLaw::Share* GroupLaw::better_than(const Share& s,
+                                             std::optional<TimePoint> untried) const {
+  const auto tried = [&](const Share& o) {
+    return (o.left && *untried - *o.left < kJustLeft) ||
+           (o.given && *untried - *o.given < kJustGiven && in_fault(o.nexthop->state()));
+  };
+  if (!s.nexthop->reading()) return nullptr;
+  const Share* best = nullptr;
+  double lowest = alarm_cost(*s.nexthop->reading(), *options_);
+  for (const Share& o : shares_) {
+    if (&o == &s || !o.usable || o.nexthop->state() == PathState::down) continue;
+    if (untried && tried(o)) continue;
+    if (o.nexthop->health().recovering() && !o.nexthop->answering()) continue;  // says nothing yet
+    const auto& reading = o.nexthop->reading();
+    if (!reading || alarm_cost(*reading, *options_) + alarm_band(*reading, *options_) >= lowest)
+      continue;
+    best = &o;
+    lowest = alarm_cost(*reading, *options_) + alarm_band(*reading, *options_);
+  }
+  return best;
+}
+
+}  // namespace hopwise::engine
