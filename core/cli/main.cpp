@@ -2,7 +2,6 @@
 // prints its result or its error, and exits: 0 done, 1 failed, 2 the command line or the
 // configuration is wrong.
 #include <CLI/CLI.hpp>
-#include <filesystem>
 #include <iostream>
 #include <string>
 
@@ -11,6 +10,7 @@
 #include "core/cli/render.hpp"
 #include "core/config/config.hpp"
 #include "core/daemon/daemon.hpp"
+#include "core/daemon/host.hpp"
 #include "core/dataplane/dataplane.hpp"
 #include "probes/prober.hpp"
 
@@ -19,7 +19,6 @@ namespace {
 
 constexpr int kFailed = 1;
 constexpr int kUsage = 2;
-constexpr const char* kDefaultConfig = "/etc/hopwise/hopwise.json";
 
 struct Options {
   std::string config;
@@ -34,10 +33,8 @@ int fail(const Error& error, int code = kFailed) {
   return code;
 }
 
-// The file that was named, or the default one where it exists, or none: defaults.
 std::string config_path(const Options& options) {
-  if (!options.config.empty()) return options.config;
-  return std::filesystem::exists(kDefaultConfig) ? kDefaultConfig : "";
+  return config::choose_path(options.config);
 }
 
 std::string socket_path(const Options& options) {
@@ -50,7 +47,7 @@ int run(const Options& options) {
   // A wrong configuration is told apart from a host that will not let us start.
   const std::string path = config_path(options);
   if (const auto config = config::load(path); !config) return fail(config.error(), kUsage);
-  const auto ended = run_daemon({path, options.socket});
+  const auto ended = run_daemon({options.config, options.socket});
   return ended ? 0 : fail(ended.error());
 }
 
@@ -103,6 +100,9 @@ int reload(const Options& options) {
 int detach(const Options& options) {
   const auto config = config::load(config_path(options));
   if (!config) return fail(config.error(), kUsage);
+  // Under a running daemon this would be sawing off its branch.
+  const auto claim = NamespaceClaim::take();
+  if (!claim) return fail(claim.error());
   const auto programs = dataplane::detach_all(config->dataplane.pin_root);
   const auto rules = probes::remove_leftovers(config->probes);
   for (const auto* removed : {&programs, &rules})
@@ -135,6 +135,7 @@ class CommandLine {
 CommandLine::CommandLine() {
   app_.set_version_flag("--version", "hopwise " HOPWISE_VERSION);
   app_.failure_message(CLI::FailureMessage::simple);
+  app_.name("hopwise");
   app_.footer(help::kExamples);
 
   with_socket(command("run", "run the daemon in the foreground", help::kRun, cli::run));
@@ -164,7 +165,7 @@ CLI::App* CommandLine::with_config(CLI::App* command, const char* names) {
   command
       ->add_option(
           names, options_.config,
-          std::string("configuration file (default: ") + kDefaultConfig + " where it exists)")
+          std::string("configuration file (default: ") + config::kDefaultPath + " where it exists)")
       ->type_name("");
   return command;
 }

@@ -4,6 +4,7 @@
 #include <array>
 #include <cerrno>
 #include <cstdio>
+#include <filesystem>
 #include <memory>
 #include <string_view>
 #include <tuple>
@@ -202,7 +203,7 @@ bool RouteFilter::accepts(const Prefix& prefix) const {
 
 void read(Object& top, Config& config) {
   top.boolean("steer", config.steer);
-  top.boolean("bypass_netfilter", config.bypass_netfilter);
+  top.boolean("bypass_policy", config.bypass_policy);
   read_lan_interfaces(top, config);
   top.object("routes", [&](Object& o) { read_routes(o, config); });
   read_nexthops(top, config);
@@ -218,6 +219,11 @@ Result<Config> parse(const std::string& text, const std::string& file) {
   if (auto good = read(text, file, [&](Object& top) { read(top, config); }); !good)
     return good.error();
   return config;
+}
+
+std::string choose_path(const std::string& named) {
+  if (!named.empty()) return named;
+  return std::filesystem::exists(kDefaultPath) ? kDefaultPath : "";
 }
 
 Result<Config> load(const std::string& path) {

@@ -35,8 +35,8 @@ struct RouteFilter {
 };
 
 struct Config {
-  bool steer = true;              // false: measure and decide, but leave all traffic to the kernel
-  bool bypass_netfilter = false;  // true: steer although netfilter has rules on the way
+  bool steer = true;           // false: measure and decide, but leave all traffic to the kernel
+  bool bypass_policy = false;  // true: steer although redirected packets skip rules of the kernel
   std::vector<std::string> lan_interfaces;  // empty: every Ethernet interface that is no nexthop's
   RouteFilter route_filter;
   std::vector<NexthopConfig> nexthops;
@@ -58,6 +58,11 @@ void read(Object& top, Config& config);
 /// `file` is named in errors. The error's message has one line for each fault:
 /// "hopwise.json:7:15: probes.interval: \"200\" has no unit (write \"200ms\")".
 Result<Config> parse(const std::string& text, const std::string& file);
+
+inline constexpr const char* kDefaultPath = "/etc/hopwise/hopwise.json";
+
+/// `named`, or without it the default path where that file exists, else "": the defaults.
+std::string choose_path(const std::string& named);
 
 /// Reads and parses; an empty path gives the defaults.
 Result<Config> load(const std::string& path);

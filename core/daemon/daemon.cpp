@@ -17,7 +17,7 @@
 #include "core/config/config.hpp"
 #include "core/daemon/host.hpp"
 #include "core/daemon/log.hpp"
-#include "core/daemon/netfilter.hpp"
+#include "core/daemon/policy.hpp"
 #include "core/daemon/probe_thread.hpp"
 #include "core/daemon/snapshot.hpp"
 #include "core/daemon/steering.hpp"
@@ -30,14 +30,14 @@ namespace asio = boost::asio;
 
 constexpr Duration kTick = std::chrono::milliseconds(100);
 constexpr int kTicksPerSecond = 10;
-constexpr int kTicksPerNetfilterCheck = 100;
+constexpr int kTicksPerHookCheck = 50;
 
 TimePoint now() {
   return std::chrono::steady_clock::now();
 }
 
 Result<config::Config> load_config(const DaemonOptions& options) {
-  auto config = config::load(options.config_path);
+  auto config = config::load(config::choose_path(options.config_path));
   if (config && !options.socket.empty()) config->api.socket = options.socket;
   return config;
 }
@@ -66,11 +66,11 @@ class Daemon {
   void decide_soon();
   void decide();
   void carry_out(const Decision& decision);
-  void renew_lease();
+  void settle_lease();
   void schedule_tick();
   void tick();
   void every_second();
-  void check_netfilter();
+  void check_policy();
   Result<> reload();
 
   [[nodiscard]] Status snapshot() const;
@@ -91,10 +91,12 @@ class Daemon {
   std::unique_ptr<routes::Follower> follower_;
   std::unique_ptr<ProbeThread> probes_;
   std::unique_ptr<Steering> steering_;
+  std::unique_ptr<PolicyWatch> policy_;
   std::unique_ptr<api::Server> server_;
 
   Journal journal_;
   std::string held_because_;  // why nothing is steered although the configuration would; or empty
+  std::vector<std::string> policy_asked_for_;  // interfaces
   std::vector<ProbeStatus> probe_status_;
   TimePoint next_tick_;
   int ticks_ = 0;
@@ -123,8 +125,8 @@ Result<> Daemon::start() {
   steering_->drop_unknown_routes();
   decide();
   steering_->settle_interfaces();
-  check_netfilter();
-  renew_lease();
+  policy_ = std::make_unique<PolicyWatch>(io_, [this] { check_policy(); });
+  check_policy();
   journal_.started = now();
   wire_signals();
   schedule_tick();
@@ -195,7 +197,9 @@ void Daemon::wire_signals() {
       return wire_signals();
     }
     notify_stopping();
-    log_.info("stopping", {{"signal", signal == SIGTERM ? "SIGTERM" : "SIGINT"}});
+    log_.info("stopping", {{"signal", signal == SIGTERM ? "SIGTERM" : "SIGINT"},
+                           {"traffic", "as it is for the lease, then by the kernel's routes"},
+                           {"programs", "stay for the next run; `hopwise detach` removes them"}});
     io_.stop();
   });
 }
@@ -242,39 +246,44 @@ void Daemon::schedule_tick() {
 void Daemon::tick() {
   decide();
   steering_->settle_interfaces();
+  if (steering_->lan_interfaces() != policy_asked_for_) check_policy();
   dataplane_->sync(now());
   if (++ticks_ % kTicksPerSecond == 0) every_second();
-  if (ticks_ % kTicksPerNetfilterCheck == 0) check_netfilter();
+  if (ticks_ % kTicksPerHookCheck == 0) steering_->recheck_interfaces();
 }
 
-void Daemon::renew_lease() {
-  if (config_.steer && held_because_.empty()) dataplane_->renew_lease(now());
+// The kernel's routes rule from the next packet on where steering is off or held.
+void Daemon::settle_lease() {
+  if (config_.steer && held_because_.empty())
+    dataplane_->renew_lease(now());
+  else
+    dataplane_->end_lease();
 }
 
 void Daemon::every_second() {
-  renew_lease();
+  settle_lease();
   steering_->expire();
   probes_->fetch_status([this](std::vector<ProbeStatus> s) { probe_status_ = std::move(s); });
   notify_watchdog();
 }
 
-// To steer past filter rules and NAT is the operator's choice, never ours.
-void Daemon::check_netfilter() {
+// To steer past the kernel's other rules is the operator's choice, never ours.
+void Daemon::check_policy() {
   std::string because;
-  const auto chains = bypassed_chains();
-  if (!chains) {
-    because = chains.error().message;
-  } else if (!chains->empty() && !config_.bypass_netfilter) {
-    because = "redirected packets would bypass netfilter's rules in";
-    for (const std::string& chain : *chains) because += " \"" + chain + '"';
-    because += " (set \"bypass_netfilter\": true if they may)";
+  policy_asked_for_ = steering_->lan_interfaces();
+  const auto skipped = skipped_policy(policy_asked_for_);
+  if (!skipped) {
+    because = skipped.error().message;
+  } else if (!skipped->empty() && !config_.bypass_policy) {
+    because = "redirected packets would skip";
+    for (const std::string& rule : *skipped) because += " \"" + rule + '"';
+    because += " (set \"bypass_policy\": true if they may)";
   }
-  if (because == held_because_) return;
-  held_because_ = because;
-  if (because.empty())
-    log_.info("steering_resumed");
-  else
+  if (because != held_because_ && !because.empty())
     log_.warn("steering_held", {{"because", because}});
+  if (because != held_because_ && because.empty()) log_.info("steering_resumed");
+  held_because_ = because;
+  settle_lease();
 }
 
 // --- configuration --------------------------------------------------------------------------
@@ -300,7 +309,7 @@ Result<> Daemon::reload() {
   engine_.reconfigure(config_.engine);
   probes_->reconfigure(config_.probes);
   steering_->reconfigure(config_);
-  check_netfilter();
+  check_policy();
   ++journal_.reloads;
   log_.info("reloaded", {{"config", options_.config_path}});
   return {};
@@ -320,15 +329,10 @@ Result<Explanation> Daemon::explain(const FlowTuple& flow) const {
   return explain_flow(parts(), flow, now());
 }
 
+// An exception ends the process: a loop that goes on without the handler that threw would renew
+// the lease of a daemon that no longer follows. The lease, and whoever supervises us, do the rest.
 void Daemon::run() {
-  for (;;) {
-    try {
-      io_.run();
-      return;
-    } catch (const std::exception& e) {
-      log_.error("control_loop", {{"error", e.what()}});
-    }
-  }
+  io_.run();
 }
 
 }  // namespace

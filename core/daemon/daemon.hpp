@@ -9,7 +9,7 @@
 namespace hopwise {
 
 struct DaemonOptions {
-  std::string config_path;  // empty: no file, defaults
+  std::string config_path;  // empty: the default path where it exists, else defaults
   std::string socket;       // overrides api.socket where not empty
 };
 

@@ -1,34 +1,43 @@
 #include "core/daemon/host.hpp"
 
-#include <sys/socket.h>
-#include <sys/un.h>
+#include <fcntl.h>
+#include <sys/file.h>
 #include <systemd/sd-daemon.h>
 #include <unistd.h>
 
 #include <cerrno>
-#include <cstddef>
-#include <cstring>
+#include <chrono>
+#include <filesystem>
 #include <fstream>
-#include <string_view>
+#include <thread>
+
+#include "core/dataplane/pins.hpp"
 
 namespace hopwise {
+namespace {
+
+constexpr const char* kFolder = "/run/hopwise";
+
+}  // namespace
 
 Result<NamespaceClaim> NamespaceClaim::take() {
-  constexpr std::string_view name = "hopwise";  // abstract: sun_path begins with a zero byte
-  sockaddr_un address{};
-  address.sun_family = AF_UNIX;
-  std::memcpy(address.sun_path + 1, name.data(), name.size());
-  const auto length = static_cast<socklen_t>(offsetof(sockaddr_un, sun_path) + 1 + name.size());
-
-  const int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-  if (fd < 0) return system_error("claim the network namespace", errno);
+  const auto cookie = dataplane::namespace_cookie();
+  if (!cookie) return cookie.error();
+  const std::string path = std::string(kFolder) + "/netns-" + std::to_string(*cookie) + ".lock";
+  std::error_code ignored;  // open() below tells
+  std::filesystem::create_directories(kFolder, ignored);
+  const int fd = open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+  if (fd < 0) return system_error("claim the network namespace by " + path, errno);
   NamespaceClaim claim(fd);
-  if (bind(fd, reinterpret_cast<const sockaddr*>(&address), length) < 0) {
-    if (errno == EADDRINUSE)
+  // One that was just killed may still be dying.
+  const auto patience = std::chrono::steady_clock::now() + std::chrono::seconds(2);
+  while (flock(fd, LOCK_EX | LOCK_NB) != 0) {
+    if (errno != EWOULDBLOCK) return system_error("lock " + path, errno);
+    if (std::chrono::steady_clock::now() >= patience)
       return Error{
           "claim the network namespace: another hopwise runs in it (see `hopwise status`; stop it "
           "first)"};
-    return system_error("claim the network namespace", errno);
+    std::this_thread::sleep_for(std::chrono::milliseconds(50));
   }
   return claim;
 }

@@ -10,8 +10,8 @@
 
 namespace hopwise {
 
-/// Holds this network namespace for one daemon: an abstract unix socket, which the kernel keeps
-/// apart by namespace and releases however the process ends.
+/// Holds this network namespace for one process: a lock on /run/hopwise/netns-COOKIE.lock, which
+/// the kernel releases however the process ends. Waits two seconds for one that is just dying.
 class NamespaceClaim {
  public:
   static Result<NamespaceClaim> take();

@@ -2,6 +2,7 @@
 
 #include <boost/asio/executor_work_guard.hpp>
 #include <boost/asio/post.hpp>
+#include <exception>
 #include <thread>
 
 namespace hopwise {
@@ -33,14 +34,12 @@ struct ProbeThread::Impl {
     asio::post(control, [this, error] { events.trouble(error); });
   }
 
+  // What the prober throws ends the process, by way of the control loop.
   void run() {
-    for (;;) {
-      try {
-        io.run();
-        return;
-      } catch (const std::exception& e) {
-        report(Error{std::string("probe loop: ") + e.what()});
-      }
+    try {
+      io.run();
+    } catch (...) {
+      asio::post(control, [fault = std::current_exception()] { std::rethrow_exception(fault); });
     }
   }
 };

@@ -28,6 +28,7 @@ bool Steering::may_steer(const routes::Route& route) const {
 void Steering::on_route(const routes::Route& route) {
   const auto known = routes_.find(route.prefix);
   const auto before = known == routes_.end() ? std::nullopt : known->second;
+  refused_.erase(route.prefix);
   const auto after = may_steer(route) ? join_group(route) : std::nullopt;
 
   note(parts_.dataplane.set_route(route.prefix, after));
@@ -45,6 +46,7 @@ void Steering::on_withdrawn(const Prefix& prefix) {
   note(parts_.dataplane.remove_route(prefix));
   leave_group(known->second);
   routes_.erase(known);
+  refused_.erase(prefix);
   parts_.log.debug("route_withdrawn", {{"prefix", prefix.text()}});
 }
 
@@ -53,8 +55,10 @@ void Steering::on_withdrawn(const Prefix& prefix) {
 std::optional<GroupId> Steering::join_group(const routes::Route& route) {
   auto acquired = groups_.acquire(route.nexthops);
   if (!acquired) {
-    parts_.log.warn("route_not_steered",
-                    {{"prefix", route.prefix.text()}, {"error", acquired.error().message}});
+    if (refused_.empty())
+      parts_.log.warn("route_not_steered",
+                      {{"prefix", route.prefix.text()}, {"error", acquired.error().message}});
+    refused_.insert(route.prefix);
     return std::nullopt;
   }
   for (const auto& [id, key] : acquired->new_nexthops) add_nexthop(id, key);
@@ -80,6 +84,12 @@ void Steering::reapply_routes() {
   parts_.follower.each([this](const routes::Route& route) { on_route(route); });
 }
 
+// Ids were freed: some of those that found none may be served now.
+void Steering::retry_refused() {
+  for (const Prefix& prefix : std::exchange(refused_, {}))
+    if (const auto route = parts_.follower.find(prefix)) on_route(*route);
+}
+
 void Steering::expire() {
   const auto gone = groups_.expire(clock_());
   for (const GroupId id : gone.groups) {
@@ -87,6 +97,12 @@ void Steering::expire() {
     parts_.dataplane.remove_group(id);
   }
   for (const NexthopId id : gone.nexthops) remove_nexthop(id);
+  if (!gone.groups.empty() && !refused_.empty()) retry_refused();
+  if (refused_.size() != refused_told_) {
+    refused_told_ = refused_.size();
+    parts_.log.warn("routes_not_steered", {{"count", std::to_string(refused_told_)},
+                                           {"because", "no group, path or nexthop id is left"}});
+  }
 
   const bool v4 = kernel_forwards(Family::v4);
   const bool v6 = kernel_forwards(Family::v6);
@@ -205,18 +221,26 @@ void Steering::settle_interfaces() {
   for (const auto& [id, record] : nexthops_) wan.insert(record.nexthop.key.ifindex);
   const auto& named = config_.lan_interfaces;
   std::vector<dataplane::Dataplane::Attachment> wanted;
+  lan_.clear();
   for (const auto& [ifindex, interface] : parts_.follower.interfaces()) {
     const bool is_named = std::find(named.begin(), named.end(), interface.name) != named.end();
     const bool is_wan = wan.contains(ifindex);
     if (is_wan) wanted.push_back({ifindex, interface.name, dataplane::Role::wan});
     // A named interface is steered even where it is a nexthop's too (a router on a stick).
-    if (is_named || (named.empty() && !is_wan && interface.can_be_lan()))
+    if (is_named || (named.empty() && !is_wan && interface.can_be_lan())) {
       wanted.push_back({ifindex, interface.name, dataplane::Role::lan});
+      lan_.push_back(interface.name);
+    }
   }
   // Without a group there is nothing to steer: leave every interface alone.
   if (wan.empty()) wanted.clear();
   for (const Error& error : parts_.dataplane.attach(wanted))
     parts_.log.error("attach_failed", {{"error", error.message}});
+}
+
+void Steering::recheck_interfaces() {
+  roles_changed_ = true;
+  settle_interfaces();
 }
 
 // --- configuration --------------------------------------------------------------------------

@@ -8,6 +8,7 @@
 #include <functional>
 #include <map>
 #include <optional>
+#include <set>
 #include <unordered_map>
 #include <vector>
 
@@ -56,6 +57,8 @@ class Steering {
   void drop_unknown_routes();
   /// Attaches and detaches programs when roles have changed since the last call.
   void settle_interfaces();
+  /// Settles even where nothing changed: somebody else may have removed a program.
+  void recheck_interfaces();
   /// Frees groups and nexthops that no route has used for a while; follows the kernel's forwarding
   /// switches.
   void expire();
@@ -64,6 +67,8 @@ class Steering {
   /// A new configuration: names, anchors, filter, interfaces.
   void reconfigure(const config::Config& config);
 
+  /// Names of the interfaces that have, or should have, `steer`.
+  [[nodiscard]] const std::vector<std::string>& lan_interfaces() const { return lan_; }
   [[nodiscard]] const std::map<NexthopId, NexthopRecord>& nexthops() const { return nexthops_; }
   [[nodiscard]] std::vector<const Group*> groups() const { return groups_.used(); }
   [[nodiscard]] const Group* group(GroupId id) const { return groups_.find(id); }
@@ -82,6 +87,7 @@ class Steering {
   [[nodiscard]] const config::NexthopConfig* configured(const Nexthop& nexthop) const;
   [[nodiscard]] std::string name_of(const Nexthop& nexthop) const;
   void reapply_routes();
+  void retry_refused();
   void note(const Result<>& done);
 
   Parts parts_;
@@ -91,6 +97,9 @@ class Steering {
   std::map<NexthopId, NexthopRecord> nexthops_;
   std::unordered_map<Prefix, std::optional<GroupId>> routes_;
   std::size_t steered_ = 0;
+  std::set<Prefix> refused_;  // multipath routes for which there was no id left
+  std::size_t refused_told_ = 0;
+  std::vector<std::string> lan_;
   bool roles_changed_ = true;
   bool forwards_v4_ = true;
   bool forwards_v6_ = true;

@@ -260,11 +260,15 @@ void Follower::unwatch(const NexthopKey& key) {
 }
 
 std::optional<Route> Follower::lookup(const IpAddress& destination) const {
-  for (int length = destination.bits(); length >= 0; --length) {
-    const auto found = impl_->routes.find(Prefix::covering(destination, length));
-    if (found != impl_->routes.end()) return Route{found->first, *found->second};
-  }
+  for (int length = destination.bits(); length >= 0; --length)
+    if (auto route = find(Prefix::covering(destination, length))) return route;
   return std::nullopt;
+}
+
+std::optional<Route> Follower::find(const Prefix& prefix) const {
+  const auto found = impl_->routes.find(prefix);
+  if (found == impl_->routes.end()) return std::nullopt;
+  return Route{prefix, *found->second};
 }
 
 void Follower::each(const std::function<void(const Route&)>& visit) const {

@@ -36,6 +36,8 @@ class Follower {
 
   /// The longest match among the routes followed.
   [[nodiscard]] std::optional<Route> lookup(const IpAddress& destination) const;
+  /// The route to exactly this prefix, as it was reported last.
+  [[nodiscard]] std::optional<Route> find(const Prefix& prefix) const;
   /// Every route, as it was reported last.
   void each(const std::function<void(const Route&)>& visit) const;
   [[nodiscard]] const std::map<std::uint32_t, Interface>& interfaces() const;

@@ -76,32 +76,3 @@ TEST_CASE("a second daemon in the same namespace is turned away, and harms nothi
   CHECK(router.status()["ready"] == true);
   CHECK(stream->stop().lost() == 0);
 }
-
-TEST_CASE("netfilter's rules are not walked around unless the operator says so", "[e2e]") {
-  Router router(two_upstreams());
-  const auto nft = [&](const std::string& line) {
-    REQUIRE(router.lab().router().run({"nft", line}).has_value());
-  };
-  nft("add table inet filter");
-  nft("add chain inet filter forward { type filter hook forward priority 0; policy accept; }");
-  nft("add rule inet filter forward udp dport 5003 counter drop");
-
-  // It starts, says why it does not steer, and the rule keeps dropping.
-  Json config = config_with_anchors(router.lab());
-  auto daemon = router.lab().start_hopwise({HOPWISE_BINARY, config.dump(), {}}).value();
-  REQUIRE(lab::eventually(10s, [&] { return router.lab().api_get("/api/v1/status").has_value(); }));
-  CHECK_THAT(std::string(router.status()["not_ready_because"]),
-             Catch::Contains("inet filter forward"));
-  auto stream = router.stream(Family::v4);
-  REQUIRE(lab::eventually(10s, [&] { return stream->counts().sent > 500; }));
-  CHECK(stream->stop().received == 0);
-
-  // The operator's word: now it is steered past the rule.
-  daemon.stop();
-  config["bypass_netfilter"] = true;
-  router.start(config);
-  stream.reset();
-  stream = router.stream(Family::v4);
-  REQUIRE(lab::eventually(10s, [&] { return stream->counts().received > 500; }));
-  CHECK(stream->stop().lost() == 0);
-}

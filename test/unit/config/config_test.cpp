@@ -53,7 +53,7 @@ TEST_CASE("the example shows every default as it is") {
   const Config& e = *example;
   const Config d;
   CHECK(e.steer == d.steer);
-  CHECK(e.bypass_netfilter == d.bypass_netfilter);
+  CHECK(e.bypass_policy == d.bypass_policy);
   CHECK(e.log_level == d.log_level);
   CHECK(needs_restart(d, e) == std::nullopt);
   const auto probe = [](const probes::Options& p) {
