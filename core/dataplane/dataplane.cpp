@@ -149,6 +149,10 @@ void Dataplane::renew_lease(TimePoint now) {
   publish_word(impl_->tables.lease().expires_ns, expires.count());
 }
 
+void Dataplane::end_lease() {
+  publish_word(impl_->tables.lease().expires_ns, 0);
+}
+
 TimePoint Dataplane::lease_expires() const {
   return TimePoint(Duration(impl_->tables.lease().expires_ns));
 }
