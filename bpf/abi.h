@@ -18,7 +18,7 @@
 	_Static_assert(sizeof(struct type) == (bytes), #type " changed its size")
 #endif
 
-#define HW_ABI_VERSION	   1
+#define HW_ABI_VERSION	   2
 #define HW_BUCKETS	   1024 /* a group; a power of two */
 #define HW_MAX_GROUPS	   256	/* ids 1..255: 0 means "leave it to the kernel" */
 #define HW_MAX_GROUP_PATHS 16
@@ -51,11 +51,13 @@ enum hw_reason {
 	    HW_REASON_COUNT
 };
 
-/* hw_lease: one entry. CLOCK_MONOTONIC; weights are trusted until then. */
+/* hw_lease: one entry, what every packet needs. */
 struct hw_lease {
-	__u64 expires_ns;
+	__u64 expires_ns; /* CLOCK_MONOTONIC; weights are trusted until then */
+	__u32 hash_seed;  /* random, the same as long as the maps live; 0: not drawn yet */
+	__u32 pad;
 };
-HW_SIZE(hw_lease, 8);
+HW_SIZE(hw_lease, 16);
 
 /* hw_routes4, hw_routes6 (LPM tries): prefix -> __u32 group; 0 leaves it to the kernel. */
 struct hw_route4 {

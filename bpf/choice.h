@@ -22,6 +22,7 @@
 #define HW_BUCKET_STAMP_MS 8
 
 struct hw_choice {
+	__u32 hash;			  /* the flow's: filled by the caller */
 	const struct hw_nexthop *nexthop; /* NULL: no path is usable */
 	__u32 nexthop_id;
 	__u32 path;
@@ -70,8 +71,7 @@ static __always_inline bool hw_stay(struct hw_choice *choice, __u32 group_id, __
 	return false;
 }
 
-static __always_inline bool hw_take_any(struct hw_choice *choice, __u32 group_id, __u32 family,
-					__u32 hash)
+static __always_inline bool hw_take_any(struct hw_choice *choice, __u32 group_id, __u32 family)
 {
 	const struct hw_group *group = bpf_map_lookup_elem(&hw_groups, &group_id);
 	__u32 best = 0, best_rank = 0;
@@ -82,7 +82,7 @@ static __always_inline bool hw_take_any(struct hw_choice *choice, __u32 group_id
 		if (i >= group->count)
 			break;
 		path = group->path[i];
-		rank = hw_rendezvous_rank(hash, path);
+		rank = hw_rendezvous_rank(choice->hash, path);
 		if (rank >= best_rank && hw_take_path(choice, group_id, family, path)) {
 			best = path;
 			best_rank = rank;
@@ -94,8 +94,7 @@ static __always_inline bool hw_take_any(struct hw_choice *choice, __u32 group_id
 static __always_inline void hw_choose(struct hw_choice *choice, __u32 group,
 				      const struct hw_flow_key *key, __u64 now_ns)
 {
-	__u32 hash = hw_flow_hash(key);
-	__u32 slot = group * HW_BUCKETS + (hash & (HW_BUCKETS - 1));
+	__u32 slot = group * HW_BUCKETS + (choice->hash & (HW_BUCKETS - 1));
 	struct hw_bucket *bucket = bpf_map_lookup_elem(&hw_buckets, &slot);
 	__u32 now_ms = now_ns / 1000000;
 
@@ -109,7 +108,7 @@ static __always_inline void hw_choose(struct hw_choice *choice, __u32 group,
 		return;
 	if (hw_take_path(choice, group, key->family, bucket->path))
 		return;
-	if (!hw_take_any(choice, group, key->family, hash))
+	if (!hw_take_any(choice, group, key->family))
 		choice->nexthop = NULL;
 }
 

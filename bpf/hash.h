@@ -4,7 +4,9 @@
  * that `hopwise explain` names the bucket that the data path uses.
  *
  * MurmurHash3's 32-bit body and finaliser over the flow key's ten words: good avalanche in the low
- * bits, which are the bucket index, at about 30 instructions a flow.
+ * bits, which are the bucket index, at about 30 instructions a flow. Every router has a seed of its
+ * own: with one seed for all, the flows that a first router sends to one path would all fall on one
+ * path of the next router too.
  */
 #ifndef HOPWISE_BPF_HASH_H
 #define HOPWISE_BPF_HASH_H
@@ -19,10 +21,10 @@ static inline __u32 hw_rotate_left(__u32 word, int bits)
 /* Without may_alias a compiler may read the words before the 16-bit ports are stored. */
 typedef __u32 __attribute__((may_alias)) hw_word;
 
-static inline __u32 hw_flow_hash(const struct hw_flow_key *key)
+static inline __u32 hw_flow_hash(const struct hw_flow_key *key, __u32 seed)
 {
 	const hw_word *word = (const hw_word *)key;
-	__u32 hash = 0x9747b28cu;
+	__u32 hash = seed;
 
 	for (unsigned int i = 0; i < sizeof(*key) / sizeof(*word); i++) {
 		__u32 k = word[i] * 0xcc9e2d51u;

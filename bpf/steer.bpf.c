@@ -14,12 +14,13 @@
 #include "parse.h"
 #include "skb.h"
 
-static __always_inline bool hw_lease_holds(__u64 now_ns)
+/* NULL when it is over. */
+static __always_inline const struct hw_lease *hw_valid_lease(__u64 now_ns)
 {
 	__u32 only = 0;
 	const struct hw_lease *lease = bpf_map_lookup_elem(&hw_lease, &only);
 
-	return lease && now_ns < lease->expires_ns;
+	return lease && now_ns < lease->expires_ns ? lease : NULL;
 }
 
 /* Neither bpf_redirect_neigh nor the transmit path checks the MTU. An aggregate is judged by the
@@ -63,6 +64,7 @@ static __always_inline enum hw_reason
 hw_steer_packet(struct __sk_buff *skb, struct bpf_redir_neigh *gateway, __u32 *ifindex)
 {
 	__u64 now_ns = bpf_ktime_get_ns();
+	const struct hw_lease *lease;
 	struct hw_packet packet;
 	struct hw_choice choice;
 	enum hw_reason reason;
@@ -72,7 +74,8 @@ hw_steer_packet(struct __sk_buff *skb, struct bpf_redir_neigh *gateway, __u32 *i
 		return HW_REASON_NOT_FOR_US;
 	if (skb->vlan_present)
 		return HW_REASON_VLAN;
-	if (!hw_lease_holds(now_ns))
+	lease = hw_valid_lease(now_ns);
+	if (!lease)
 		return HW_REASON_LEASE_OVER;
 
 	hw_pull_headers(skb);
@@ -88,6 +91,7 @@ hw_steer_packet(struct __sk_buff *skb, struct bpf_redir_neigh *gateway, __u32 *i
 	if (packet.hops <= 1)
 		return HW_REASON_TTL;
 
+	choice.hash = hw_flow_hash(&packet.key, lease->hash_seed);
 	hw_choose(&choice, *group, &packet.key, now_ns);
 	if (!choice.nexthop)
 		return HW_REASON_NO_NEXTHOP;

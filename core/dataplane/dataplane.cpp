@@ -1,6 +1,7 @@
 #include "core/dataplane/dataplane.hpp"
 
-#include <algorithm>
+#include <limits>
+#include <random>
 
 #include "core/dataplane/impl.hpp"
 #include "core/dataplane/pins.hpp"
@@ -20,6 +21,13 @@ std::string abi_folder(const std::string& folder) {
   return folder.empty() ? "" : folder + '/' + abi_name();
 }
 
+// Of this router's own: routers in series that hash alike would send all flows of one path to one.
+std::uint32_t draw_hash_seed() {
+  std::random_device random;
+  return std::uniform_int_distribution<std::uint32_t>(
+      1, std::numeric_limits<std::uint32_t>::max())(random);
+}
+
 Result<> check(std::string_view what, std::uint32_t id, std::uint32_t limit) {
   if (id > 0 && id < limit) return {};
   return Error{std::string(what) + ' ' + std::to_string(id) + ": the data plane holds ids 1 to " +
@@ -36,6 +44,7 @@ Dataplane::Impl::Impl(const Options& chosen, std::string pin_folder, Programs lo
       weights(tables, pace_of(options)),
       routes(tables.fds().routes4, tables.fds().routes6),
       attachments(abi_folder(folder), programs.steer_fd(), programs.observe_fd(), options.hook) {
+  if (tables.lease().hash_seed == 0) publish_word(tables.lease().hash_seed, draw_hash_seed());
   adopt();
 }
 
@@ -147,6 +156,10 @@ void Dataplane::sync(TimePoint now) {
 void Dataplane::renew_lease(TimePoint now) {
   const Duration expires = now.time_since_epoch() + impl_->options.lease;
   publish_word(impl_->tables.lease().expires_ns, expires.count());
+}
+
+void Dataplane::end_lease() {
+  publish_word(impl_->tables.lease().expires_ns, 0);
 }
 
 TimePoint Dataplane::lease_expires() const {

@@ -88,6 +88,8 @@ class Dataplane {
   void sync(TimePoint now);
   /// Trusts the weights until now + Options::lease.
   void renew_lease(TimePoint now);
+  /// The kernel's routes rule from the next packet on, until the lease is renewed.
+  void end_lease();
   [[nodiscard]] TimePoint lease_expires() const;
 
   [[nodiscard]] DataplaneCounters counters() const;

@@ -4,6 +4,7 @@
 
 #include <filesystem>
 
+#include "core/dataplane/pins.hpp"
 #include "test/bpf/router.hpp"
 #include "test/catch.hpp"
 
@@ -14,7 +15,7 @@ namespace fs = std::filesystem;
 namespace {
 
 fs::path abi_folder(const Router& router) {
-  return fs::directory_iterator(router.pin_root())->path() / "v1";
+  return fs::directory_iterator(router.pin_root())->path() / dataplane::abi_name();
 }
 
 }  // namespace
@@ -54,6 +55,31 @@ TEST_CASE("a restart finds ids, buckets, flows, routes and lease as they were", 
   PacketSpec kernel;
   kernel.destination = "203.0.113.200";
   CHECK(router.steer(build(kernel)).reason == "kernel_route");
+}
+
+TEST_CASE("every router draws a hash seed of its own and keeps it over restarts", "[bpf]") {
+  Router router;
+  router.set_hash_seed(0);  // as fresh maps are
+  router.restart();
+  const std::uint32_t drawn = router.lease().hash_seed;
+  CHECK(drawn != 0);
+  router.two_upstreams();
+  std::vector<std::uint32_t> buckets;
+  const auto bucket = [&](std::uint16_t port) {
+    const FlowTuple flow{*IpAddress::parse("10.1.0.1"), *IpAddress::parse("203.0.113.1"),
+                         IPPROTO_TCP, port, 443};
+    return router.dataplane().place(flow, Router::now()).bucket;
+  };
+  for (std::uint16_t port = 1; port <= 64; ++port) buckets.push_back(bucket(port));
+
+  router.restart();
+  CHECK(router.lease().hash_seed == drawn);
+  router.two_upstreams();
+  for (std::uint16_t port = 1; port <= 64; ++port) CHECK(bucket(port) == buckets[port - 1]);
+
+  router.set_hash_seed(0);
+  router.restart();
+  CHECK(router.lease().hash_seed != drawn);
 }
 
 TEST_CASE("routes that only the old daemon knew are swept, the others stay", "[bpf]") {

@@ -11,6 +11,7 @@
 #include <filesystem>
 #include <optional>
 
+#include "core/dataplane/pins.hpp"
 #include "test/catch.hpp"
 
 namespace hopwise::test {
@@ -37,6 +38,7 @@ void PrivateNamespace::run(const std::string& command) {
 Router::Router(dataplane::Options options) : options_(std::move(options)) {
   options_.pin_root = "/sys/fs/bpf/hopwise-test-" + std::to_string(getpid());
   restart();
+  set_hash_seed(0x9747b28c);
 }
 
 Router::~Router() {
@@ -59,7 +61,7 @@ void Router::load_programs() {
   hopwise_bpf::destroy(object_);
   object_ = hopwise_bpf::open();
   REQUIRE(object_ != nullptr);
-  const fs::path folder = fs::directory_iterator(pin_root())->path() / "v1";
+  const fs::path folder = fs::directory_iterator(pin_root())->path() / dataplane::abi_name();
   bpf_map* map = nullptr;
   bpf_object__for_each_map(map, object_->obj) {
     const int pinned = bpf_obj_get((folder / bpf_map__name(map)).c_str());
@@ -67,6 +69,20 @@ void Router::load_programs() {
     close(pinned);
   }
   REQUIRE(hopwise_bpf::load(object_) == 0);
+}
+
+hw_lease Router::lease() const {
+  hw_lease lease{};
+  const __u32 only = 0;
+  REQUIRE(bpf_map_lookup_elem(bpf_map__fd(object_->maps.hw_lease), &only, &lease) == 0);
+  return lease;
+}
+
+void Router::set_hash_seed(std::uint32_t seed) {
+  hw_lease lease = this->lease();
+  const __u32 only = 0;
+  lease.hash_seed = seed;
+  REQUIRE(bpf_map_update_elem(bpf_map__fd(object_->maps.hw_lease), &only, &lease, BPF_ANY) == 0);
 }
 
 void Router::nexthop(std::uint32_t id, const std::string& gateway) {

@@ -101,6 +101,21 @@ TEST_CASE("when the lease is over the kernel's routes rule", "[bpf]") {
   CHECK(router.steer(build({})).reason == "steered");
 }
 
+TEST_CASE("a lease that is ended hands the next packet to the kernel, known flows too", "[bpf]") {
+  Router router;
+  router.two_upstreams();
+  auto& dataplane = router.dataplane();
+  CHECK(router.steer(build({})).reason == "steered");
+  dataplane.end_lease();
+  CHECK(dataplane.lease_expires() == TimePoint());
+  const Outcome outcome = router.steer(build({}));
+  CHECK(outcome.verdict == kPassed);
+  CHECK(outcome.reason == "lease_over");
+  CHECK(outcome.bytes == build({}));
+  dataplane.renew_lease(Router::now());
+  CHECK(router.steer(build({})).reason == "steered");
+}
+
 TEST_CASE("frames for another host, multicast and broadcast are left alone", "[bpf]") {
   Router router;
   router.two_upstreams();

@@ -164,7 +164,7 @@ TEST_CASE("the flow hash spreads a million similar flows evenly over the buckets
     key.source[3] = static_cast<__u8>(n);
     key.source[2] = static_cast<__u8>(n >> 8);
     key.source_port = static_cast<__u16>(n >> 16);
-    ++flows[hw_flow_hash(&key) & (HW_BUCKETS - 1)];
+    ++flows[hw_flow_hash(&key, 0x9747b28c) & (HW_BUCKETS - 1)];
   }
   const double expected = static_cast<double>(kFlows) / HW_BUCKETS;
   double chi_square = 0;
@@ -172,4 +172,30 @@ TEST_CASE("the flow hash spreads a million similar flows evenly over the buckets
   // 1023 degrees of freedom: mean 1023, deviation 45; five deviations each way.
   CHECK(chi_square > 797);
   CHECK(chi_square < 1250);
+}
+
+TEST_CASE("flows that one router sends to one path spread evenly at the next", "[dataplane]") {
+  const auto on_first_path = [](const hw_flow_key& key, std::uint32_t seed) {
+    return (hw_flow_hash(&key, seed) & (HW_BUCKETS - 1)) < HW_BUCKETS / 2;
+  };
+  const std::vector<std::uint32_t> seeds{1, 2, 3, 0x80000000, 0x9747b28c, 0xffffffff};
+  for (const std::uint32_t here : seeds)
+    for (const std::uint32_t next : seeds) {
+      if (here == next) continue;
+      hw_flow_key key{};
+      key.family = 4;
+      key.protocol = 6;
+      key.destination_port = 443;
+      double flows = 0, first = 0;
+      for (std::uint32_t n = 0; n < 1U << 16; ++n) {
+        key.source[3] = static_cast<__u8>(n);
+        key.source_port = static_cast<__u16>(n >> 8);
+        if (!on_first_path(key, here)) continue;
+        ++flows;
+        if (on_first_path(key, next)) ++first;
+      }
+      INFO("seed " << here << ", then " << next << ": " << first << " of " << flows);
+      // A fair coin's deviation is half the root of the throws; five deviations each way.
+      CHECK(std::abs(first - flows / 2) < 5 * std::sqrt(flows) / 2);
+    }
 }
