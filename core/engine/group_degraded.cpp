@@ -5,9 +5,9 @@
 // left for one that was itself just left, or that the load it was just given made bad: after such
 // a bounce the group keeps routing's own weights for a while.
 #include <algorithm>
-#include <cstdio>
 
 #include "core/engine/group_law.hpp"
+#include "core/model/format.hpp"
 
 namespace hopwise::engine {
 namespace {
@@ -80,8 +80,7 @@ bool GroupLaw::take_back(Share& s, TimePoint now) {
   s.cap.cut(std::min(s.wanted + raise, s.weight), s.wanted, now);
   s.relief = Relief{now, queue_ms(*s.nexthop)};
   s.left = now;
-  char text[64];
-  std::snprintf(text, sizeof text, " own_raise=%.3f cap=%.3f", raise, s.cap.at(now));
+  const std::string text = format(" own_raise=%.3f cap=%.3f", raise, s.cap.at(now));
   trigger({Reason::path_degraded, s.nexthop->id(), s.nexthop->evidence() + text, true});
   return true;
 }
@@ -101,9 +100,8 @@ void GroupLaw::leave(Share& s, const Share& better, TimePoint now) {
   s.left = now;
   for (Share& o : shares_)
     if (&o != &s && o.usable && !o.limited()) o.given = now;
-  char text[48];
-  std::snprintf(text, sizeof text, " better=%u better_rtt_ms=%.1f", raw(better.nexthop->id()),
-                better.nexthop->reading()->recent_ms);
+  const std::string text = format(" better=%u better_rtt_ms=%.1f", raw(better.nexthop->id()),
+                                  better.nexthop->reading()->recent_ms);
   trigger({Reason::path_degraded, s.nexthop->id(), s.nexthop->evidence() + text, true});
 }
 
@@ -111,9 +109,9 @@ void GroupLaw::leave(Share& s, const Share& better, TimePoint now) {
 void GroupLaw::begin_hold(const Share& s, const Share& better, TimePoint now) {
   overload_.begin(now);
   const double ago = seconds(now - better.left.value_or(better.given.value_or(now)));
-  char text[80];
-  std::snprintf(text, sizeof text, " back_to=%u moved_s_ago=%.1f bounces=%d hold_s=%.0f",
-                raw(better.nexthop->id()), ago, overload_.bounces(), seconds(overload_.length()));
+  const std::string text =
+      format(" back_to=%u moved_s_ago=%.1f bounces=%d hold_s=%.0f", raw(better.nexthop->id()), ago,
+             overload_.bounces(), seconds(overload_.length()));
   trigger({Reason::overload_hold, s.nexthop->id(), s.nexthop->evidence() + text, true});
   for (Share& o : shares_) {
     o.wanted = o.kernel;

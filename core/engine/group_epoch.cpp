@@ -1,10 +1,10 @@
 // What a group does once an epoch: the slow law moves the wanted shares, the ramp raises limits.
 #include <algorithm>
 #include <cmath>
-#include <cstdio>
 #include <numeric>
 
 #include "core/engine/group_law.hpp"
+#include "core/model/format.hpp"
 
 namespace hopwise::engine {
 namespace {
@@ -20,8 +20,7 @@ void GroupLaw::run_epoch(TimePoint now) {
   if (!overload_.holds(now)) run_slow_law(now);
   for (Share& s : shares_) {
     if (!s.usable || !s.limited() || !ramp(s, options_->ramp_step * elapsed, now)) continue;
-    char text[48];
-    std::snprintf(text, sizeof text, "limit=%.3f wanted=%.3f", s.limit, s.wanted);
+    const std::string text = format("limit=%.3f wanted=%.3f", s.limit, s.wanted);
     trigger({Reason::ramp, s.nexthop->id(), text, false});
   }
 }
@@ -83,19 +82,19 @@ void GroupLaw::run_slow_law(TimePoint now) {
   }
   if (!even) even_since_.reset();
   if (even && !even_since_) even_since_ = now;
-  char text[80];
+  std::string text;
   if (dearest) {
     const auto next =
         exponential_step(wanted, costs, {options_->gain, options_->max_step, options_->floor});
     for (std::size_t i = 0; i < judged.size(); ++i) judged[i]->wanted = next[i] * sum;
     apply_caps(judged, now);
-    std::snprintf(text, sizeof text, "cost=%.3f best=%.3f rtt_ms=%.1f best_rtt_ms=%.1f",
-                  dearest->cost, cheapest->cost, dearest->nexthop->reading()->rtt_ms, best.rtt_ms);
+    text = format("cost=%.3f best=%.3f rtt_ms=%.1f best_rtt_ms=%.1f", dearest->cost, cheapest->cost,
+                  dearest->nexthop->reading()->rtt_ms, best.rtt_ms);
     trigger({Reason::cost, dearest->nexthop->id(), text, false});
   } else if (even && now - *even_since_ >= kEven) {
     if (!return_to_routing(judged, sum)) return;
     apply_caps(judged, now);
-    std::snprintf(text, sizeof text, "even_s=%.0f", seconds(now - *even_since_));
+    text = format("even_s=%.0f", seconds(now - *even_since_));
     trigger({Reason::cost, std::nullopt, text, false});
   }
 }

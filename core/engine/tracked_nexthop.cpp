@@ -1,22 +1,10 @@
 #include "core/engine/tracked_nexthop.hpp"
 
 #include <algorithm>
-#include <cstdarg>
-#include <cstdio>
+
+#include "core/model/format.hpp"
 
 namespace hopwise::engine {
-namespace {
-
-[[gnu::format(printf, 1, 2)]] std::string format(const char* pattern, ...) {
-  char text[160];
-  va_list arguments;
-  va_start(arguments, pattern);
-  std::vsnprintf(text, sizeof text, pattern, arguments);
-  va_end(arguments);
-  return text;
-}
-
-}  // namespace
 
 void TrackedNexthop::observe(const Sample& sample, std::set<IpAddress>& answered) {
   auto found = anchors_.find(sample.anchor);
