@@ -23,7 +23,8 @@ bool same_leg(const Leg& a, const Leg& b) {
 }
 
 bool same_hops(const Hops& a, const Hops& b) {
-  if (a.unicast != b.unicast || a.nexthop_object != b.nexthop_object) return false;
+  if (a.unicast != b.unicast || a.nexthop_object != b.nexthop_object || a.own_mtu != b.own_mtu)
+    return false;
   // With an object the legs only tell what it held then; it may have lost members in silence.
   return a.nexthop_object != 0 ||
          std::equal(a.legs.begin(), a.legs.end(), b.legs.begin(), b.legs.end(), same_leg);
@@ -109,7 +110,10 @@ Fib::Meaning Fib::add_v6(Entries& entries, Entry entry, RouteMessage::Place plac
            (hops.nexthop_object != 0 && same_hops(hops, e.forwarding->hops));
   });
   if (known != last) {
+    // Merged ones keep each their own MTU; a message tells that of one of them.
+    const bool alike = known->forwarding->hops.own_mtu == hops.own_mtu;
     *known = std::move(entry);
+    if (!alike) return Meaning::ambiguous;
   } else if (place == RouteMessage::Place::instead && first != last) {
     *first = std::move(entry);
   } else {
@@ -234,7 +238,7 @@ std::vector<Leg> Fib::legs(const Hops& hops) const {
 // kernel's, which by default (ignore_routes_with_linkdown=0) loses the dead legs' share for ever.
 NexthopSet Fib::resolve(const Hops& hops) const {
   const std::vector<Leg> members = legs(hops);
-  if (!hops.unicast || members.empty()) return kLeftToKernel;
+  if (!hops.unicast || hops.own_mtu || members.empty()) return kLeftToKernel;
   std::vector<WeightedNexthop> all;
   bool alive = false;
   for (const Leg& leg : members) {

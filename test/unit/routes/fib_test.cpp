@@ -95,6 +95,28 @@ TEST_CASE("a leg that the kernel calls dead is reported, one whose link was dele
   CHECK(kernel.best(kV4) == "kernel");
 }
 
+TEST_CASE("a route with an MTU of its own is the kernel's, and told apart by it", "[routes]") {
+  const auto* prefix = GENERATE(kV4, kV6);
+  Kernel kernel;
+  const RouteMessage plain = route(prefix, {leg(1, "fe80::1"), leg(2, "fe80::1")}, Place::instead);
+  RouteMessage narrow = plain;
+  narrow.hops.own_mtu = true;
+  kernel.fib.apply(plain);
+  CHECK(kernel.best(prefix) == "1 2");
+  kernel.fib.apply(narrow);
+  CHECK(kernel.best(prefix) == "kernel");
+  CHECK(kernel.fib.apply(gone(narrow)) == Meaning::clear);
+  CHECK(kernel.best(prefix) == "none");
+}
+
+TEST_CASE("IPv6 siblings of different MTU ask for a dump", "[routes]") {
+  Kernel kernel;
+  kernel.fib.apply(route(kV6, {leg(1, "fe80::1")}));
+  RouteMessage both = route(kV6, {leg(2, "fe80::1"), leg(1, "fe80::1")}, Place::last);
+  both.hops.own_mtu = true;
+  CHECK(kernel.fib.apply(both) == Meaning::ambiguous);
+}
+
 TEST_CASE("the local table comes before any metric, other tables not at all", "[routes]") {
   Kernel kernel;
   kernel.fib.apply(route(kV4, {leg(1, "10.0.0.2")}));

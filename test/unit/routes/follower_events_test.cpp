@@ -168,6 +168,7 @@ TEST_CASE("any history ends where a fresh follower begins", "[netns][routes][pro
             command = "ip route replace 192.0.2.0/24 metric 10 nhid 10";
           break;
         default:
+          if (kind == 5) command += "mtu 1400 ";
           command += "nexthop " + gateway() + "nexthop " + gateway() + "weight 2";
       }
       // Many are refused, which is fine.
