@@ -28,8 +28,11 @@ struct Interface {
   bool operator==(const Interface&) const = default;
 };
 
-/// The best route to a prefix. `nexthops` holds those the kernel would use now (not dead, not
-/// link-down), sorted by key; it is empty for local, broadcast, blackhole, on-link and the like.
+/// The best route to a prefix: of those with a leg alive, as the kernel orders them. `nexthops`
+/// holds all its legs, sorted by key, those on a dead link too: by default the kernel hashes
+/// traffic into a link without carrier, so whoever steers must keep the route and pass over them,
+/// by interface.up. It is empty for what is left to the kernel: local, broadcast, blackhole,
+/// on-link and the like.
 struct Route {
   Prefix prefix;
   std::vector<WeightedNexthop> nexthops;

@@ -23,7 +23,8 @@ bool same_leg(const Leg& a, const Leg& b) {
 }
 
 bool same_hops(const Hops& a, const Hops& b) {
-  if (a.unicast != b.unicast || a.nexthop_object != b.nexthop_object) return false;
+  if (a.unicast != b.unicast || a.nexthop_object != b.nexthop_object || a.own_mtu != b.own_mtu)
+    return false;
   // With an object the legs only tell what it held then; it may have lost members in silence.
   return a.nexthop_object != 0 ||
          std::equal(a.legs.begin(), a.legs.end(), b.legs.begin(), b.legs.end(), same_leg);
@@ -109,7 +110,10 @@ Fib::Meaning Fib::add_v6(Entries& entries, Entry entry, RouteMessage::Place plac
            (hops.nexthop_object != 0 && same_hops(hops, e.forwarding->hops));
   });
   if (known != last) {
+    // Merged ones keep each their own MTU; a message tells that of one of them.
+    const bool alike = known->forwarding->hops.own_mtu == hops.own_mtu;
     *known = std::move(entry);
+    if (!alike) return Meaning::ambiguous;
   } else if (place == RouteMessage::Place::instead && first != last) {
     *first = std::move(entry);
   } else {
@@ -209,7 +213,7 @@ std::shared_ptr<Fib::Forwarding> Fib::intern(const Hops& hops) {
     std::erase_if(forwardings_, [](const auto& forwarding) { return forwarding.use_count() == 1; });
     sweep_at_ = std::max<std::size_t>(1024, 2 * forwardings_.size());
   }
-  return *forwardings_.insert(std::make_shared<Forwarding>(Forwarding{hops, usable(hops)})).first;
+  return *forwardings_.insert(std::make_shared<Forwarding>(Forwarding{hops, resolve(hops)})).first;
 }
 
 // What a set really consists of: of its nexthop object's members when the object is known, for
@@ -230,21 +234,25 @@ std::vector<Leg> Fib::legs(const Hops& hops) const {
 
 // A set with a member that cannot be steered to (on-link, encapsulating, blackhole, not Ethernet)
 // is left to the kernel whole: steering among the others would take that member's share away.
-NexthopSet Fib::usable(const Hops& hops) const {
+// Without its dead legs a set would be another group at each flap, and, with one leg left, the
+// kernel's, which by default (ignore_routes_with_linkdown=0) loses the dead legs' share for ever.
+NexthopSet Fib::resolve(const Hops& hops) const {
   const std::vector<Leg> members = legs(hops);
-  if (!hops.unicast || members.empty()) return kLeftToKernel;
-  std::vector<WeightedNexthop> alive;
+  if (!hops.unicast || hops.own_mtu || members.empty()) return kLeftToKernel;
+  std::vector<WeightedNexthop> all;
+  bool alive = false;
   for (const Leg& leg : members) {
     const auto interface = interfaces_.find(leg.ifindex);
     const bool known = interface != interfaces_.end();
     if (!leg.gateway || (known && !interface->second.ethernet)) return kLeftToKernel;
-    if (known && interface->second.up && !leg.dead)
-      alive.push_back({{leg.ifindex, *leg.gateway}, leg.weight});
+    if (!known) continue;  // the link was deleted, and the leg with it
+    all.push_back({{leg.ifindex, *leg.gateway}, leg.weight});
+    alive = alive || (interface->second.up && !leg.dead);
   }
-  if (alive.empty()) return nullptr;
-  std::sort(alive.begin(), alive.end());
+  if (!alive) return nullptr;
+  std::sort(all.begin(), all.end());
   std::vector<WeightedNexthop> merged;
-  for (const WeightedNexthop& hop : alive) {
+  for (const WeightedNexthop& hop : all) {
     if (!merged.empty() && merged.back().key == hop.key)
       merged.back().weight += hop.weight;
     else
@@ -257,9 +265,9 @@ void Fib::resolve_anew() {
   stale_ = false;
   bool any = false;
   for (const auto& forwarding : forwardings_) {
-    NexthopSet now = usable(forwarding->hops);
-    forwarding->changed = !same(forwarding->usable, now);
-    if (forwarding->changed) forwarding->usable = std::move(now);
+    NexthopSet now = resolve(forwarding->hops);
+    forwarding->changed = !same(forwarding->reported, now);
+    if (forwarding->changed) forwarding->reported = std::move(now);
     any = any || forwarding->changed;
   }
   if (!any) return;
@@ -277,14 +285,14 @@ NexthopSet Fib::best(const Prefix& prefix) const {
     return entry.tos != 0 || entry.source_specific;
   });
   if (conditional) return kLeftToKernel;
-  // Like the kernel, pass over routes of which nothing is alive.
+  // Pass over routes of which nothing is alive.
   const auto best = std::find_if(entries.begin(), entries.end(), [](const Entry& entry) {
-    return entry.forwarding->usable != nullptr;
+    return entry.forwarding->reported != nullptr;
   });
   if (best == entries.end()) return kLeftToKernel;
   const auto next = std::next(best);
   const bool tied = !prefix.address.is_v4() && next != entries.end() && next->same_rank(*best);
-  return tied ? kLeftToKernel : best->forwarding->usable;
+  return tied ? kLeftToKernel : best->forwarding->reported;
 }
 
 bool Fib::resolved(const NexthopKey& key) const {

@@ -30,7 +30,8 @@ class Fib {
   };
   Meaning apply(const Message& message);
 
-  /// The best route's usable nexthops (an empty set: left to the kernel); null without a route.
+  /// All nexthops of the best route with a leg alive (an empty set: left to the kernel); null
+  /// without a route.
   [[nodiscard]] NexthopSet best(const Prefix& prefix) const;
   [[nodiscard]] const std::map<std::uint32_t, Interface>& interfaces() const { return interfaces_; }
   [[nodiscard]] bool resolved(const NexthopKey& key) const;
@@ -44,7 +45,7 @@ class Fib {
  private:
   struct Forwarding {
     Hops hops;
-    NexthopSet usable;  // null: no leg is alive
+    NexthopSet reported;  // null: no leg is alive
     bool changed = false;
   };
   struct ByHops {
@@ -78,7 +79,7 @@ class Fib {
 
   std::shared_ptr<Forwarding> intern(const Hops& hops);
   [[nodiscard]] std::vector<Leg> legs(const Hops& hops) const;
-  [[nodiscard]] NexthopSet usable(const Hops& hops) const;
+  [[nodiscard]] NexthopSet resolve(const Hops& hops) const;
   [[nodiscard]] bool in_use(std::uint32_t nexthop) const;
   void resolve_anew();
 

@@ -126,6 +126,16 @@ bool read_multipath(Family family, Bytes bytes, std::vector<Leg>& legs) {
   return true;
 }
 
+bool read_metrics(Bytes bytes, bool& own_mtu) {
+  return for_attributes(bytes, [&](int type, Bytes payload) {
+    std::uint32_t mtu = 0;
+    if (type != RTAX_MTU) return true;
+    if (!read(payload, mtu)) return false;
+    own_mtu = mtu != 0;
+    return true;
+  });
+}
+
 RouteMessage::Place place(unsigned flags) {
   if (flags & NLM_F_REPLACE) return RouteMessage::Place::instead;
   // A notification says CREATE alone for what was put first, and dumps come in order.
@@ -160,6 +170,8 @@ std::optional<Message> parse_route(const nlmsghdr& head, Bytes bytes) {
         return read(payload, route.metric);
       case RTA_NH_ID:
         return read(payload, route.hops.nexthop_object);
+      case RTA_METRICS:
+        return read_metrics(payload, route.hops.own_mtu);
       case RTA_MULTIPATH:
         return read_multipath(*family, payload, route.hops.legs);
       default:

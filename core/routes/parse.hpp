@@ -33,6 +33,7 @@ struct Hops {
   bool unicast = true;  // RTN_UNICAST: the only type that forwards to nexthops
   std::uint32_t nexthop_object = 0;
   std::vector<Leg> legs;
+  bool own_mtu = false;  // RTAX_MTU: packets are bound by the route, not only by the link
 
   auto operator<=>(const Hops&) const = default;
 };

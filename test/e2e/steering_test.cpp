@@ -162,6 +162,41 @@ TEST_CASE("a link that goes down loses at most what half a second carries", "[e2
   CHECK(lab::eventually(20s, [&] { return router.weight(0, Family::v4) > 0.05; }));
 }
 
+// By default the kernel keeps a leg without carrier in a fixed route, and hashes traffic into it.
+TEST_CASE("a link without carrier loses little where the kernel goes on using it", "[e2e]") {
+  lab::Topology topology = two_upstreams();
+  topology.router = lab::Daemon::none;
+  for (auto& upstream : topology.upstreams) upstream.daemon = lab::Daemon::none;
+  Router router(topology);
+  const auto& kernel = router.lab().router();
+  for (const std::string device : {"all", "wan0", "wan1"})
+    for (const std::string family : {"ipv4", "ipv6"})
+      REQUIRE(
+          kernel.sysctl("net/" + family + "/conf/" + device + "/ignore_routes_with_linkdown", "0"));
+  router.start(std::nullopt);
+  for (const Family family : {Family::v4, Family::v6}) {
+    auto stream = router.stream(family, kPacketsPerSecond);
+    const auto received = [&] { return stream->counts().received; };
+    REQUIRE(lab::eventually(5s, [&] { return received() > 500; }));
+
+    REQUIRE(router.lab().set_wan_link(0, lab::LinkState::down));
+    const auto route = [&] {
+      return kernel
+          .run({"ip", family == Family::v4 ? "-4" : "-6", "route", "show", "root",
+                family == Family::v4 ? "203.0.113.0/24" : "2001:db8:113::/48"})
+          .value();
+    };
+    REQUIRE(lab::eventually(5s, [&] { return route().find("linkdown") != std::string::npos; }));
+    CHECK_THAT(route(), !Catch::Contains("dead"));
+    const auto cut = received();
+    REQUIRE(lab::eventually(15s, [&] { return received() > cut + 5000; }));
+    CHECK(router.status()["routes_steered"] == 2);
+    CHECK(stream->stop().lost() < kPacketsWhileMoving);
+    REQUIRE(router.lab().set_wan_link(0, lab::LinkState::up));
+    REQUIRE(lab::eventually(5s, [&] { return route().find("linkdown") == std::string::npos; }));
+  }
+}
+
 TEST_CASE("two gateways on one interface are measured apart and steered apart", "[e2e]") {
   lab::Topology topology = two_upstreams();
   topology.wan = lab::Wan::shared;

@@ -59,16 +59,62 @@ constexpr const char* kV6 = "2001:db8::/32";
 
 }  // namespace
 
-TEST_CASE("a link that goes touches just the routes whose nexthops change", "[routes]") {
+TEST_CASE("a route keeps its dead legs while one is alive", "[routes]") {
   Kernel kernel;
   kernel.fib.apply(route(kV4, {leg(1, "10.0.0.2"), leg(2, "10.0.1.2")}));
-  kernel.fib.apply(route("198.51.100.0/24", {leg(1, "10.0.0.2")}));
+  kernel.fib.apply(route("198.51.100.0/24", {leg(3, "10.0.2.2")}));
   kernel.fib.take_touched();
   CHECK(kernel.fib.apply(link(2, false)) == Meaning::ambiguous);
-  CHECK(kernel.fib.take_touched() == std::vector{*Prefix::parse(kV4)});
-  CHECK(kernel.best(kV4) == "1");
-  CHECK(kernel.fib.apply(link(2, false)) == Meaning::clear);
   CHECK(kernel.fib.take_touched().empty());
+  CHECK(kernel.best(kV4) == "1 2");
+  CHECK(kernel.fib.apply(link(2, false)) == Meaning::clear);
+
+  RouteMessage backup = route(kV4, {leg(3, "10.0.2.2")});
+  backup.metric = 20;
+  kernel.fib.apply(backup);
+  CHECK(kernel.best(kV4) == "1 2");
+  CHECK(kernel.fib.apply(link(1, false)) == Meaning::ambiguous);
+  CHECK(kernel.fib.take_touched() == std::vector{*Prefix::parse(kV4)});
+  CHECK(kernel.best(kV4) == "3");
+  kernel.fib.apply(link(2, true));
+  CHECK(kernel.best(kV4) == "1 2");
+}
+
+TEST_CASE("a leg that the kernel calls dead is reported, one whose link was deleted is not",
+          "[routes]") {
+  Kernel kernel;
+  std::vector<Leg> legs{leg(1, "10.0.0.2"), leg(2, "10.0.1.2"), leg(3, "10.0.2.2")};
+  legs[1].dead = true;
+  kernel.fib.apply(route(kV4, legs));
+  CHECK(kernel.best(kV4) == "1 2 3");
+  LinkMessage deleted = link(3, false);
+  deleted.gone = true;
+  kernel.fib.apply(deleted);
+  CHECK(kernel.best(kV4) == "1 2");
+  kernel.fib.apply(link(1, false));
+  CHECK(kernel.best(kV4) == "kernel");
+}
+
+TEST_CASE("a route with an MTU of its own is the kernel's, and told apart by it", "[routes]") {
+  const auto* prefix = GENERATE(kV4, kV6);
+  Kernel kernel;
+  const RouteMessage plain = route(prefix, {leg(1, "fe80::1"), leg(2, "fe80::1")}, Place::instead);
+  RouteMessage narrow = plain;
+  narrow.hops.own_mtu = true;
+  kernel.fib.apply(plain);
+  CHECK(kernel.best(prefix) == "1 2");
+  kernel.fib.apply(narrow);
+  CHECK(kernel.best(prefix) == "kernel");
+  CHECK(kernel.fib.apply(gone(narrow)) == Meaning::clear);
+  CHECK(kernel.best(prefix) == "none");
+}
+
+TEST_CASE("IPv6 siblings of different MTU ask for a dump", "[routes]") {
+  Kernel kernel;
+  kernel.fib.apply(route(kV6, {leg(1, "fe80::1")}));
+  RouteMessage both = route(kV6, {leg(2, "fe80::1"), leg(1, "fe80::1")}, Place::last);
+  both.hops.own_mtu = true;
+  CHECK(kernel.fib.apply(both) == Meaning::ambiguous);
 }
 
 TEST_CASE("the local table comes before any metric, other tables not at all", "[routes]") {

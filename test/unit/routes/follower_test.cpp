@@ -19,7 +19,7 @@ TEST_CASE("what stands in the kernel at the start is reported once", "[netns][ro
     CHECK(view.route("10.0.0.1/32") == "kernel");
     CHECK(view.route("fd00:0::1/128") == "kernel");
     CHECK(view.route("0.0.0.0/0") == "none");
-    CHECK(view.route_reports == view.routes.size());
+    for (const auto& [prefix, times] : view.reports) CHECK(times == 1);
     CHECK(view.follower.lookup(*IpAddress::parse("192.0.2.77"))->prefix.text() == "192.0.2.0/24");
     CHECK_FALSE(view.follower.lookup(*IpAddress::parse("100.64.0.1")));
     const Interface& v0 = view.follower.interfaces().at(view.ifindex("v0"));
@@ -166,5 +166,33 @@ TEST_CASE("a set with a member that cannot be steered to is left to the kernel",
     CHECK(view.route("192.0.2.0/24") == "kernel");
     CHECK(view.route("198.51.100.0/24") == "kernel");
     agrees_with_a_fresh_one(view);
+  });
+}
+
+TEST_CASE("a route with an MTU of its own is left to the kernel", "[netns][routes]") {
+  const auto mtu = GENERATE(as<std::string>(), "mtu 1400", "mtu lock 1400");
+  in_namespace([&] {
+    const std::string v4 = "192.0.2.0/24";
+    const std::string v6 = "2001:db8::/32";
+    const std::string to4 = " nexthop via 10.0.0.2 nexthop via 10.0.1.2";
+    const std::string to6 = " nexthop via fd00:0::2 nexthop via fd00:1::2";
+    sh("ip route add 192.0.2.0/24 " + mtu + to4);
+    sh("ip -6 route add 2001:db8::/32 " + mtu + to6);
+    View view;
+    CHECK(view.route(v4) == "kernel");
+    CHECK(view.route(v6) == "kernel");
+    sh("ip route replace 192.0.2.0/24" + to4 + " && ip -6 route replace 2001:db8::/32" + to6);
+    becomes(view, v4, "10.0.0.2@v0*1 10.0.1.2@v1*1");
+    becomes(view, v6, "fd00::2@v0*1 fd00:1::2@v1*1");
+    sh("ip route replace 192.0.2.0/24 " + mtu + to4);
+    sh("ip -6 route replace 2001:db8::/32 " + mtu + to6);
+    becomes(view, v4, "kernel");
+    becomes(view, v6, "kernel");
+    agrees_with_a_fresh_one(view);
+    sh("ip route del 192.0.2.0/24 && ip -6 route del 2001:db8::/32");
+    becomes(view, v4, "none");
+    becomes(view, v6, "none");
+    agrees_with_a_fresh_one(view);
+    CHECK(view.troubles.empty());
   });
 }

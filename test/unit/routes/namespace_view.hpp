@@ -67,7 +67,7 @@ class View {
   std::map<std::uint32_t, Interface> interfaces;
   std::map<NexthopKey, bool> neighbours;
   std::vector<std::string> troubles;
-  std::size_t route_reports = 0;
+  std::map<Prefix, std::size_t> reports;
   Follower follower;
 
  private:
@@ -75,7 +75,7 @@ class View {
     return {
         .route =
             [this](const Route& route) {
-              ++route_reports;
+              ++reports[route.prefix];
               // Differences only.
               const auto told = routes.find(route.prefix);
               if (told != routes.end()) CHECK(told->second != route.nexthops);

@@ -119,6 +119,7 @@ std::vector<std::string> specimens() {
           .address(RTA_DST, "192.0.2.0")
           .u32(RTA_PRIORITY, 20)
           .u32(RTA_NH_ID, 7)
+          .bytes(RTA_METRICS, attribute(RTAX_MTU, "1234"))
           .bytes(RTA_MULTIPATH,
                  leg(3, 1, 0, attribute(RTA_GATEWAY, Built::raw_address("10.0.0.2"))) +
                      leg(4, 5, 0, attribute(RTA_VIA, via(AF_INET6, "fe80::2"))))
@@ -186,6 +187,26 @@ TEST_CASE("a route with one gateway has one leg", "[routes]") {
   CHECK(r.prefix.text() == "::/0");
   CHECK(r.table == RT_TABLE_MAIN);
   CHECK(r.hops.legs == std::vector<Leg>{{3, ip("fe80::1"), 1, false}});
+}
+
+TEST_CASE("an MTU among a route's metrics is seen, other metrics are not", "[routes]") {
+  const int family = GENERATE(AF_INET, AF_INET6);
+  const auto number = [](std::uint32_t value) {
+    return std::string(reinterpret_cast<const char*>(&value), sizeof(value));
+  };
+  const auto own_mtu = [&](const std::string& metrics) {
+    Built built(RTM_NEWROUTE, route(family, 0));
+    built.bytes(RTA_METRICS, metrics);
+    return parsed<RouteMessage>(built).hops.own_mtu;
+  };
+  const std::string others = attribute(RTAX_ADVMSS, number(1300)) + attribute(RTAX_CC_ALGO, "reno");
+  CHECK_FALSE(own_mtu(others));
+  CHECK(own_mtu(others + attribute(RTAX_MTU, number(1400))));
+  CHECK(own_mtu(attribute(RTAX_LOCK, number(1U << RTAX_MTU)) + attribute(RTAX_MTU, number(1400))));
+
+  Built torn(RTM_NEWROUTE, route(family, 0));
+  torn.bytes(RTA_METRICS, attribute(RTAX_MTU, "12"));
+  CHECK_FALSE(parse(torn.message()));
 }
 
 TEST_CASE("encapsulating, blackhole, tos and source-specific routes are told apart", "[routes]") {
