@@ -56,7 +56,6 @@ TEST_CASE("a wrong configuration is refused with its place, and the old one stay
 
   Json renamed = good;
   renamed["nexthops"][0]["name"] = "transit-a";
-  renamed["api"]["socket"] = socket;
   router.write_config(renamed.dump(2));
   const auto reloaded = router.hopwise({"reload", "--socket", socket});
   INFO(reloaded.output);

@@ -3,7 +3,6 @@
 #include <netinet/in.h>
 
 #include <filesystem>
-#include <fstream>
 #include <nlohmann/json.hpp>
 #include <stdexcept>
 
@@ -44,8 +43,6 @@ Router::Router(const lab::Topology& topology) : lab_(must(lab::Lab::open(topolog
 void Router::start(const std::optional<Json>& config) {
   lab::HopwiseRun run{HOPWISE_BINARY, std::nullopt, {}};
   if (config) run.config = config->dump(2);
-  // Without a file the socket is not the lab's own: name it on the command line.
-  if (!config) run.arguments = {"--socket", lab_->hopwise_socket().string()};
   daemon_.emplace(must(lab_->start_hopwise(run)));
   wait_ready();
 }
@@ -74,7 +71,7 @@ Router::Ran Router::hopwise(std::vector<std::string> arguments) {
 }
 
 void Router::write_config(const std::string& text) {
-  std::ofstream(lab_->hopwise_config()) << text;
+  REQUIRE(lab_->write_hopwise_config(text));
 }
 
 bool Router::is_gateway(const Json& nexthop, std::size_t upstream, Family family) const {

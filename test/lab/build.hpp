@@ -50,7 +50,6 @@ struct Lab::Impl {
   std::vector<Speaker> speakers;
   std::set<std::size_t> announced;                          // without daemons
   std::map<std::size_t, std::set<int>> groups_before_down;  // by upstream
-  std::filesystem::path hopwise_socket = "/run/hopwise/hopwise.sock";
 };
 
 }  // namespace hopwise::lab

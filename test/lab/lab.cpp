@@ -178,11 +178,4 @@ Result<Process> Lab::start(const Namespace& where, const std::vector<std::string
   return Process::start(where, argv, impl_->folder / (log + ".log"));
 }
 
-const std::filesystem::path& Lab::hopwise_socket() const {
-  return impl_->hopwise_socket;
-}
-void Lab::set_hopwise_socket(std::filesystem::path path) {
-  impl_->hopwise_socket = std::move(path);
-}
-
 }  // namespace hopwise::lab

@@ -119,17 +119,17 @@ class Lab {
   Result<Process> start_hopwise(const HopwiseRun& run);
   /// Where the configuration of the newest start_hopwise() is, for a reload.
   [[nodiscard]] std::filesystem::path hopwise_config() const { return folder() / "hopwise.json"; }
-  /// Replaces that file. `api.socket` becomes folder()/hopwise.sock when the text names none.
+  /// Replaces that file.
   Result<> write_hopwise_config(const std::string& text);
-  /// The socket of that configuration; hopwise's own default without one.
-  [[nodiscard]] const std::filesystem::path& hopwise_socket() const;
+  /// What start_hopwise() names as the API's socket, whatever the configuration says: labs that run
+  /// side by side do not meet.
+  [[nodiscard]] std::filesystem::path hopwise_socket() const { return folder() / "hopwise.sock"; }
   /// GET of `target` ("/api/v1/status") by that socket: the body of a 200, else an error.
   [[nodiscard]] Result<std::string> api_get(const std::string& target) const;
 
  private:
   struct Impl;
   explicit Lab(std::unique_ptr<Impl> impl);
-  void set_hopwise_socket(std::filesystem::path path);
   std::unique_ptr<Impl> impl_;
 };
 
