@@ -246,7 +246,7 @@ Binding::~Binding() {
 
 Result<> Binding::set_rule(const Nexthop& nexthop, Family family) {
   if (!guarded_.contains(family)) {
-    const auto done = put_rule(socket_, family, Rule::guard(mark_base_, priority_));
+    auto done = put_rule(socket_, family, Rule::guard(mark_base_, priority_));
     if (!done) return done;
     guarded_.insert(family);
   }
