@@ -55,12 +55,23 @@ struct Request {
 // `table` 0 makes it unreachable.
 struct Rule {
   std::uint32_t mark, mask, priority, table;
+
+  static Rule nexthop(std::uint32_t mark, std::uint32_t priority) {
+    return {mark, kOneMark, priority, mark};
+  }
+  static Rule guard(std::uint32_t mark_base, std::uint32_t priority) {
+    return {mark_base, kAllMarks, priority + 1, 0};
+  }
 };
+
+std::uint8_t action(const Rule& rule) {
+  return rule.table != 0 ? FR_ACT_TO_TBL : FR_ACT_UNREACHABLE;
+}
 
 void describe(Request& request, Family family, const Rule& rule) {
   auto& fixed = request.fixed<fib_rule_hdr>();
   fixed.family = static_cast<std::uint8_t>(address_family(family));
-  fixed.action = rule.table != 0 ? FR_ACT_TO_TBL : FR_ACT_UNREACHABLE;
+  fixed.action = action(rule);
   mnl_attr_put_u32(request.header, FRA_PRIORITY, rule.priority);
   mnl_attr_put_u32(request.header, FRA_FWMARK, rule.mark);
   mnl_attr_put_u32(request.header, FRA_FWMASK, rule.mask);
@@ -121,6 +132,16 @@ std::uint32_t attribute(const nlmsghdr& message, std::size_t fixed_bytes, std::u
        a = mnl_attr_next(a))
     read(a);
   return value;
+}
+
+// Whether the kernel's `message` tells of that rule.
+bool tells_of(const nlmsghdr& message, Family family, const Rule& rule) {
+  const auto& fixed = *static_cast<const fib_rule_hdr*>(mnl_nlmsg_get_payload(&message));
+  const auto value = [&](std::uint16_t type) { return attribute(message, sizeof(fixed), type); };
+  return message.nlmsg_type == RTM_NEWRULE && fixed.family == address_family(family) &&
+         fixed.action == action(rule) && value(FRA_PROTOCOL) == kRouteProtocol &&
+         value(FRA_PRIORITY) == rule.priority && value(FRA_FWMARK) == rule.mark &&
+         value(FRA_FWMASK) == rule.mask && value(FRA_TABLE) == rule.table;
 }
 
 struct Leftover {
@@ -220,17 +241,16 @@ Binding::Binding(netlink::Socket socket, const Options& options)
 Binding::~Binding() {
   while (!bound_.empty()) unbind(bound_.begin()->first);
   for (const Family family : guarded_)
-    drop_rule(socket_, family, {mark_base_, kAllMarks, priority_ + 1, 0});
+    drop_rule(socket_, family, Rule::guard(mark_base_, priority_));
 }
 
 Result<> Binding::set_rule(const Nexthop& nexthop, Family family) {
   if (!guarded_.contains(family)) {
-    const Rule guard{mark_base_, kAllMarks, priority_ + 1, 0};
-    if (auto done = put_rule(socket_, family, guard); !done) return done;
+    auto done = put_rule(socket_, family, Rule::guard(mark_base_, priority_));
+    if (!done) return done;
     guarded_.insert(family);
   }
-  const std::uint32_t table = mark(nexthop.id);
-  const Rule rule{table, kOneMark, priority_, table};
+  const Rule rule = Rule::nexthop(mark(nexthop.id), priority_);
   if (auto done = put_rule(socket_, family, rule); !done) return done;
   bound_.emplace(nexthop.id, family);
   return {};
@@ -254,10 +274,32 @@ Result<> Binding::bind(const Nexthop& nexthop, Family family) {
                                            in_family(address_family(family)));
 }
 
+Result<bool> Binding::restore() {
+  std::vector<std::pair<Family, Rule>> missing;
+  for (const Family family : guarded_)
+    missing.emplace_back(family, Rule::guard(mark_base_, priority_));
+  for (const auto& [id, family] : bound_)
+    missing.emplace_back(family, Rule::nexthop(mark(id), priority_));
+  Request rules(RTM_GETRULE, 0);
+  rules.fixed<fib_rule_hdr>().family = AF_UNSPEC;
+  const auto listed = socket_.dump(rules.header, "list rules", [&](const nlmsghdr& message) {
+    std::erase_if(missing, [&](const auto& m) { return tells_of(message, m.first, m.second); });
+  });
+  if (!listed) return listed.error();
+  for (const auto& [family, rule] : missing)
+    if (auto done = put_rule(socket_, family, rule); !done) return done.error();
+  return !missing.empty();
+}
+
+bool Binding::removed_by_other(const nlmsghdr& event) const {
+  return event.nlmsg_type == RTM_DELRULE && event.nlmsg_pid != socket_.port() &&
+         attribute(event, sizeof(fib_rule_hdr), FRA_PROTOCOL) == kRouteProtocol;
+}
+
 void Binding::unbind(NexthopId id) {
   for (const Family family : kFamilies) {
     if (bound_.erase({id, family}) == 0) continue;
-    drop_rule(socket_, family, {mark(id), kOneMark, priority_, mark(id)});
+    drop_rule(socket_, family, Rule::nexthop(mark(id), priority_));
     drop_route(socket_, family, mark(id));
   }
 }

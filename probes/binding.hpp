@@ -38,6 +38,11 @@ class Binding {
   /// route, which the kernel drops with the interface's state. After an error see holds().
   Result<> bind(const Nexthop& nexthop, Family family);
   void unbind(NexthopId id);
+  /// Puts back, guard first, the rules that the kernel has no more; true when there were any.
+  /// Routes are not looked at: without one the guard refuses the probe, and bind() is called again.
+  Result<bool> restore();
+  /// Whether a message of the kernel says that somebody else removed a rule of ours.
+  [[nodiscard]] bool removed_by_other(const nlmsghdr& event) const;
   /// Whether packets with that mark leave by the nexthop or not at all.
   [[nodiscard]] bool holds(NexthopId id, Family family) const {
     return bound_.contains({id, family});

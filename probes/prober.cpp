@@ -16,6 +16,7 @@
 #include "probes/binding.hpp"
 #include "probes/echo_socket.hpp"
 #include "probes/icmp.hpp"
+#include "probes/rule_watch.hpp"
 #include "probes/stream.hpp"
 
 namespace hopwise::probes {
@@ -94,6 +95,7 @@ struct Prober::Impl : std::enable_shared_from_this<Impl> {
   void turn();
   void judge(Flow& flow, TimePoint now);
   void after_stall(Duration stall);
+  void strayed(const std::string& why);
   void received(const EchoSocket::Datagram& datagram);
   Flow* flow_of(const EchoTag& tag);
   void send(std::size_t slot, Flow& flow);
@@ -105,6 +107,7 @@ struct Prober::Impl : std::enable_shared_from_this<Impl> {
   Options options;
   OnSample on_sample;
   std::unique_ptr<Binding> binding;
+  std::shared_ptr<RuleWatch> watch;
   std::array<std::unique_ptr<Channel>, 2> channels;  // by family; IPv6 may be missing
   std::map<NexthopId, Nexthop> nexthops;
   std::map<NexthopId, bool> ready;
@@ -194,7 +197,9 @@ void Prober::Impl::wait_readable(Family family) {
       });
 }
 
+// A reply to a probe that was sent without its rule came after the kernel told of the removal.
 void Prober::Impl::drain(Family family) {
+  (void)watch->intact();
   if (auto& channel = channels[index(family)]) channel->socket.drain(on_datagram);
 }
 
@@ -227,6 +232,14 @@ void Prober::Impl::after_stall(Duration stall) {
     if (!flow) continue;
     flow->stream.forgive(stall);
     if (overflowed[index(flow->anchor.family)]) flow->stream.void_outstanding();
+  }
+}
+
+void Prober::Impl::strayed(const std::string& why) {
+  for (auto& flow : flows) {
+    if (!flow) continue;
+    flow->stream.void_outstanding();
+    flow->trouble = why;
   }
 }
 
@@ -270,6 +283,7 @@ Flow* Prober::Impl::flow_of(const EchoTag& tag) {
 
 void Prober::Impl::send(std::size_t slot, Flow& flow) {
   const Family family = flow.anchor.family;
+  if (!watch->intact()) return flow.stream.unsent(steady_clock::now(), unit());
   if (!binding->holds(flow.nexthop, family)) {
     if (const auto bound = bind(flow.nexthop, family); !bound) {
       flow.trouble = bound.error().message;
@@ -311,6 +325,10 @@ Result<std::unique_ptr<Prober>> Prober::open(asio::io_context& io, const Options
   auto binding = Binding::open(options);
   if (!binding) return binding.error();
   impl->binding = std::move(*binding);
+  auto watch = RuleWatch::open(io, *impl->binding,
+                               [raw = impl.get()](const std::string& why) { raw->strayed(why); });
+  if (!watch) return watch.error();
+  impl->watch = std::move(*watch);
   if (auto done = impl->open_channel(Family::v4); !done) return done.error();
   // A kernel without IPv6 is no fault until an IPv6 anchor is named: set_target() says it then.
   (void)impl->open_channel(Family::v6);

@@ -107,6 +107,10 @@ Result<bool> Socket::receive(const std::function<void(const nlmsghdr&)>& each) {
   }
 }
 
+std::uint32_t Socket::port() const {
+  return mnl_socket_get_portid(socket_.get());
+}
+
 int Socket::fd() const {
   return mnl_socket_get_fd(socket_.get());
 }

@@ -36,6 +36,8 @@ class Socket {
   /// the kernel dropped events (ENOBUFS): what is known must be dumped anew.
   Result<bool> receive(const std::function<void(const nlmsghdr&)>& each);
 
+  /// What the kernel knows this socket by: nlmsg_pid in the events of what it asked for.
+  [[nodiscard]] std::uint32_t port() const;
   /// For readiness waits; non-blocking reads happen in receive() alone.
   [[nodiscard]] int fd() const;
 
