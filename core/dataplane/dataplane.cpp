@@ -58,6 +58,12 @@ void Dataplane::Impl::adopt() {
     }
 }
 
+Result<> Dataplane::Impl::keep_pinned() const {
+  if (folder.empty()) return {};
+  if (auto made = make_pin_folder(abi_folder(folder)); !made) return made;
+  return programs.keep_pinned(abi_folder(folder));
+}
+
 Result<std::unique_ptr<Dataplane>> Dataplane::open(const Options& options) {
   std::string folder;
   if (!options.pin_root.empty()) {
@@ -86,7 +92,9 @@ const Adopted& Dataplane::adopted() const {
 }
 
 std::vector<Error> Dataplane::attach(const std::vector<Attachment>& wanted) {
+  auto pinned = impl_->keep_pinned();
   auto errors = impl_->attachments.set(wanted);
+  if (!pinned) errors.push_back(pinned.error());
   if (!impl_->folder.empty())
     for (const std::string& name : names_in(impl_->folder))
       if (name != abi_name()) remove_pins(impl_->folder + '/' + name);

@@ -57,13 +57,16 @@ class Dataplane {
   [[nodiscard]] const Adopted& adopted() const;
 
   /// Makes the attachments exactly these: attaches what is missing, detaches what is not named.
-  /// An interface that cannot be attached is reported and the rest goes on.
+  /// An interface that cannot be attached is reported and the rest goes on; one that has gone is
+  /// passed over. Call it also with the same set, every few seconds: hooks and pins that somebody
+  /// else removed are put back, and what failed is tried again.
   struct Attachment {
     std::uint32_t ifindex = 0;
     std::string interface;
     Role role = Role::lan;
   };
   std::vector<Error> attach(const std::vector<Attachment>& wanted);
+  /// Those of attach() that the kernel has now.
   [[nodiscard]] std::vector<InterfaceStatus> attachments() const;
 
   Result<> set_nexthop(const Nexthop& nexthop);

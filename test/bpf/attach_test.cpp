@@ -6,6 +6,7 @@
 #include <filesystem>
 
 #include "core/dataplane/hooks.hpp"
+#include "core/dataplane/pins.hpp"
 #include "test/bpf/router.hpp"
 #include "test/catch.hpp"
 
@@ -86,11 +87,20 @@ TEST_CASE("attachments become exactly what is wanted, and detach leaves nothing"
     CHECK(describe(dataplane::find_hooks()) == "steer lan0" + by + "observe wan0" + by);
   }
   SECTION("one that cannot be attached is reported and the others go on") {
-    const auto errors = dataplane.attach(
-        {{9999, "gone0", Role::lan}, on("wan0", Role::wan), on("lan0", Role::lan)});
+    PrivateNamespace::run("ip tuntap add tun0 mode tun");
+    const auto errors =
+        dataplane.attach({on("tun0", Role::lan), on("wan0", Role::wan), on("lan0", Role::lan)});
     REQUIRE(errors.size() == 1);
-    CHECK(errors[0].message.starts_with("attach steer to gone0: "));
+    CHECK(errors[0].message.starts_with("attach steer to tun0: "));
     CHECK(dataplane.attachments().size() == 2);
+  }
+  SECTION("one that has gone is no error, and no attachment") {
+    const std::vector wanted{on("lan0", Role::lan), on("wan0", Role::wan)};
+    PrivateNamespace::run("ip link del lan0");
+    REQUIRE(dataplane.attachments().size() == 1);
+    CHECK(dataplane.attachments()[0].name == "wan0");
+    CHECK(dataplane.attach(wanted).empty());
+    CHECK(dataplane.attachments().size() == 1);
   }
   SECTION("after a crash detach still finds everything") {
     router.crash();
@@ -125,6 +135,77 @@ TEST_CASE("a daemon that no longer wants an interface frees it of the old one's 
   CHECK(router.dataplane().attach({on("lan1", Role::lan)}).empty());
   REQUIRE(dataplane::find_hooks().size() == 1);
   CHECK(dataplane::find_hooks()[0].interface == "lan1");
+  expect_nothing_left(router);
+}
+
+TEST_CASE("hooks that somebody else removed are attached again", "[bpf]") {
+  const auto hook = GENERATE(HookChoice::automatic, HookChoice::clsact);
+  Router router(with(hook));
+  make_veth("lan0");
+  make_veth("wan0");
+  const std::vector wanted{on("lan0", Role::lan), on("wan0", Role::wan)};
+  auto& dataplane = router.dataplane();
+  CHECK(dataplane.attach(wanted).empty());
+  const auto before = dataplane::find_hooks();
+  REQUIRE(before.size() == 2);
+
+  SECTION("nothing is touched while they are there") {
+    CHECK(dataplane.attach(wanted).empty());
+    CHECK(dataplane::find_hooks().at(0).link_id == before.at(0).link_id);
+  }
+  SECTION("the program was detached") {
+    REQUIRE(dataplane::remove_hook(before.at(0)));
+    REQUIRE(dataplane.attachments().size() == 1);
+    CHECK(dataplane.attachments()[0].name == "wan0");
+  }
+  SECTION("the qdisc was deleted") {
+    if (hook == HookChoice::clsact) {
+      PrivateNamespace::run("tc qdisc del dev lan0 clsact");
+      CHECK(dataplane.attachments().size() == 1);
+    }
+  }
+  SECTION("all was detached, pins and folders too") {
+    REQUIRE(dataplane::detach_all(router.pin_root()).has_value());
+    CHECK(dataplane.attachments().empty());
+  }
+  CHECK(dataplane.attach(wanted).empty());
+  CHECK(describe(dataplane::find_hooks()) == describe(before));
+  CHECK(dataplane.attachments().size() == 2);
+  expect_nothing_left(router);
+}
+
+TEST_CASE("pins that somebody removed are put back, for the next daemon to find", "[bpf]") {
+  const auto hook = GENERATE(HookChoice::automatic, HookChoice::clsact);
+  Router router(with(hook));
+  make_veth("lan0");
+  const std::vector wanted{on("lan0", Role::lan)};
+  router.two_upstreams();
+  CHECK(router.dataplane().attach(wanted).empty());
+  const auto before = dataplane::find_hooks();
+  PrivateNamespace::run("rm -r " + router.pin_root());
+  CHECK(router.dataplane().attachments().size() == 1);  // the program itself is still there
+  CHECK(router.dataplane().attach(wanted).empty());
+
+  router.restart();
+  CHECK(describe(dataplane::find_hooks()) == describe(before));
+  CHECK(dataplane::find_hooks().at(0).link_id == before.at(0).link_id);
+  CHECK(router.dataplane().adopted().groups.size() == 2);
+  CHECK(router.dataplane().attach(wanted).empty());
+  expect_nothing_left(router);
+}
+
+TEST_CASE("what could not be attached is tried again by the next call", "[bpf]") {
+  Router router;
+  make_veth("lan0");
+  const std::vector wanted{on("lan0", Role::lan)};
+  const fs::path folder = fs::directory_iterator(router.pin_root())->path() / dataplane::abi_name();
+  const fs::path pin = folder / ("lan-" + std::to_string(wanted[0].ifindex));
+  fs::create_directory(pin);  // in the pin's place, where no link can be pinned
+  REQUIRE(router.dataplane().attach(wanted).size() == 1);
+  CHECK(router.dataplane().attachments().empty());
+  fs::remove(pin);
+  CHECK(router.dataplane().attach(wanted).empty());
+  CHECK(router.dataplane().attachments().size() == 1);
   expect_nothing_left(router);
 }
 
