@@ -108,7 +108,8 @@ class Dataplane {
 };
 
 /// Removes every attachment, pin and map that hopwise ever left in this network namespace, also
-/// after a crash. Returns a line for each thing removed.
+/// after a crash. Returns a line for each thing removed. What cannot be removed does not keep the
+/// rest: the first such error is returned at the end, followed by what was removed.
 Result<std::vector<std::string>> detach_all(const std::string& pin_root);
 
 }  // namespace hopwise::dataplane

@@ -1,6 +1,7 @@
 // Programs on real interfaces: attached, replaced, and gone without a trace.
 #include <bpf/bpf.h>
 #include <net/if.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <filesystem>
@@ -254,6 +255,52 @@ TEST_CASE("detach removes the folders of namespaces that are gone, and no living
     usleep(20'000);
   }
   CHECK(folders() == 1);
+}
+
+TEST_CASE("detach counts what it removed, and goes on after what it could not", "[bpf]") {
+  const std::string root = "/sys/fs/bpf/hopwise-test-" + std::to_string(getpid());
+  const fs::path folder = fs::path(root) / "pins", mounted = folder / "v0", later = folder / "v1";
+  fs::create_directories(mounted);
+  fs::create_directories(later);
+  const auto pin = [](const fs::path& path) {
+    const int map = bpf_map_create(BPF_MAP_TYPE_ARRAY, "any", 4, 8, 1, nullptr);
+    CHECK(bpf_obj_pin(map, path.c_str()) == 0);
+    close(map);
+  };
+  pin(folder / "a");
+  pin(later / "b");
+  PrivateNamespace::run("mount -t tmpfs none " + mounted.string());  // busy: cannot be removed
+  const auto partly = dataplane::remove_pins(folder);
+  PrivateNamespace::run("umount " + mounted.string());
+  CHECK(partly.pins == 2);
+  REQUIRE(partly.error);
+  CHECK(partly.error->message.starts_with("remove " + mounted.string() + ": "));
+  CHECK_FALSE(fs::exists(later));
+  const auto rest = dataplane::remove_pins(folder);
+  CHECK(rest.pins == 0);
+  CHECK_FALSE(rest.error);
+  CHECK_FALSE(fs::exists(folder));
+  CHECK_FALSE(dataplane::remove_pins(folder).error);
+  fs::remove(root);
+}
+
+TEST_CASE("without privileges detach says so and removes nothing", "[bpf]") {
+  Router router;
+  make_veth("lan0");
+  CHECK(router.dataplane().attach({on("lan0", Role::lan)}).empty());
+  PrivateNamespace::run("chmod -R a+rX " + router.pin_root());
+  const pid_t child = fork();
+  if (child == 0) {
+    const bool dropped = setgid(65534) == 0 && setuid(65534) == 0;
+    const auto removed = dataplane::detach_all(router.pin_root());
+    const bool honest = !removed && removed.error().message.find("removed") == std::string::npos;
+    _exit(dropped && honest ? 0 : 1);
+  }
+  int status = -1;
+  REQUIRE(waitpid(child, &status, 0) == child);
+  CHECK(status == 0);
+  CHECK(router.dataplane().attachments().size() == 1);
+  expect_nothing_left(router);
 }
 
 TEST_CASE("without a pin folder everything ends with the process", "[bpf]") {
