@@ -49,6 +49,7 @@ enum class Role : std::uint8_t { lan, wan };
 class Dataplane {
  public:
   /// Loads programs and maps, or takes over those pinned by an earlier daemon of the same ABI.
+  /// Removes what daemons of network namespaces that are gone have left pinned.
   static Result<std::unique_ptr<Dataplane>> open(const Options& options);
   ~Dataplane();
 
