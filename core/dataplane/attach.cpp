@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <array>
 #include <cerrno>
 
 #include "core/dataplane/pins.hpp"
@@ -21,11 +22,17 @@ Result<> expect_ethernet(std::uint32_t ifindex) {
   const Handle socket(::socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0));
   if (if_indextoname(ifindex, request.ifr_name) == nullptr ||
       ioctl(socket.fd(), SIOCGIFHWADDR, &request) != 0)
-    return system_error("look at interface", errno, "it may just have gone");
+    return system_error("look at interface", errno);
   const auto type = request.ifr_hwaddr.sa_family;
   if (type != ARPHRD_ETHER && type != ARPHRD_LOOPBACK)
     return Error{"not an Ethernet device; its traffic is left to the kernel"};
   return {};
+}
+
+// An interface that has gone in the meantime is no error: the next call does not want it.
+bool exists(std::uint32_t ifindex) {
+  std::array<char, IF_NAMESIZE> name{};
+  return if_indextoname(ifindex, name.data()) != nullptr;
 }
 
 bool same(const Dataplane::Attachment& a, std::uint32_t ifindex, Role role) {
@@ -69,7 +76,7 @@ Result<Attachments::Attached> Attachments::attach(const Dataplane::Attachment& w
       std::string("attach ") + program_name(where.role) + " to " + where.interface;
   if (const auto ethernet = expect_ethernet(where.ifindex); !ethernet)
     return Error{what + ": " + ethernet.error().message};
-  const int program = where.role == Role::lan ? steer_ : observe_;
+  const int program = program_of(where.role);
 
   if (choice_ == HookChoice::automatic) {
     if (!folder_.empty())
@@ -89,39 +96,59 @@ Result<Attachments::Attached> Attachments::attach(const Dataplane::Attachment& w
   return Attached{where, Handle()};
 }
 
+bool Attachments::is_there(const Attached& attached) const {
+  const auto& [where, link] = attached;
+  return is_attached(link, where.ifindex, where.role, program_of(where.role));
+}
+
+Result<> Attachments::keep_pinned(const Attached& attached) const {
+  if (folder_.empty() || !attached.link) return {};
+  const std::string pin = pin_of(attached.where);
+  if (access(pin.c_str(), F_OK) == 0 || bpf_obj_pin(attached.link.fd(), pin.c_str()) == 0)
+    return {};
+  return system_error("pin " + pin, errno);
+}
+
 std::vector<Error> Attachments::set(const std::vector<Dataplane::Attachment>& wanted) {
   std::vector<Error> errors;
   std::vector<Attached> now;
   std::vector<std::uint32_t> failed;
-  const std::vector<Hook> before = find_hooks();
+  bool as_before = swept_ && wanted.size() == attached_.size();
   for (const Dataplane::Attachment& where : wanted) {
     const auto held = std::find_if(attached_.begin(), attached_.end(), [&](const Attached& a) {
-      return same(where, a.where.ifindex, a.where.role) &&
-             std::any_of(before.begin(), before.end(),
-                         [&](const Hook& hook) { return is_hook_of(hook, where, a.link); });
+      return same(where, a.where.ifindex, a.where.role) && is_there(a);
     });
     if (held != attached_.end()) {
       now.push_back({where, std::move(held->link)});
-    } else if (auto fresh = attach(where)) {
+      if (const auto pinned = keep_pinned(now.back()); !pinned) errors.push_back(pinned.error());
+      continue;
+    }
+    as_before = false;
+    if (auto fresh = attach(where)) {
       now.push_back(std::move(*fresh));
-    } else {
+    } else if (exists(where.ifindex)) {
       errors.push_back(fresh.error());
       failed.push_back(where.ifindex);
     }
   }
   attached_ = std::move(now);
+  if (!as_before) sweep(failed);
+  return errors;
+}
 
-  // What else of ours is in this namespace: of a role that is over, of an earlier daemon, or by the
-  // other hook. It goes last, so that there is always one program in charge.
+// What else of ours is in this namespace: of a role that is over, of an earlier daemon, or by the
+// other hook. It goes last, so that there is always one program in charge.
+void Attachments::sweep(const std::vector<std::uint32_t>& spared) {
   for (const Hook& hook : find_hooks()) {
     const bool ours = std::any_of(attached_.begin(), attached_.end(), [&](const Attached& a) {
       return is_hook_of(hook, a.where, a.link);
     });
-    const bool spared = std::find(failed.begin(), failed.end(), hook.ifindex) != failed.end();
-    if (!ours && !spared) remove_hook(hook);
+    const bool stays =
+        ours || std::find(spared.begin(), spared.end(), hook.ifindex) != spared.end();
+    if (!stays) remove_hook(hook);
   }
-  if (!folder_.empty()) sweep_pins(failed);
-  return errors;
+  if (!folder_.empty()) sweep_pins(spared);
+  swept_ = true;
 }
 
 void Attachments::sweep_pins(const std::vector<std::uint32_t>& spared) const {
@@ -140,8 +167,9 @@ void Attachments::sweep_pins(const std::vector<std::uint32_t>& spared) const {
 std::vector<InterfaceStatus> Attachments::status() const {
   std::vector<InterfaceStatus> status;
   for (const Attached& a : attached_)
-    status.push_back(
-        {a.where.interface, a.where.role == Role::lan ? "lan" : "wan", a.link ? "tcx" : "clsact"});
+    if (is_there(a))
+      status.push_back({a.where.interface, a.where.role == Role::lan ? "lan" : "wan",
+                        a.link ? "tcx" : "clsact"});
   return status;
 }
 

@@ -1,5 +1,6 @@
 // Keeps our programs on exactly the interfaces that are wanted, by TCX links that are pinned, or by
-// clsact filters. Takes over what an earlier daemon attached without a gap between the two.
+// clsact filters. Takes over what an earlier daemon attached without a gap between the two, and
+// puts back what somebody else took off.
 #pragma once
 
 #include <optional>
@@ -21,7 +22,9 @@ class Attachments {
   Attachments(const Attachments&) = delete;
   Attachments& operator=(const Attachments&) = delete;
 
+  /// Asks the kernel for each attachment whether it is still there. With nothing to do that is all.
   std::vector<Error> set(const std::vector<Dataplane::Attachment>& wanted);
+  /// What the kernel has now.
   [[nodiscard]] std::vector<InterfaceStatus> status() const;
 
  private:
@@ -29,9 +32,13 @@ class Attachments {
     Dataplane::Attachment where;
     Handle link;  // of TCX; clsact has none
   };
+  [[nodiscard]] bool is_there(const Attached& attached) const;
   Result<Attached> attach(const Dataplane::Attachment& where);
+  Result<> keep_pinned(const Attached& attached) const;
+  void sweep(const std::vector<std::uint32_t>& spared);
   std::optional<Handle> take_over(const std::string& pin, std::uint32_t ifindex, int program_fd);
   void sweep_pins(const std::vector<std::uint32_t>& spared) const;
+  [[nodiscard]] int program_of(Role role) const { return role == Role::lan ? steer_ : observe_; }
   [[nodiscard]] std::string pin_of(const Dataplane::Attachment& where) const;
 
   std::string folder_;
@@ -39,6 +46,7 @@ class Attachments {
   int observe_;
   HookChoice choice_;
   std::vector<Attached> attached_;
+  bool swept_ = false;  // of what earlier daemons left
 };
 
 }  // namespace hopwise::dataplane

@@ -28,6 +28,12 @@ std::uint32_t draw_hash_seed() {
       1, std::numeric_limits<std::uint32_t>::max())(random);
 }
 
+// Maps of a namespace that is gone hold some 36 MB of kernel memory. A failure only leaves them so.
+void sweep_abandoned(const std::string& pin_root) try {
+  for (const std::string& folder : abandoned_folders(pin_root)) remove_pins(folder);
+} catch (const std::exception&) {
+}
+
 Result<> check(std::string_view what, std::uint32_t id, std::uint32_t limit) {
   if (id > 0 && id < limit) return {};
   return Error{std::string(what) + ' ' + std::to_string(id) + ": the data plane holds ids 1 to " +
@@ -58,6 +64,12 @@ void Dataplane::Impl::adopt() {
     }
 }
 
+Result<> Dataplane::Impl::keep_pinned() const {
+  if (folder.empty()) return {};
+  if (auto made = make_pin_folder(abi_folder(folder)); !made) return made;
+  return programs.keep_pinned(abi_folder(folder));
+}
+
 Result<std::unique_ptr<Dataplane>> Dataplane::open(const Options& options) {
   std::string folder;
   if (!options.pin_root.empty()) {
@@ -65,6 +77,7 @@ Result<std::unique_ptr<Dataplane>> Dataplane::open(const Options& options) {
     if (!cookie) return cookie.error();
     folder = namespace_folder(options.pin_root, *cookie);
     if (const auto made = make_pin_folder(abi_folder(folder)); !made) return made.error();
+    sweep_abandoned(options.pin_root);
   }
   auto programs = Programs::load(abi_folder(folder));
   if (!programs) return programs.error();
@@ -86,7 +99,9 @@ const Adopted& Dataplane::adopted() const {
 }
 
 std::vector<Error> Dataplane::attach(const std::vector<Attachment>& wanted) {
+  auto pinned = impl_->keep_pinned();
   auto errors = impl_->attachments.set(wanted);
+  if (!pinned) errors.push_back(pinned.error());
   if (!impl_->folder.empty())
     for (const std::string& name : names_in(impl_->folder))
       if (name != abi_name()) remove_pins(impl_->folder + '/' + name);

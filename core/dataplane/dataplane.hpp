@@ -49,6 +49,7 @@ enum class Role : std::uint8_t { lan, wan };
 class Dataplane {
  public:
   /// Loads programs and maps, or takes over those pinned by an earlier daemon of the same ABI.
+  /// Removes what daemons of network namespaces that are gone have left pinned.
   static Result<std::unique_ptr<Dataplane>> open(const Options& options);
   ~Dataplane();
 
@@ -57,13 +58,16 @@ class Dataplane {
   [[nodiscard]] const Adopted& adopted() const;
 
   /// Makes the attachments exactly these: attaches what is missing, detaches what is not named.
-  /// An interface that cannot be attached is reported and the rest goes on.
+  /// An interface that cannot be attached is reported and the rest goes on; one that has gone is
+  /// passed over. Call it also with the same set, every few seconds: hooks and pins that somebody
+  /// else removed are put back, and what failed is tried again.
   struct Attachment {
     std::uint32_t ifindex = 0;
     std::string interface;
     Role role = Role::lan;
   };
   std::vector<Error> attach(const std::vector<Attachment>& wanted);
+  /// Those of attach() that the kernel has now.
   [[nodiscard]] std::vector<InterfaceStatus> attachments() const;
 
   Result<> set_nexthop(const Nexthop& nexthop);
@@ -105,7 +109,8 @@ class Dataplane {
 };
 
 /// Removes every attachment, pin and map that hopwise ever left in this network namespace, also
-/// after a crash. Returns a line for each thing removed.
+/// after a crash. Returns a line for each thing removed. What cannot be removed does not keep the
+/// rest: the first such error is returned at the end, followed by what was removed.
 Result<std::vector<std::string>> detach_all(const std::string& pin_root);
 
 }  // namespace hopwise::dataplane

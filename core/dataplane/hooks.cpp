@@ -4,7 +4,7 @@
 #include <bpf/libbpf.h>
 #include <net/if.h>
 
-#include <array>
+#include <algorithm>
 #include <cerrno>
 #include <optional>
 #include <string_view>
@@ -40,28 +40,38 @@ bpf_tc_opts our_filter(Role role) {
   return filter;
 }
 
+template <class Info>
+std::optional<Info> info_of(int fd) {
+  Info info{};
+  __u32 size = sizeof(info);
+  if (bpf_obj_get_info_by_fd(fd, &info, &size) != 0) return std::nullopt;
+  return info;
+}
+
 std::optional<Role> role_of_program(std::uint32_t program_id) {
   const Handle program(bpf_prog_get_fd_by_id(program_id));
-  bpf_prog_info info{};
-  __u32 size = sizeof(info);
-  if (!program || bpf_obj_get_info_by_fd(program.fd(), &info, &size) != 0) return std::nullopt;
+  const auto info = info_of<bpf_prog_info>(program.fd());
+  if (!info) return std::nullopt;
   for (const Role role : {Role::lan, Role::wan})
-    if (std::string_view(info.name) == std::string("hw_") + program_name(role)) return role;
+    if (std::string_view(info->name) == std::string("hw_") + program_name(role)) return role;
   return std::nullopt;
 }
 
-std::optional<bpf_link_info> info_of(int link_fd) {
-  bpf_link_info info{};
-  __u32 size = sizeof(info);
-  if (bpf_obj_get_info_by_fd(link_fd, &info, &size) != 0) return std::nullopt;
-  return info;
+// Of the programs at an interface's TCX ingress.
+std::vector<std::uint32_t> tcx_program_ids(std::uint32_t ifindex) {
+  std::vector<std::uint32_t> ids(64);
+  __u32 count = static_cast<__u32>(ids.size());
+  if (bpf_prog_query(static_cast<int>(ifindex), kTcxIngress, 0, nullptr, ids.data(), &count) != 0)
+    return {};
+  ids.resize(count);
+  return ids;
 }
 
 std::vector<bpf_link_info> every_tcx_link() {
   std::vector<bpf_link_info> links;
   for (__u32 id = 0; bpf_link_get_next_id(id, &id) == 0;) {
     const Handle link(bpf_link_get_fd_by_id(id));
-    if (const auto info = info_of(link.fd()); info && info->type == kLinkTypeTcx)
+    if (const auto info = info_of<bpf_link_info>(link.fd()); info && info->type == kLinkTypeTcx)
       links.push_back(*info);
   }
   return links;
@@ -71,16 +81,11 @@ std::vector<bpf_link_info> every_tcx_link() {
 // kernel names on this interface, asked here, are on it.
 void find_tcx(std::uint32_t ifindex, const std::string& name,
               const std::vector<bpf_link_info>& links, std::vector<Hook>& hooks) {
-  std::array<__u32, 64> programs{};
-  __u32 count = programs.size();
-  if (bpf_prog_query(static_cast<int>(ifindex), kTcxIngress, 0, nullptr, programs.data(), &count) !=
-      0)
-    return;
-  for (__u32 i = 0; i < count; ++i) {
-    const auto role = role_of_program(programs[i]);
+  for (const std::uint32_t program : tcx_program_ids(ifindex)) {
+    const auto role = role_of_program(program);
     if (!role) continue;
     for (const bpf_link_info& link : links)
-      if (link.prog_id == programs[i] && link.xdp.ifindex == ifindex)
+      if (link.prog_id == program && link.xdp.ifindex == ifindex)
         hooks.push_back({ifindex, name, *role, true, link.id});
   }
 }
@@ -138,13 +143,29 @@ int attach_tcx(std::uint32_t ifindex, int program_fd) {
   return link >= 0 ? link : -errno;
 }
 
+bool is_attached(const Handle& link, std::uint32_t ifindex, Role role, int program_fd) {
+  const auto program = info_of<bpf_prog_info>(program_fd);
+  if (!program) return false;
+  if (!link) {
+    const bpf_tc_hook hook = clsact_ingress(ifindex);
+    bpf_tc_opts filter = our_filter(role);
+    return bpf_tc_query(&hook, &filter) == 0 && filter.prog_id == program->id;
+  }
+  // A link keeps its interface's number when that moves to another network namespace: so the
+  // interface is asked too.
+  const auto info = info_of<bpf_link_info>(link.fd());
+  if (!info || info->xdp.ifindex != ifindex || info->prog_id != program->id) return false;
+  const auto ids = tcx_program_ids(ifindex);
+  return std::find(ids.begin(), ids.end(), program->id) != ids.end();
+}
+
 std::uint32_t tcx_ifindex(int link_fd) {
-  const auto info = info_of(link_fd);
+  const auto info = info_of<bpf_link_info>(link_fd);
   return info && info->type == kLinkTypeTcx ? info->xdp.ifindex : 0;
 }
 
 std::uint32_t link_id(int link_fd) {
-  const auto info = info_of(link_fd);
+  const auto info = info_of<bpf_link_info>(link_fd);
   return info ? info->id : 0;
 }
 

@@ -34,6 +34,10 @@ int attach_clsact(std::uint32_t ifindex, Role role, int program_fd);
 /// -EINVAL where the kernel has no TCX.
 int attach_tcx(std::uint32_t ifindex, int program_fd);
 
+/// Whether this very program is on the interface now, by this TCX link, or by our filter when there
+/// is no link. Asks the kernel about this interface only.
+bool is_attached(const Handle& link, std::uint32_t ifindex, Role role, int program_fd);
+
 /// The interface that a TCX link hangs on; 0 when that is gone.
 std::uint32_t tcx_ifindex(int link_fd);
 /// The id of a link; 0 when it is none.

@@ -15,6 +15,8 @@ namespace hopwise::dataplane {
 struct Dataplane::Impl {
   Impl(const Options& chosen, std::string pin_folder, Programs loaded, Tables mapped);
   void adopt();
+  /// Puts back the pin folder and the maps' pins where somebody removed them.
+  [[nodiscard]] Result<> keep_pinned() const;
 
   Options options;
   std::string folder;  // of this namespace, holding one folder an ABI; "" when nothing is pinned

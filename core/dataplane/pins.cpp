@@ -60,6 +60,13 @@ std::vector<std::string> namespace_files() {
   return files;
 }
 
+// A container's /proc shows its own processes only. The initial PID namespace's number is fixed
+// (PROC_PID_INIT_INO).
+bool sees_every_process() {
+  struct stat info {};
+  return stat("/proc/self/ns/pid", &info) == 0 && info.st_ino == 0xEFFFFFFC;
+}
+
 struct LivingNamespaces {
   std::set<std::uint64_t> cookies;
   bool complete = true;  // nothing was hidden from us
@@ -68,9 +75,10 @@ struct LivingNamespaces {
 // Enters every namespace on a thread of its own: the caller's namespace does not change.
 LivingNamespaces living_namespaces() {
   LivingNamespaces living;
-  std::thread visitor([&] {
+  living.complete = sees_every_process();
+  std::thread visitor([&, files = namespace_files()] {
     std::set<ino_t> seen;
-    for (const std::string& file : namespace_files()) {
+    for (const std::string& file : files) {
       const Handle ns(::open(file.c_str(), O_RDONLY | O_CLOEXEC));
       struct stat info {};
       if (!ns && (errno == ENOENT || errno == ESRCH)) continue;  // the process has just ended
@@ -152,20 +160,45 @@ std::vector<std::string> names_in(const std::string& folder) {
   return names;
 }
 
-std::size_t remove_pins(const std::string& folder) {
-  std::error_code ignored;
-  std::size_t pins = 0;
-  for (const auto& entry : fs::recursive_directory_iterator(folder, ignored))
-    if (!entry.is_directory(ignored)) ++pins;
-  fs::remove_all(folder, ignored);
-  return pins;
+Removal remove_pins(const std::string& folder) {
+  Removal removal;
+  const auto note = [&](const fs::path& path, const std::error_code& failed) {
+    if (failed && failed != std::errc::no_such_file_or_directory && !removal.error)
+      removal.error = system_error("remove " + path.string(), failed.value());
+    return !failed;
+  };
+  std::error_code failed;
+  std::vector<fs::path> folders{folder};  // each before those in it
+  for (std::size_t i = 0; i < folders.size(); ++i) {
+    const fs::path within = folders[i];
+    fs::directory_iterator entry(within, failed);
+    for (; note(within, failed) && entry != fs::directory_iterator(); entry.increment(failed)) {
+      std::error_code cause;
+      if (entry->is_directory(cause))
+        folders.push_back(entry->path());
+      else if (fs::remove(entry->path(), cause))
+        ++removal.pins;
+      note(entry->path(), cause);
+    }
+  }
+  for (auto within = folders.rbegin(); within != folders.rend(); ++within) {
+    fs::remove(*within, failed);
+    note(*within, failed);
+  }
+  return removal;
 }
 
 std::vector<std::string> abandoned_folders(const std::string& pin_root) {
   std::vector<std::string> folders;
+  auto names = names_in(pin_root);
+  const auto own = namespace_cookie();
+  std::erase_if(names, [&](const std::string& name) {
+    return !name.starts_with(kPrefix) ||
+           (own && name.substr(kPrefix.size()) == std::to_string(*own));
+  });
+  if (names.empty()) return folders;  // spares the walk over all processes
   const LivingNamespaces living = living_namespaces();
-  for (const std::string& name : names_in(pin_root)) {
-    if (!name.starts_with(kPrefix)) continue;
+  for (const std::string& name : names) {
     const std::uint64_t cookie = std::strtoull(name.c_str() + kPrefix.size(), nullptr, 10);
     if (living.cookies.contains(cookie)) continue;
     std::string folder = pin_root;

@@ -4,6 +4,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -22,8 +23,13 @@ Result<> make_pin_folder(const std::string& folder);
 
 /// File names in a folder; none when there is no such folder.
 std::vector<std::string> names_in(const std::string& folder);
-/// Removes a folder of pins and what is in it. Returns the number of pins.
-std::size_t remove_pins(const std::string& folder);
+/// What became of removing a folder of pins.
+struct Removal {
+  std::size_t pins = 0;        // really removed
+  std::optional<Error> error;  // the first; the rest was tried all the same
+};
+/// Removes a folder of pins and what is in it; a folder that is not there is no error.
+Removal remove_pins(const std::string& folder);
 
 /// Folders of namespaces that are gone: neither a process nor a mount has their cookie, and their
 /// links hang on nothing. Where there are no links and a process is hidden from us, it stays.

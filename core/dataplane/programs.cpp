@@ -60,12 +60,19 @@ Result<Programs> Programs::load(const std::string& folder) {
   if (folder.empty() || taken_over) return programs;
 
   bpf_map* map = nullptr;
-  bpf_object__for_each_map(map, object->obj) {
-    const std::string pin = pin_of(folder, map);
-    unlink(pin.c_str());
-    if (bpf_obj_pin(bpf_map__fd(map), pin.c_str()) != 0) return system_error("pin " + pin, errno);
-  }
+  bpf_object__for_each_map(map, object->obj) unlink(pin_of(folder, map).c_str());
+  if (const auto pinned = programs.keep_pinned(folder); !pinned) return pinned.error();
   return programs;
+}
+
+Result<> Programs::keep_pinned(const std::string& folder) const {
+  bpf_map* map = nullptr;
+  bpf_object__for_each_map(map, object_->obj) {
+    const std::string pin = pin_of(folder, map);
+    if (access(pin.c_str(), F_OK) != 0 && bpf_obj_pin(bpf_map__fd(map), pin.c_str()) != 0)
+      return system_error("pin " + pin, errno);
+  }
+  return {};
 }
 
 int Programs::steer_fd() const {

@@ -17,6 +17,9 @@ class Programs {
   /// is there and defined as ours are; otherwise they are set aside and new ones take their place.
   static Result<Programs> load(const std::string& folder);
 
+  /// Pins the maps whose pins somebody removed.
+  [[nodiscard]] Result<> keep_pinned(const std::string& folder) const;
+
   [[nodiscard]] int steer_fd() const;
   [[nodiscard]] int observe_fd() const;
   [[nodiscard]] MapFds maps() const;

@@ -1,11 +1,13 @@
 // Programs on real interfaces: attached, replaced, and gone without a trace.
 #include <bpf/bpf.h>
 #include <net/if.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <filesystem>
 
 #include "core/dataplane/hooks.hpp"
+#include "core/dataplane/pins.hpp"
 #include "test/bpf/router.hpp"
 #include "test/catch.hpp"
 
@@ -86,11 +88,20 @@ TEST_CASE("attachments become exactly what is wanted, and detach leaves nothing"
     CHECK(describe(dataplane::find_hooks()) == "steer lan0" + by + "observe wan0" + by);
   }
   SECTION("one that cannot be attached is reported and the others go on") {
-    const auto errors = dataplane.attach(
-        {{9999, "gone0", Role::lan}, on("wan0", Role::wan), on("lan0", Role::lan)});
+    PrivateNamespace::run("ip tuntap add tun0 mode tun");
+    const auto errors =
+        dataplane.attach({on("tun0", Role::lan), on("wan0", Role::wan), on("lan0", Role::lan)});
     REQUIRE(errors.size() == 1);
-    CHECK(errors[0].message.starts_with("attach steer to gone0: "));
+    CHECK(errors[0].message.starts_with("attach steer to tun0: "));
     CHECK(dataplane.attachments().size() == 2);
+  }
+  SECTION("one that has gone is no error, and no attachment") {
+    const std::vector wanted{on("lan0", Role::lan), on("wan0", Role::wan)};
+    PrivateNamespace::run("ip link del lan0");
+    REQUIRE(dataplane.attachments().size() == 1);
+    CHECK(dataplane.attachments()[0].name == "wan0");
+    CHECK(dataplane.attach(wanted).empty());
+    CHECK(dataplane.attachments().size() == 1);
   }
   SECTION("after a crash detach still finds everything") {
     router.crash();
@@ -128,6 +139,77 @@ TEST_CASE("a daemon that no longer wants an interface frees it of the old one's 
   expect_nothing_left(router);
 }
 
+TEST_CASE("hooks that somebody else removed are attached again", "[bpf]") {
+  const auto hook = GENERATE(HookChoice::automatic, HookChoice::clsact);
+  Router router(with(hook));
+  make_veth("lan0");
+  make_veth("wan0");
+  const std::vector wanted{on("lan0", Role::lan), on("wan0", Role::wan)};
+  auto& dataplane = router.dataplane();
+  CHECK(dataplane.attach(wanted).empty());
+  const auto before = dataplane::find_hooks();
+  REQUIRE(before.size() == 2);
+
+  SECTION("nothing is touched while they are there") {
+    CHECK(dataplane.attach(wanted).empty());
+    CHECK(dataplane::find_hooks().at(0).link_id == before.at(0).link_id);
+  }
+  SECTION("the program was detached") {
+    REQUIRE(dataplane::remove_hook(before.at(0)));
+    REQUIRE(dataplane.attachments().size() == 1);
+    CHECK(dataplane.attachments()[0].name == "wan0");
+  }
+  SECTION("the qdisc was deleted") {
+    if (hook == HookChoice::clsact) {
+      PrivateNamespace::run("tc qdisc del dev lan0 clsact");
+      CHECK(dataplane.attachments().size() == 1);
+    }
+  }
+  SECTION("all was detached, pins and folders too") {
+    REQUIRE(dataplane::detach_all(router.pin_root()).has_value());
+    CHECK(dataplane.attachments().empty());
+  }
+  CHECK(dataplane.attach(wanted).empty());
+  CHECK(describe(dataplane::find_hooks()) == describe(before));
+  CHECK(dataplane.attachments().size() == 2);
+  expect_nothing_left(router);
+}
+
+TEST_CASE("pins that somebody removed are put back, for the next daemon to find", "[bpf]") {
+  const auto hook = GENERATE(HookChoice::automatic, HookChoice::clsact);
+  Router router(with(hook));
+  make_veth("lan0");
+  const std::vector wanted{on("lan0", Role::lan)};
+  router.two_upstreams();
+  CHECK(router.dataplane().attach(wanted).empty());
+  const auto before = dataplane::find_hooks();
+  PrivateNamespace::run("rm -r " + router.pin_root());
+  CHECK(router.dataplane().attachments().size() == 1);  // the program itself is still there
+  CHECK(router.dataplane().attach(wanted).empty());
+
+  router.restart();
+  CHECK(describe(dataplane::find_hooks()) == describe(before));
+  CHECK(dataplane::find_hooks().at(0).link_id == before.at(0).link_id);
+  CHECK(router.dataplane().adopted().groups.size() == 2);
+  CHECK(router.dataplane().attach(wanted).empty());
+  expect_nothing_left(router);
+}
+
+TEST_CASE("what could not be attached is tried again by the next call", "[bpf]") {
+  Router router;
+  make_veth("lan0");
+  const std::vector wanted{on("lan0", Role::lan)};
+  const fs::path folder = fs::directory_iterator(router.pin_root())->path() / dataplane::abi_name();
+  const fs::path pin = folder / ("lan-" + std::to_string(wanted[0].ifindex));
+  fs::create_directory(pin);  // in the pin's place, where no link can be pinned
+  REQUIRE(router.dataplane().attach(wanted).size() == 1);
+  CHECK(router.dataplane().attachments().empty());
+  fs::remove(pin);
+  CHECK(router.dataplane().attach(wanted).empty());
+  CHECK(router.dataplane().attachments().size() == 1);
+  expect_nothing_left(router);
+}
+
 TEST_CASE("detach leaves the clsact qdisc and the filters of others", "[bpf]") {
   Router router(with(HookChoice::clsact));
   make_veth("lan0");
@@ -147,16 +229,17 @@ TEST_CASE("folders of an older ABI go once the new programs are attached", "[bpf
   CHECK_FALSE(fs::exists(old));
 }
 
-TEST_CASE("detach removes the folders of namespaces that are gone, and no living one's", "[bpf]") {
+TEST_CASE("folders of namespaces that are gone are removed, and no living one's", "[bpf]") {
+  const bool by_start = GENERATE(false, true);
   const std::string root = "/sys/fs/bpf/hopwise-test-" + std::to_string(getpid());
   Router living;
   make_veth("lan0");
   CHECK(living.dataplane().attach({on("lan0", Role::lan)}).empty());
+  dataplane::Options options;
+  options.pin_root = root;
   {
     PrivateNamespace gone;
     make_veth("lan0");
-    dataplane::Options options;
-    options.pin_root = root;
     auto dead = Dataplane::open(options);
     REQUIRE(dead.has_value());
     CHECK((*dead)->attach({on("lan0", Role::lan)}).empty());
@@ -165,14 +248,69 @@ TEST_CASE("detach removes the folders of namespaces that are gone, and no living
     return std::distance(fs::directory_iterator(root), fs::directory_iterator());
   };
   REQUIRE(folders() == 2);
+  const std::ptrdiff_t left = by_start ? 2 : 1;  // a start makes a folder of its own
   // A namespace is taken apart some time after its last user left.
   const auto deadline = Router::now() + std::chrono::seconds(10);
-  PrivateNamespace elsewhere;
-  while (folders() == 2 && Router::now() < deadline) {
+  {
+    PrivateNamespace elsewhere;
+    do {
+      if (by_start)
+        REQUIRE(Dataplane::open(options).has_value());
+      else
+        REQUIRE(dataplane::detach_all(root).has_value());
+      usleep(20'000);
+    } while (folders() > left && Router::now() < deadline);
+    CHECK(folders() == left);
     REQUIRE(dataplane::detach_all(root).has_value());
-    usleep(20'000);
+    CHECK(folders() == 1);
   }
-  CHECK(folders() == 1);
+  CHECK(living.dataplane().attachments().size() == 1);
+}
+
+TEST_CASE("detach counts what it removed, and goes on after what it could not", "[bpf]") {
+  const std::string root = "/sys/fs/bpf/hopwise-test-" + std::to_string(getpid());
+  const fs::path folder = fs::path(root) / "pins", mounted = folder / "v0", later = folder / "v1";
+  fs::create_directories(mounted);
+  fs::create_directories(later);
+  const auto pin = [](const fs::path& path) {
+    const int map = bpf_map_create(BPF_MAP_TYPE_ARRAY, "any", 4, 8, 1, nullptr);
+    CHECK(bpf_obj_pin(map, path.c_str()) == 0);
+    close(map);
+  };
+  pin(folder / "a");
+  pin(later / "b");
+  PrivateNamespace::run("mount -t tmpfs none " + mounted.string());  // busy: cannot be removed
+  const auto partly = dataplane::remove_pins(folder);
+  PrivateNamespace::run("umount " + mounted.string());
+  CHECK(partly.pins == 2);
+  REQUIRE(partly.error);
+  CHECK(partly.error->message.starts_with("remove " + mounted.string() + ": "));
+  CHECK_FALSE(fs::exists(later));
+  const auto rest = dataplane::remove_pins(folder);
+  CHECK(rest.pins == 0);
+  CHECK_FALSE(rest.error);
+  CHECK_FALSE(fs::exists(folder));
+  CHECK_FALSE(dataplane::remove_pins(folder).error);
+  fs::remove(root);
+}
+
+TEST_CASE("without privileges detach says so and removes nothing", "[bpf]") {
+  Router router;
+  make_veth("lan0");
+  CHECK(router.dataplane().attach({on("lan0", Role::lan)}).empty());
+  PrivateNamespace::run("chmod -R a+rX " + router.pin_root());
+  const pid_t child = fork();
+  if (child == 0) {
+    const bool dropped = setgid(65534) == 0 && setuid(65534) == 0;
+    const auto removed = dataplane::detach_all(router.pin_root());
+    const bool honest = !removed && removed.error().message.find("removed") == std::string::npos;
+    _exit(dropped && honest ? 0 : 1);
+  }
+  int status = -1;
+  REQUIRE(waitpid(child, &status, 0) == child);
+  CHECK(status == 0);
+  CHECK(router.dataplane().attachments().size() == 1);
+  expect_nothing_left(router);
 }
 
 TEST_CASE("without a pin folder everything ends with the process", "[bpf]") {
