@@ -18,7 +18,7 @@
 	_Static_assert(sizeof(struct type) == (bytes), #type " changed its size")
 #endif
 
-#define HW_ABI_VERSION	   2
+#define HW_ABI_VERSION	   1
 #define HW_BUCKETS	   1024 /* a group; a power of two */
 #define HW_MAX_GROUPS	   256	/* ids 1..255: 0 means "leave it to the kernel" */
 #define HW_MAX_GROUP_PATHS 16

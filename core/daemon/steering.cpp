@@ -234,8 +234,11 @@ void Steering::settle_interfaces() {
   }
   // Without a group there is nothing to steer: leave every interface alone.
   if (wan.empty()) wanted.clear();
-  for (const Error& error : parts_.dataplane.attach(wanted))
-    parts_.log.error("attach_failed", {{"error", error.message}});
+  std::set<std::string> faults;  // each is told once, and tried again at every recheck
+  for (const Error& error : parts_.dataplane.attach(wanted)) faults.insert(error.message);
+  for (const std::string& fault : faults)
+    if (!attach_faults_.contains(fault)) parts_.log.error("attach_failed", {{"error", fault}});
+  attach_faults_ = std::move(faults);
 }
 
 void Steering::recheck_interfaces() {

@@ -100,6 +100,7 @@ class Steering {
   std::set<Prefix> refused_;  // multipath routes for which there was no id left
   std::size_t refused_told_ = 0;
   std::vector<std::string> lan_;
+  std::set<std::string> attach_faults_;
   bool roles_changed_ = true;
   bool forwards_v4_ = true;
   bool forwards_v6_ = true;
