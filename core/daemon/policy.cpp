@@ -160,7 +160,7 @@ Result<> find_xfrm(std::vector<std::string>& found) {
   request->nlmsg_type = XFRM_MSG_GETPOLICY;
   mnl_nlmsg_put_extra_header(request, sizeof(xfrm_userpolicy_id));
   bool any = false;
-  const auto done = socket->dump(request, "list IPsec policies", [&](const nlmsghdr& m) {
+  auto done = socket->dump(request, "list IPsec policies", [&](const nlmsghdr& m) {
     const auto& policy = *static_cast<const xfrm_userpolicy_info*>(mnl_nlmsg_get_payload(&m));
     any = any || policy.dir == XFRM_POLICY_OUT || policy.dir == XFRM_POLICY_FWD;
   });
