@@ -33,26 +33,22 @@ int fail(const Error& error, int code = kFailed) {
   return code;
 }
 
-std::string config_path(const Options& options) {
-  return config::choose_path(options.config);
-}
-
 std::string socket_path(const Options& options) {
   if (!options.socket.empty()) return options.socket;
-  const auto config = config::load(config_path(options));
+  const auto config = config::load(config::choose_path(options.config));
   return config ? config->api.socket : api::Options{}.socket;
 }
 
 int run(const Options& options) {
   // A wrong configuration is told apart from a host that will not let us start.
-  const std::string path = config_path(options);
+  const std::string path = config::choose_path(options.config);
   if (const auto config = config::load(path); !config) return fail(config.error(), kUsage);
   const auto ended = run_daemon({options.config, options.socket});
   return ended ? 0 : fail(ended.error());
 }
 
 int check(const Options& options) {
-  const std::string path = config_path(options);
+  const std::string path = config::choose_path(options.config);
   const auto config = config::load(path);
   if (!config) return fail(config.error(), kUsage);
   std::cout << (path.empty() ? "no configuration file: the defaults" : path) << ": valid ("
@@ -98,7 +94,7 @@ int reload(const Options& options) {
 }
 
 int detach(const Options& options) {
-  const auto config = config::load(config_path(options));
+  const auto config = config::load(config::choose_path(options.config));
   if (!config) return fail(config.error(), kUsage);
   // Under a running daemon this would be sawing off its branch.
   const auto claim = NamespaceClaim::take();

@@ -36,6 +36,12 @@ TimePoint now() {
   return std::chrono::steady_clock::now();
 }
 
+// What the log calls the configuration that load_config() reads.
+std::string config_name(const DaemonOptions& options) {
+  const std::string path = config::choose_path(options.config_path);
+  return path.empty() ? "defaults" : path;
+}
+
 Result<config::Config> load_config(const DaemonOptions& options) {
   auto config = config::load(config::choose_path(options.config_path));
   if (config && !options.socket.empty()) config->api.socket = options.socket;
@@ -130,11 +136,10 @@ Result<> Daemon::start() {
   journal_.started = now();
   wire_signals();
   schedule_tick();
-  log_.info("started",
-            {{"version", HOPWISE_VERSION},
-             {"config", options_.config_path.empty() ? "defaults" : options_.config_path},
-             {"routes_steered", std::to_string(steering_->steered_routes())},
-             {"mode", config_.steer ? "steer" : "observe"}});
+  log_.info("started", {{"version", HOPWISE_VERSION},
+                        {"config", config_name(options_)},
+                        {"routes_steered", std::to_string(steering_->steered_routes())},
+                        {"mode", config_.steer ? "steer" : "observe"}});
   notify_ready("steering " + std::to_string(steering_->steered_routes()) + " routes");
   return {};
 }
@@ -311,7 +316,7 @@ Result<> Daemon::reload() {
   steering_->reconfigure(config_);
   check_policy();
   ++journal_.reloads;
-  log_.info("reloaded", {{"config", options_.config_path}});
+  log_.info("reloaded", {{"config", config_name(options_)}});
   return {};
 }
 

@@ -3,7 +3,6 @@
 #pragma once
 
 #include <string>
-#include <vector>
 
 #include "core/model/address.hpp"
 #include "core/model/result.hpp"
