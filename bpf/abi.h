@@ -18,14 +18,14 @@
 	_Static_assert(sizeof(struct type) == (bytes), #type " changed its size")
 #endif
 
-#define HW_ABI_VERSION	   1
+#define HW_ABI_VERSION	   2
 #define HW_BUCKETS	   1024 /* a group; a power of two */
-#define HW_MAX_GROUPS	   256	/* ids 1..255: 0 means "leave it to the kernel" */
+#define HW_MAX_GROUPS	   4095 /* ids 1..4094: what fits 12 bits of a route, with two meanings more */
 #define HW_MAX_GROUP_PATHS 16
-#define HW_MAX_PATHS	   2048 /* ids 1..2047 */
-#define HW_MAX_NEXTHOPS	   512	/* ids 1..511 */
-#define HW_MAX_ROUTES	   1048576
+#define HW_MAX_PATHS	   8192 /* ids 1..8191 */
+#define HW_MAX_NEXTHOPS	   4096 /* ids 1..4095 */
 #define HW_MAX_FLOWS	   262144
+#define HW_MAX_EMBRYOS	   65536
 
 /* What became of a packet on LAN ingress. Every one but `steered` means TC_ACT_UNSPEC, untouched.
  */
@@ -42,7 +42,10 @@
 	X(LEASE_OVER, "lease_over", "the daemon has not renewed its lease")                        \
 	X(NO_NEXTHOP, "no_nexthop", "no path of the group is usable")                              \
 	X(TTL, "ttl", "TTL or hop limit runs out here")                                            \
-	X(MTU, "mtu", "larger than the nexthop's MTU")
+	X(MTU, "mtu", "larger than the nexthop's MTU")                                             \
+	X(CONTROL, "control", "of the control group, which the kernel routes")                     \
+	X(MARKED, "marked", "carries a firewall mark of somebody else's")                          \
+	X(IN_PLACE, "in_place", "local traffic that leaves by the chosen nexthop already")
 
 enum hw_reason {
 #define HW_REASON_ENUM(id, name, help) HW_REASON_##id,
@@ -51,31 +54,116 @@ enum hw_reason {
 	    HW_REASON_COUNT
 };
 
-/* hw_lease: one entry, what every packet needs. */
-struct hw_lease {
-	__u64 expires_ns; /* CLOCK_MONOTONIC; weights are trusted until then */
-	__u32 hash_seed;  /* random, the same as long as the maps live; 0: not drawn yet */
+/* hw_counts (per-CPU array by enum hw_count): __u64. Events beside the packet's own fate. */
+#define HW_COUNTS(X)                                                                               \
+	X(FLOW_NEW, "flow_new", "flows that got an entry")                                         \
+	X(FLOW_PROMOTED, "flow_promoted", "flows that proved to be alive and got a lasting entry") \
+	X(FLOW_GUARDED, "flow_guarded", "packets of new flows served without an entry: too many")  \
+	X(FLOW_REFUSED, "flow_refused", "flows for which the kernel had no entry left")            \
+	X(FLOW_MOVED, "flow_moved", "flows that left their nexthop for another")                   \
+	X(ESCAPED, "escaped", "flows that left a nexthop by themselves: it carried them nowhere")  \
+	X(ESCAPE_UNTOLD, "escape_untold", "escapes of which the daemon was not told: ring full")   \
+	X(SENT_DIRECT, "sent_direct", "packets sent to a link-layer address kept here")            \
+	X(SENT_RESOLVED, "sent_resolved", "packets whose neighbour the kernel looked up")
+
+enum hw_count {
+#define HW_COUNT_ENUM(id, name, help) HW_COUNT_##id,
+	HW_COUNTS(HW_COUNT_ENUM)
+#undef HW_COUNT_ENUM
+	    HW_COUNT_COUNT
+};
+
+/* What does not change while a program is loaded: `const volatile`, so that the verifier drops what
+ * is switched off. Shares are of 65536. */
+enum hw_actuator {
+	HW_ACTUATOR_REDIRECT, /* out of the nexthop at once, past the stack */
+	HW_ACTUATOR_MARK,     /* skb->mark: the nexthop's rule and table route it */
+};
+
+struct hw_settings {
+	__u32 actuator;		/* enum hw_actuator */
+	__u32 measure;		/* 0: passive measurement is off */
+	__u32 escape;		/* 0: flows never move by themselves */
+	__u32 hold;		/* 1: weights are trusted also when the lease has run out */
+	__u32 control_share;	/* of flow hashes: left to the kernel */
+	__u32 sample_share;	/* of flow hashes, in HW_AFFINITY_BUCKET: have an entry */
+	__u32 new_flows_per_ms; /* a CPU; beyond, new flows get no entry */
 	__u32 pad;
 };
-HW_SIZE(hw_lease, 16);
+HW_SIZE(hw_settings, 32);
 
-/* hw_routes4, hw_routes6 (LPM tries): prefix -> __u32 group; 0 leaves it to the kernel. */
+/* hw_router: one entry, what every packet needs. */
+struct hw_router {
+	__u64 expires_ns;    /* CLOCK_MONOTONIC; weights are trusted until then; 0: not at all */
+	__u64 neighbours_ns; /* CLOCK_MONOTONIC; link-layer addresses are trusted until then */
+	__u32 hash_seed;     /* random, the same as long as the maps live; 0: not drawn yet */
+	__u16 default4;	     /* group of 0.0.0.0/0, as in hw_routes4 */
+	__u16 default6;	     /* group of ::/0 */
+};
+HW_SIZE(hw_router, 24);
+
+/* Where a route stands for a group: */
+#define HW_ROUTE_NONE	0    /* no route of ours */
+#define HW_ROUTE_KERNEL 4095 /* a route that is left to the kernel */
+
+/* Until hw_routes4 and hw_routes6 are arrays: LPM tries, prefix -> __u32 group. */
+#define HW_MAX_ROUTES 1048576
 struct hw_route4 {
 	__u32 prefixlen;
 	__u8 address[4];
 };
-HW_SIZE(hw_route4, 8);
-
 struct hw_route6 {
 	__u32 prefixlen;
 	__u8 address[16];
 };
-HW_SIZE(hw_route6, 20);
+
+/*
+ * hw_routes4: DIR-24-8. Slot address >> 8 holds a group, or, with HW_SLOT4_BLOCK, the number of a
+ * block of 256 slots in hw_blocks4 for the last 8 bits. Four slots an entry: the kernel rounds an
+ * entry up to 8 bytes.
+ */
+#define HW_SLOT4_BLOCK 0x8000u
+#define HW_MAX_BLOCKS4 16384 /* 0 is not used */
+
+struct hw_slots4 {
+	__u16 slot[4];
+};
+HW_SIZE(hw_slots4, 8);
+#define HW_ROUTES4_ENTRIES ((1u << 24) / 4)
+#define HW_BLOCK4_ENTRIES  (256 / 4)
+
+/*
+ * hw_routes6: slot of the address' first 20 bits; then hw_nodes6, 4 bits a node, a cache line each.
+ * A slot is child << 12 | group: the deepest slot on the way whose group is not HW_ROUTE_NONE is
+ * the longest match; child 0 ends the way.
+ */
+#define HW_ROUTES6_BITS 20
+#define HW_NODE6_BITS	4
+#define HW_MAX_NODES6	786432 /* 0 is not used */
+
+struct hw_slots6 {
+	__u32 slot[2];
+};
+HW_SIZE(hw_slots6, 8);
+#define HW_ROUTES6_ENTRIES ((1u << HW_ROUTES6_BITS) / 2)
+
+struct hw_node6 {
+	__u32 slot[1 << HW_NODE6_BITS];
+};
+HW_SIZE(hw_node6, 64);
+
+/* How a group's flows keep their nexthop. */
+enum hw_affinity {
+	HW_AFFINITY_FLOW,    /* as long as it is usable */
+	HW_AFFINITY_FLOWLET, /* until a gap longer than flowlet_gap_ms; then the bucket decides */
+	HW_AFFINITY_BUCKET,  /* they follow the bucket; only a sample of them has an entry */
+};
 
 /* hw_groups (array by group id). path[] is dense; count 0: no such group. */
 struct hw_group {
 	__u32 count;
-	__u32 pad;
+	__u16 affinity; /* enum hw_affinity */
+	__u16 flowlet_gap_ms;
 	__u32 path[HW_MAX_GROUP_PATHS];
 };
 HW_SIZE(hw_group, 8 + 4 * HW_MAX_GROUP_PATHS);
@@ -100,6 +188,7 @@ struct hw_path {
 HW_SIZE(hw_path, 16);
 
 #define HW_NEXTHOP_USABLE 1u /* link up and neighbour resolved */
+#define HW_NEXTHOP_DIRECT 2u /* `link` holds the Ethernet addresses, while neighbours_ns lasts */
 
 /* hw_nexthops (array by nexthop id). ifindex 0: no such nexthop. */
 struct hw_nexthop {
@@ -107,11 +196,15 @@ struct hw_nexthop {
 	__u16 family; /* of the gateway: AF_INET or AF_INET6 */
 	__u16 flags;
 	__u8 gateway[16];
+	__u8 link[12]; /* Ethernet destination, then source */
+	__u32 mark;    /* skb->mark that routes to it; 0: none */
 };
-HW_SIZE(hw_nexthop, 24);
+HW_SIZE(hw_nexthop, 40);
 
-/* hw_flows (LRU hash): the 5-tuple in the direction LAN -> WAN. For ICMP echo the identifier is in
- * both ports; for fragments (every one, the first too) both ports are 0. IPv4 in the first 4 bytes.
+/*
+ * hw_flows, hw_embryos (LRU hashes): the 5-tuple in the direction LAN -> WAN. For ICMP echo the
+ * identifier is in both ports; for fragments (every one, the first too) both ports are 0. IPv4 in
+ * the first 4 bytes. An embryo has had no answer yet: a flood of such cannot push out the others.
  */
 struct hw_flow_key {
 	__u8 source[16];
@@ -124,23 +217,106 @@ struct hw_flow_key {
 } __attribute__((aligned(4))); /* it is hashed by words */
 HW_SIZE(hw_flow_key, 40);
 
-struct hw_flow {
-	__u32 path;
-	__u32 nexthop; /* the flow sticks to this, also when its group changes */
-	__u64 last_seen_ns;
-	__u64 packets; /* forward */
-	__u64 bytes;
+/* What was seen of a flow's own packets: bpf/measure.h only. Times are CLOCK_MONOTONIC. */
+struct hw_seen {
+	__u64 stamp_ns;	   /* when the packet that is being timed went by; 0: none is */
+	__u64 progress_ns; /* when the peer last acknowledged something new, or the oldest data
+			    * that it has not acknowledged went by */
+	__u64 high_ns;	   /* when `high` last grew */
+	__u32 stamp;	   /* what the answer to the timed packet shows */
+	__u32 high;	   /* TCP: end of the highest data sent */
+	__u32 acked;	   /* TCP: the highest acknowledgement seen */
+	__u32 timestamp;   /* TCP: the highest TSval sent */
+	__u32 rtt_us;	   /* smoothed; 0: not known */
+	__u32 rtt_deviation_us;
+	__u32 segments;	     /* TCP: with data */
+	__u32 retransmitted; /* of these */
+	__u8 stamp_kind;     /* enum hw_rtt_kind, + 1; 0: none */
+	__u8 state;	     /* HW_SEEN_* */
+	__u8 syns;	     /* sent without an answer */
+	__u8 quic;
+	__u32 pad;
 };
-HW_SIZE(hw_flow, 32);
+HW_SIZE(hw_seen, 64);
 
-/* hw_traffic (per-CPU array by path id). */
+#define HW_FLOW_CONTROL	 1u /* of the control group: nexthop is 0 */
+#define HW_FLOW_ANSWERED 2u /* something came back */
+
+struct hw_flow {
+	__u32 path;    /* index of hw_traffic: a path's id, or HW_CONTROL_PATH(group) */
+	__u32 nexthop; /* 0: the kernel's own choice */
+	__u64 started_ns;
+	__u64 last_seen_ns; /* forward */
+	__u64 moved_ns;	    /* when it last left a nexthop; 0: never */
+	__u64 packets;	    /* forward */
+	__u64 bytes;
+	__u64 reverse_packets;
+	__u64 reverse_bytes;
+	__u16 flags;
+	__u8 escapes; /* used up, see bpf/choice.h */
+	__u8 pad[5];
+	struct hw_seen seen;
+};
+HW_SIZE(hw_flow, 72 + 64);
+
+/* Paths, then one for each group's control flows. */
+#define HW_MAX_TRAFFIC	       (HW_MAX_PATHS + HW_MAX_GROUPS)
+#define HW_CONTROL_PATH(group) (HW_MAX_PATHS + (group))
+
+/* hw_traffic (per-CPU array, HW_MAX_TRAFFIC entries). Packets are those on the wire. */
 struct hw_traffic {
 	__u64 forward_packets;
 	__u64 forward_bytes;
 	__u64 reverse_packets;
 	__u64 reverse_bytes;
+	__u64 segments;	     /* TCP with data, forward */
+	__u64 retransmitted; /* of these */
+	__u64 acks;	     /* TCP acknowledgements, reverse, of connections that use ECN */
+	__u64 ece_acks;	     /* of these, with ECE: congestion on the forward path */
+	__u64 escapes;	     /* flows that left by themselves */
+	__u64 pad;
 };
-HW_SIZE(hw_traffic, 32);
+HW_SIZE(hw_traffic, 80);
+
+/*
+ * hw_rtt (per-CPU hash, entries made by the daemon): passive round-trip times, router to peer and
+ * back. A log-linear histogram of microseconds: exact below 16, then 16 buckets an octave up to
+ * 2^24, the last one open (bpf/rtt.h). `weak` times (QUIC's spin bit) have entries of their own.
+ */
+enum hw_rtt_kind {
+	HW_RTT_TIMESTAMP, /* TCP TSval -> TSecr, RFC 7323 */
+	HW_RTT_HANDSHAKE, /* SYN -> SYN-ACK, or SYN-ACK -> ACK */
+	HW_RTT_SEQUENCE,  /* end of data -> acknowledgement, by Karn's rule */
+	HW_RTT_ECHO,	  /* ICMP echo passing through */
+	HW_RTT_QUIC,	  /* Initial -> the server's first packet */
+	HW_RTT_SPIN,	  /* RFC 9000, 17.4: weak */
+	HW_RTT_KINDS,
+};
+
+#define HW_RTT_BUCKETS 336
+
+struct hw_rtt_key {
+	__u32 path; /* index of hw_traffic */
+	__u32 weak;
+};
+HW_SIZE(hw_rtt_key, 8);
+
+struct hw_rtt {
+	__u64 sum_us;
+	__u32 samples[HW_RTT_KINDS];
+	__u32 bucket[HW_RTT_BUCKETS];
+};
+HW_SIZE(hw_rtt, 8 + 4 * HW_RTT_KINDS + 4 * HW_RTT_BUCKETS);
+
+/* hw_events (ring buffer): a flow left a nexthop by itself. */
+struct hw_escape {
+	__u64 at_ns;
+	__u32 group;
+	__u32 from; /* nexthops */
+	__u32 to;
+	__u32 pad;
+};
+HW_SIZE(hw_escape, 24);
 
 /* hw_reasons (per-CPU array by enum hw_reason): __u64 packets. */
 

@@ -28,6 +28,14 @@
 		__type(value, entry);                                                              \
 	} map __weak SEC(".maps")
 
+#define HW_LRU_HASH(map, name, entry, entries)                                                     \
+	struct {                                                                                   \
+		__uint(type, BPF_MAP_TYPE_LRU_HASH);                                               \
+		__uint(max_entries, entries);                                                      \
+		__type(key, name);                                                                 \
+		__type(value, entry);                                                              \
+	} map __weak SEC(".maps")
+
 #define HW_TRIE(map, prefix, entries)                                                              \
 	struct {                                                                                   \
 		__uint(type, BPF_MAP_TYPE_LPM_TRIE);                                               \
@@ -37,7 +45,7 @@
 		__type(value, __u32);                                                              \
 	} map __weak SEC(".maps")
 
-HW_ARRAY(hw_lease, struct hw_lease, 1);
+HW_ARRAY(hw_router, struct hw_router, 1);
 HW_TRIE(hw_routes4, struct hw_route4, HW_MAX_ROUTES);
 HW_TRIE(hw_routes6, struct hw_route6, HW_MAX_ROUTES);
 HW_ARRAY(hw_groups, struct hw_group, HW_MAX_GROUPS);
@@ -45,14 +53,32 @@ HW_ARRAY(hw_buckets, struct hw_bucket, HW_MAX_GROUPS *HW_BUCKETS);
 HW_ARRAY(hw_paths, struct hw_path, HW_MAX_PATHS);
 HW_ARRAY(hw_nexthops, struct hw_nexthop, HW_MAX_NEXTHOPS);
 
-struct {
-	__uint(type, BPF_MAP_TYPE_LRU_HASH);
-	__uint(max_entries, HW_MAX_FLOWS);
-	__type(key, struct hw_flow_key);
-	__type(value, struct hw_flow);
-} hw_flows __weak SEC(".maps");
+HW_LRU_HASH(hw_flows, struct hw_flow_key, struct hw_flow, HW_MAX_FLOWS);
+HW_LRU_HASH(hw_embryos, struct hw_flow_key, struct hw_flow, HW_MAX_EMBRYOS);
 
-HW_PERCPU_ARRAY(hw_traffic, struct hw_traffic, HW_MAX_PATHS);
+HW_PERCPU_ARRAY(hw_traffic, struct hw_traffic, HW_MAX_TRAFFIC);
 HW_PERCPU_ARRAY(hw_reasons, __u64, HW_REASON_COUNT);
+HW_PERCPU_ARRAY(hw_counts, __u64, HW_COUNT_COUNT);
+
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_HASH);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__uint(max_entries, 2 * HW_MAX_TRAFFIC);
+	__type(key, struct hw_rtt_key);
+	__type(value, struct hw_rtt);
+} hw_rtt __weak SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_RINGBUF);
+	__uint(max_entries, 65536);
+} hw_events __weak SEC(".maps");
+
+static __always_inline void hw_count(__u32 event)
+{
+	__u64 *count = bpf_map_lookup_elem(&hw_counts, &event);
+
+	if (count)
+		*count += 1;
+}
 
 #endif

@@ -26,10 +26,18 @@
 #define HW_ICMP6_ECHO	    128
 #define HW_ICMP6_ECHO_REPLY 129
 
+enum hw_kind {
+	HW_KIND_FLOW,
+	HW_KIND_FRAGMENT, /* no ports: all of them are one flow of addresses and protocol */
+	HW_KIND_ERROR,	  /* ICMP: `key` is of the flow that it reports on */
+};
+
 struct hw_packet {
 	struct hw_flow_key key;
-	__u32 bytes; /* of layer 3 and up, by the IP header's own word */
-	__u8 hops;   /* TTL or hop limit */
+	__u32 bytes;	 /* of layer 3 and up, by the IP header's own word */
+	__u16 transport; /* offset of the transport header in the frame; 0: not in this packet */
+	__u8 hops;	 /* TTL or hop limit */
+	__u8 kind;	 /* enum hw_kind */
 };
 
 /* The first 8 bytes of every transport header that we know: ports, or type, code and identifier. */

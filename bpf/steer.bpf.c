@@ -15,10 +15,10 @@
 #include "skb.h"
 
 /* NULL when it is over. */
-static __always_inline const struct hw_lease *hw_valid_lease(__u64 now_ns)
+static __always_inline const struct hw_router *hw_valid_lease(__u64 now_ns)
 {
 	__u32 only = 0;
-	const struct hw_lease *lease = bpf_map_lookup_elem(&hw_lease, &only);
+	const struct hw_router *lease = bpf_map_lookup_elem(&hw_router, &only);
 
 	return lease && now_ns < lease->expires_ns ? lease : NULL;
 }
@@ -64,7 +64,7 @@ static __always_inline enum hw_reason
 hw_steer_packet(struct __sk_buff *skb, struct bpf_redir_neigh *gateway, __u32 *ifindex)
 {
 	__u64 now_ns = bpf_ktime_get_ns();
-	const struct hw_lease *lease;
+	const struct hw_router *lease;
 	struct hw_packet packet;
 	struct hw_choice choice;
 	enum hw_reason reason;

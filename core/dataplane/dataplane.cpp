@@ -50,7 +50,7 @@ Dataplane::Impl::Impl(const Options& chosen, std::string pin_folder, Programs lo
       weights(tables, pace_of(options)),
       routes(tables.fds().routes4, tables.fds().routes6),
       attachments(abi_folder(folder), programs.steer_fd(), programs.observe_fd(), options.hook) {
-  if (tables.lease().hash_seed == 0) publish_word(tables.lease().hash_seed, draw_hash_seed());
+  if (tables.router().hash_seed == 0) publish_word(tables.router().hash_seed, draw_hash_seed());
   adopt();
 }
 
@@ -170,15 +170,15 @@ void Dataplane::sync(TimePoint now) {
 
 void Dataplane::renew_lease(TimePoint now) {
   const Duration expires = now.time_since_epoch() + impl_->options.lease;
-  publish_word(impl_->tables.lease().expires_ns, expires.count());
+  publish_word(impl_->tables.router().expires_ns, expires.count());
 }
 
 void Dataplane::end_lease() {
-  publish_word(impl_->tables.lease().expires_ns, 0);
+  publish_word(impl_->tables.router().expires_ns, 0);
 }
 
 TimePoint Dataplane::lease_expires() const {
-  return TimePoint(Duration(impl_->tables.lease().expires_ns));
+  return TimePoint(Duration(impl_->tables.router().expires_ns));
 }
 
 DataplaneCounters Dataplane::counters() const {

@@ -5,8 +5,10 @@
 // sync(). Not thread-safe: one thread owns it. Nothing here decides.
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <functional>
+#include <map>
 #include <memory>
 #include <optional>
 #include <string>
@@ -14,6 +16,7 @@
 
 #include "core/model/decision.hpp"
 #include "core/model/flow.hpp"
+#include "core/model/passive.hpp"
 #include "core/model/path.hpp"
 #include "core/model/result.hpp"
 #include "core/model/status.hpp"
@@ -22,6 +25,17 @@ namespace hopwise::dataplane {
 
 /// Where the programs hook in: `automatic` is TCX where the kernel has it (6.6), else clsact.
 enum class HookChoice : std::uint8_t { automatic, clsact };
+
+/// How a packet is sent to its nexthop. `redirect`: at once, past the stack (no netfilter, no NAT).
+/// `mark`: by a firewall mark, `mark_base` + the nexthop's id, for which rules and tables must be
+/// there (probes::Binding makes them); the stack forwards. `automatic` is for the daemon to
+/// resolve.
+enum class Actuator : std::uint8_t { automatic, redirect, mark };
+
+/// How flows keep their nexthop: as long as it is usable; until they pause; or not at all, with the
+/// bucket deciding for each packet.
+enum class Affinity : std::uint8_t { flow, flowlet, bucket };
+const char* text(Affinity affinity);
 
 struct Options {
   /// Where maps, programs and links are pinned: a folder on a bpffs, made when missing, one for
@@ -34,6 +48,14 @@ struct Options {
   /// A bucket unused for this long is idle, and moves first.
   Duration idle_after = std::chrono::milliseconds(500);
   HookChoice hook = HookChoice::automatic;
+  Actuator actuator = Actuator::redirect;
+  std::uint32_t mark_base = 0x68770000;
+  bool measure = true;             // passive measurement of the traffic
+  bool escape = true;              // a flow that gets no answer leaves its nexthop by itself
+  bool hold_weights = false;       // true: weights are trusted also after the lease
+  double control_share = 0;        // of flows: left to the kernel, measured all the same; 0..0.5
+  double sample_share = 1.0 / 16;  // of flows that are measured with Affinity::bucket
+  std::uint32_t new_flows_per_s = 100'000;  // a CPU; beyond, new flows get no entry
 };
 
 /// What an earlier daemon left in the maps: its ids stay valid, so that its flows keep their paths.
@@ -42,9 +64,27 @@ struct Adopted {
   std::vector<Group> groups;  // kernel_weight is not kept: 1
 };
 
-/// What an interface is to us: `lan` gets the steer program, `wan` gets observe, both at ingress.
-/// With clsact they have a priority and handle of ours, and the qdisc is left alone.
-enum class Role : std::uint8_t { lan, wan };
+/// What an interface is to us. `lan` gets the steer program and `wan` gets observe, both at
+/// ingress. `lan_return` gets observe at egress: instead of `wan` where NAT stands between them.
+/// `local` gets the steer program of this host's own traffic, at egress. With clsact they have a
+/// priority and handle of ours, and the qdisc is left alone.
+enum class Role : std::uint8_t { lan, wan, lan_return, local };
+
+/// Ethernet addresses of a nexthop: its own and the interface's.
+struct LinkAddresses {
+  std::array<std::uint8_t, 6> gateway{};
+  std::array<std::uint8_t, 6> interface {};
+
+  bool operator==(const LinkAddresses&) const = default;
+};
+
+/// A flow has left a nexthop by itself.
+struct Escape {
+  TimePoint at;
+  GroupId group{};
+  NexthopId from{};
+  NexthopId to{};
+};
 
 class Dataplane {
  public:
@@ -72,7 +112,13 @@ class Dataplane {
 
   Result<> set_nexthop(const Nexthop& nexthop);
   void set_nexthop_usable(NexthopId id, bool usable);
+  /// Lets the programs write these addresses themselves, which spares the kernel's neighbour
+  /// look-up; without, and once renew_lease() has not been called for a while, the kernel resolves.
+  void set_nexthop_link(NexthopId id, std::optional<LinkAddresses> addresses);
   void remove_nexthop(NexthopId id);
+
+  /// `flowlet_gap` > 0, of Affinity::flowlet only. A new group has Affinity::flow.
+  void set_affinity(GroupId id, Affinity affinity, Duration flowlet_gap);
 
   /// A new group's buckets follow the kernel's weights until the first publish(); an adopted
   /// group's buckets stay as they are.
@@ -97,6 +143,18 @@ class Dataplane {
   [[nodiscard]] TimePoint lease_expires() const;
 
   [[nodiscard]] DataplaneCounters counters() const;
+
+  /// Readable when escapes wait. Counters tell of those that did not fit.
+  [[nodiscard]] int escapes_fd() const;
+  void take_escapes(const std::function<void(const Escape&)>& each);
+
+  /// Passive round-trip times since the last call: of each path, and of each group's control flows.
+  struct PassiveReadings {
+    std::map<PathId, PassiveRtt> paths;
+    std::map<GroupId, PassiveRtt> control;
+  };
+  PassiveReadings take_passive();
+
   /// Buckets that each of the group's paths holds now, in the group's order.
   [[nodiscard]] std::vector<std::uint32_t> buckets(GroupId id) const;
   /// What the programs would do with the next packet of this flow.
@@ -107,6 +165,21 @@ class Dataplane {
   explicit Dataplane(std::unique_ptr<Impl> impl);
   std::unique_ptr<Impl> impl_;
 };
+
+/// Which flows to read: those that match every field that is given.
+struct FlowFilter {
+  std::optional<Prefix> source;
+  std::optional<Prefix> destination;
+  std::optional<std::uint8_t> protocol;
+  std::optional<std::uint16_t> port;  // either end's
+  std::optional<NexthopId> nexthop;
+  std::optional<GroupId> group;
+  Duration idle_below = Duration::max();
+};
+/// Reads the flow table pinned below `pin_root` for this network namespace, by batches: no entry
+/// counts as used by it, and no daemon is asked. `each` is called once for every flow that matches.
+Result<> read_flows(const std::string& pin_root, const FlowFilter& filter, TimePoint now,
+                    const std::function<void(const FlowRecord&)>& each);
 
 /// Removes every attachment, pin and map that hopwise ever left in this network namespace, also
 /// after a crash. Returns a line for each thing removed. What cannot be removed does not keep the

@@ -1,5 +1,5 @@
 // The folders on the bpffs in which maps and links outlive the daemon:
-//   PIN_ROOT/netns-COOKIE/vABI/{hw_lease, ..., lan-IFINDEX, wan-IFINDEX}
+//   PIN_ROOT/netns-COOKIE/vABI/{hw_router, ..., lan-IFINDEX, wan-IFINDEX}
 // A namespace's cookie is never used again until the next boot, when the bpffs is empty anyway.
 #pragma once
 

@@ -59,7 +59,7 @@ FlowPlacement Dataplane::place(const FlowTuple& tuple, TimePoint now) const {
   placement.group = GroupId{match->group};
 
   const hw_flow_key key = key_of(tuple);
-  const std::uint32_t hash = hw_flow_hash(&key, tables.lease().hash_seed);
+  const std::uint32_t hash = hw_flow_hash(&key, tables.router().hash_seed);
   placement.bucket = hash & (HW_BUCKETS - 1);
   const std::uint32_t bucket_path = tables.buckets(match->group)[placement.bucket].path;
   if (bucket_path != 0) placement.bucket_nexthop = NexthopId{tables.nexthop_of(bucket_path)};

@@ -84,10 +84,22 @@ int Programs::observe_fd() const {
 
 MapFds Programs::maps() const {
   const auto& maps = object_->maps;
-  return {bpf_map__fd(maps.hw_lease),    bpf_map__fd(maps.hw_routes4), bpf_map__fd(maps.hw_routes6),
-          bpf_map__fd(maps.hw_groups),   bpf_map__fd(maps.hw_buckets), bpf_map__fd(maps.hw_paths),
-          bpf_map__fd(maps.hw_nexthops), bpf_map__fd(maps.hw_flows),   bpf_map__fd(maps.hw_traffic),
-          bpf_map__fd(maps.hw_reasons)};
+  MapFds fds{};
+  fds.router = bpf_map__fd(maps.hw_router);
+  fds.routes4 = bpf_map__fd(maps.hw_routes4);
+  fds.routes6 = bpf_map__fd(maps.hw_routes6);
+  fds.groups = bpf_map__fd(maps.hw_groups);
+  fds.buckets = bpf_map__fd(maps.hw_buckets);
+  fds.paths = bpf_map__fd(maps.hw_paths);
+  fds.nexthops = bpf_map__fd(maps.hw_nexthops);
+  fds.flows = bpf_map__fd(maps.hw_flows);
+  fds.embryos = bpf_map__fd(maps.hw_embryos);
+  fds.traffic = bpf_map__fd(maps.hw_traffic);
+  fds.rtt = bpf_map__fd(maps.hw_rtt);
+  fds.reasons = bpf_map__fd(maps.hw_reasons);
+  fds.counts = bpf_map__fd(maps.hw_counts);
+  fds.events = bpf_map__fd(maps.hw_events);
+  return fds;
 }
 
 }  // namespace hopwise::dataplane

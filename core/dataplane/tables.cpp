@@ -34,19 +34,19 @@ Entry sum_over_cpus(int fd, std::uint32_t key) {
 
 }  // namespace
 
-Tables::Tables(const MapFds& fds, MappedArray<hw_lease> lease, MappedArray<hw_group> groups,
+Tables::Tables(const MapFds& fds, MappedArray<hw_router> router, MappedArray<hw_group> groups,
                MappedArray<hw_bucket> buckets, MappedArray<hw_path> paths,
                MappedArray<hw_nexthop> nexthops)
     : fds_(fds),
-      lease_(std::move(lease)),
+      router_(std::move(router)),
       groups_(std::move(groups)),
       buckets_(std::move(buckets)),
       paths_(std::move(paths)),
       nexthops_(std::move(nexthops)) {}
 
 Result<Tables> Tables::map(const MapFds& fds) {
-  auto lease = MappedArray<hw_lease>::map(fds.lease, 1, "hw_lease");
-  if (!lease) return lease.error();
+  auto router = MappedArray<hw_router>::map(fds.router, 1, "hw_router");
+  if (!router) return router.error();
   auto groups = MappedArray<hw_group>::map(fds.groups, HW_MAX_GROUPS, "hw_groups");
   if (!groups) return groups.error();
   auto buckets = MappedArray<hw_bucket>::map(fds.buckets, HW_MAX_GROUPS * HW_BUCKETS, "hw_buckets");
@@ -55,7 +55,7 @@ Result<Tables> Tables::map(const MapFds& fds) {
   if (!paths) return paths.error();
   auto nexthops = MappedArray<hw_nexthop>::map(fds.nexthops, HW_MAX_NEXTHOPS, "hw_nexthops");
   if (!nexthops) return nexthops.error();
-  return Tables(fds, std::move(*lease), std::move(*groups), std::move(*buckets), std::move(*paths),
+  return Tables(fds, std::move(*router), std::move(*groups), std::move(*buckets), std::move(*paths),
                 std::move(*nexthops));
 }
 

@@ -60,7 +60,8 @@ void withdraw_word(Word& word) {
 
 /// The maps of one loaded object; the descriptors belong to it.
 struct MapFds {
-  int lease, routes4, routes6, groups, buckets, paths, nexthops, flows, traffic, reasons;
+  int router, routes4, routes6, groups, buckets, paths, nexthops;
+  int flows, embryos, traffic, rtt, reasons, counts, events;
 };
 
 class Tables {
@@ -92,17 +93,17 @@ class Tables {
 
   [[nodiscard]] DataplaneCounters counters() const;
 
-  hw_lease& lease() { return lease_[0]; }
-  [[nodiscard]] const hw_lease& lease() const { return lease_[0]; }
+  hw_router& router() { return router_[0]; }
+  [[nodiscard]] const hw_router& router() const { return router_[0]; }
   [[nodiscard]] const MapFds& fds() const { return fds_; }
 
  private:
-  Tables(const MapFds& fds, MappedArray<hw_lease> lease, MappedArray<hw_group> groups,
+  Tables(const MapFds& fds, MappedArray<hw_router> router, MappedArray<hw_group> groups,
          MappedArray<hw_bucket> buckets, MappedArray<hw_path> paths,
          MappedArray<hw_nexthop> nexthops);
 
   MapFds fds_;
-  MappedArray<hw_lease> lease_;
+  MappedArray<hw_router> router_;
   MappedArray<hw_group> groups_;
   MappedArray<hw_bucket> buckets_;
   MappedArray<hw_path> paths_;

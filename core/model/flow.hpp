@@ -7,6 +7,7 @@
 
 #include "core/model/address.hpp"
 #include "core/model/path.hpp"
+#include "core/model/time.hpp"
 
 namespace hopwise {
 
@@ -30,6 +31,27 @@ struct FlowPlacement {
   std::optional<NexthopId> nexthop;         // where the next packet goes; empty: to the kernel
   std::uint64_t flow_packets = 0;           // of the flow's entry
   std::uint64_t flow_bytes = 0;
+};
+
+/// A flow's entry in the data path.
+struct FlowRecord {
+  FlowTuple tuple;
+  std::optional<GroupId> group;      // empty: the path it was on is gone
+  std::optional<NexthopId> nexthop;  // empty: of the control group, routed by the kernel
+  bool control = false;
+  bool answered = false;  // something came back
+  Duration age{};
+  Duration idle{};                // since its last packet forward
+  std::optional<Duration> moved;  // ago: when it last left a nexthop
+  std::uint64_t packets = 0;      // forward
+  std::uint64_t bytes = 0;
+  std::uint64_t reverse_packets = 0;
+  std::uint64_t reverse_bytes = 0;
+  std::optional<Duration> rtt;  // smoothed, passive
+  Duration rtt_deviation{};
+  std::uint32_t segments = 0;       // TCP with data, forward
+  std::uint32_t retransmitted = 0;  // of these
+  std::uint32_t escapes = 0;        // times it left a nexthop by itself
 };
 
 }  // namespace hopwise

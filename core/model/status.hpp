@@ -11,6 +11,7 @@
 #include "core/model/decision.hpp"
 #include "core/model/estimate.hpp"
 #include "core/model/flow.hpp"
+#include "core/model/passive.hpp"
 #include "core/model/path.hpp"
 
 namespace hopwise {
@@ -22,13 +23,20 @@ struct PathTraffic {
   std::uint64_t forward_bytes = 0;
   std::uint64_t reverse_packets = 0;
   std::uint64_t reverse_bytes = 0;
+  std::uint64_t segments = 0;       // of TCP with data, forward
+  std::uint64_t retransmitted = 0;  // of these: retransmissions, not all of them losses
+  std::uint64_t acks = 0;           // reverse, of TCP connections that use ECN
+  std::uint64_t ece_acks = 0;       // of these: the forward path marked congestion (RFC 3168)
+  std::uint64_t escapes = 0;        // flows that left the path by themselves: it answered nothing
 };
 
 /// The data path's totals. `packets_by_reason` is keyed by the names in bpf/abi.h: "steered" and
 /// every reason for which a packet was left to the kernel.
 struct DataplaneCounters {
   std::map<std::string, std::uint64_t> packets_by_reason;
+  std::map<std::string, std::uint64_t> events;  // by the names in bpf/abi.h
   std::map<PathId, PathTraffic> paths;
+  std::map<GroupId, PathTraffic> control;  // flows of the control group: routed by the kernel
 };
 
 /// One prober: a nexthop and one anchor behind it.
@@ -61,12 +69,16 @@ struct PathStatus {
   bool usable = false;
   double cost = 0;
   PathTraffic traffic;
+  std::optional<PassiveRtt> passive{};  // of its own traffic; empty: nothing was measured lately
 };
 
 struct GroupStatus {
   GroupId id{};
   std::size_t routes = 0;
+  std::string affinity{};  // "flow", "flowlet" or "bucket"
   std::vector<PathStatus> paths;
+  std::optional<PathTraffic> control_traffic{};  // empty: no control group
+  std::optional<PassiveRtt> control_passive{};
 };
 
 struct InterfaceStatus {
@@ -81,6 +93,8 @@ struct Status {
   bool ready = false;
   std::string not_ready_because;  // empty when ready
   bool steering = true;           // false in observe-only mode
+  std::string actuator;           // "redirect" or "mark"
+  std::string actuator_because;   // why that one
   double lease_remaining_s = 0;
   std::vector<InterfaceStatus> interfaces;
   std::vector<NexthopStatus> nexthops;
@@ -88,6 +102,7 @@ struct Status {
   std::size_t routes_steered = 0;
   std::size_t routes_kernel = 0;  // known, but with fewer than two nexthops
   std::map<std::string, std::uint64_t> packets_by_reason;
+  std::map<std::string, std::uint64_t> dataplane_events;
   std::map<Reason, std::uint64_t> decisions_by_reason;
   std::vector<Decision> recent_decisions;  // newest last, bounded
   std::uint64_t reloads = 0;

@@ -71,18 +71,18 @@ void Router::load_programs() {
   REQUIRE(hopwise_bpf::load(object_) == 0);
 }
 
-hw_lease Router::lease() const {
-  hw_lease lease{};
+hw_router Router::lease() const {
+  hw_router lease{};
   const __u32 only = 0;
-  REQUIRE(bpf_map_lookup_elem(bpf_map__fd(object_->maps.hw_lease), &only, &lease) == 0);
+  REQUIRE(bpf_map_lookup_elem(bpf_map__fd(object_->maps.hw_router), &only, &lease) == 0);
   return lease;
 }
 
 void Router::set_hash_seed(std::uint32_t seed) {
-  hw_lease lease = this->lease();
+  hw_router lease = this->lease();
   const __u32 only = 0;
   lease.hash_seed = seed;
-  REQUIRE(bpf_map_update_elem(bpf_map__fd(object_->maps.hw_lease), &only, &lease, BPF_ANY) == 0);
+  REQUIRE(bpf_map_update_elem(bpf_map__fd(object_->maps.hw_router), &only, &lease, BPF_ANY) == 0);
 }
 
 void Router::nexthop(std::uint32_t id, const std::string& gateway) {

@@ -59,7 +59,7 @@ class Router {
   dataplane::Dataplane& dataplane() { return *dataplane_; }
   /// Ends the daemon and starts the next one on what the first has left pinned.
   void restart();
-  [[nodiscard]] hw_lease lease() const;
+  [[nodiscard]] hw_router lease() const;
   /// Set from the start, so that the tests' flows fall into the same buckets in every run.
   void set_hash_seed(std::uint32_t seed);
   void crash() { dataplane_.reset(); }
