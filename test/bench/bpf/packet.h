@@ -74,7 +74,7 @@ static __always_inline bool bench_look_up(struct __sk_buff *skb, const struct be
 		return false;
 	__builtin_memcpy(key.source, flow->source, sizeof(key.source));
 	__builtin_memcpy(key.destination, flow->destination, sizeof(key.destination));
-	return hw_fib_lookup(&key, router) != HW_ROUTE_NONE;
+	return hw_fib_lookup(router, &key) != HW_ROUTE_NONE;
 }
 
 static long bench_step(__u32 number, void *context)
