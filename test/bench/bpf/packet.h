@@ -17,14 +17,16 @@ enum bench_mode {
 
 struct bench_run {
 	__u32 mode;
-	__u32 first; /* flow to begin with */
-	__u32 count; /* packets, each of the next flow */
-	__u32 flows;
+	__u32 next;  /* flow; the last is followed by the first, in the next round */
 	__u32 round; /* packets of each flow before */
+	__u32 flows;
+	__u32 count; /* packets */
+	__u32 touch; /* flows to be read before the clock starts */
 	__u32 back;  /* bench_frame only: the answer's frame */
-	__u32 taken; /* out: packets that were redirected, or routes found */
+	__u32 taken; /* adds up packets that were redirected, or routes found */
 	__u32 sum;
-	__u64 ns; /* out */
+	__u32 pad;
+	__u64 ns; /* out: of the loop */
 };
 
 struct {
@@ -43,13 +45,14 @@ struct {
 	__type(value, struct bench_run);
 } bench_run SEC(".maps");
 
-struct bench_turn {
-	struct __sk_buff *skb;
-	struct bench_run *run;
-	__u32 index;
-	__u32 round;
-	__u32 taken;
-};
+/* Kernel 6.4 and later. bpf_loop() would need more stack than the steering program leaves. */
+struct bpf_iter_num {
+	__u64 opaque[1];
+} __attribute__((aligned(8)));
+
+extern int bpf_iter_num_new(struct bpf_iter_num *numbers, int first, int end) __weak __ksym;
+extern int *bpf_iter_num_next(struct bpf_iter_num *numbers) __weak __ksym;
+extern void bpf_iter_num_destroy(struct bpf_iter_num *numbers) __weak __ksym;
 
 static __always_inline bool bench_write(struct __sk_buff *skb, const struct bench_flow *flow,
 					const struct bench_moment *moment)
@@ -77,61 +80,69 @@ static __always_inline bool bench_look_up(struct __sk_buff *skb, const struct be
 	return hw_fib_lookup(router, &key) != HW_ROUTE_NONE;
 }
 
-static long bench_step(__u32 number, void *context)
+/* Writes the frame of flow run->next, and does with it what the mode says. Global, so that the
+ * verifier looks at it once and not in every turn of the loop. */
+__noinline int bench_step(struct __sk_buff *skb)
 {
-	struct bench_turn *turn = context;
-	struct __sk_buff *skb = turn->skb;
-	struct bench_moment moment = {.round = turn->round};
-	__u32 index = turn->index;
+	struct bench_moment moment = {};
 	struct bench_flow *flow;
+	struct bench_run *run;
+	__u32 index = 0;
 
+	run = bpf_map_lookup_elem(&bench_run, &index);
+	if (!run)
+		return 0;
+	moment.round = run->round;
+	index = run->next;
 	flow = bpf_map_lookup_elem(&bench_flows, &index);
 	if (!flow || !bench_write(skb, flow, &moment))
-		return 1;
-	if (turn->run->mode == BENCH_STEER)
-		turn->taken += hw_steer_counted(skb, HW_FORWARDED) == TC_ACT_REDIRECT;
-	else if (turn->run->mode == BENCH_LOOKUP)
-		turn->taken += bench_look_up(skb, flow);
-	if (++turn->index >= turn->run->flows) {
-		turn->index = 0;
-		turn->round++;
+		return 0;
+	if (++run->next >= run->flows) {
+		run->next = 0;
+		run->round++;
 	}
+	if (run->mode == BENCH_STEER)
+		run->taken += hw_steer_counted(skb, HW_FORWARDED) == TC_ACT_REDIRECT;
+	else if (run->mode == BENCH_LOOKUP)
+		run->taken += bench_look_up(skb, flow);
 	return 0;
 }
 
-static long bench_touch(__u32 number, void *context)
+static __always_inline void bench_touch(struct bench_run *run, __u32 number)
 {
-	struct bench_turn *turn = context;
-	__u32 index = turn->index + number;
+	__u32 index = run->next + number;
 	struct bench_flow *flow;
 
-	if (index >= turn->run->flows)
-		index -= turn->run->flows;
+	if (index >= run->flows)
+		index -= run->flows;
 	flow = bpf_map_lookup_elem(&bench_flows, &index);
 	if (flow)
-		turn->run->sum += flow->source_port;
-	return 0;
+		run->sum += flow->source_port;
 }
 
-/* What the packets are made of is in the caches when the clock starts, when they are few. */
+/* With run->touch, what the packets are made of is in the caches when the clock starts. */
 SEC("tc")
 int bench_loop(struct __sk_buff *skb)
 {
-	struct bench_turn turn = {.skb = skb};
-	__u64 begin;
+	struct bpf_iter_num numbers;
+	struct bench_run *run;
 	__u32 only = 0;
+	int *number;
 
-	turn.run = bpf_map_lookup_elem(&bench_run, &only);
-	if (!turn.run)
+	run = bpf_map_lookup_elem(&bench_run, &only);
+	if (!run)
 		return TC_ACT_SHOT;
-	turn.index = turn.run->first;
-	turn.round = turn.run->round;
-	if (turn.run->count <= 256)
-		bpf_loop(turn.run->count, bench_touch, &turn, 0);
-	begin = bpf_ktime_get_ns();
-	bpf_loop(turn.run->count, bench_step, &turn, 0);
-	turn.run->ns = bpf_ktime_get_ns() - begin;
-	turn.run->taken = turn.taken;
+	bpf_iter_num_new(&numbers, 0, run->touch);
+	while ((number = bpf_iter_num_next(&numbers)))
+		bench_touch(run, *number);
+	bpf_iter_num_destroy(&numbers);
+
+	run->ns = bpf_ktime_get_ns();
+	bpf_iter_num_new(&numbers, 0, run->count);
+	while (bpf_iter_num_next(&numbers))
+		bench_step(skb);
+	bpf_iter_num_destroy(&numbers);
+	run->ns = bpf_ktime_get_ns() - run->ns;
 	return TC_ACT_OK;
 }
 
@@ -147,7 +158,7 @@ int bench_frame(struct __sk_buff *skb)
 	run = bpf_map_lookup_elem(&bench_run, &only);
 	if (!run)
 		return TC_ACT_SHOT;
-	index = run->first;
+	index = run->next;
 	flow = bpf_map_lookup_elem(&bench_flows, &index);
 	if (!flow)
 		return TC_ACT_SHOT;
