@@ -179,6 +179,13 @@ int Router::observe(const Bytes& packet) {
   return verdict;
 }
 
+int Router::steer_fd() const {
+  return bpf_program__fd(object_->progs.hw_steer);
+}
+int Router::observe_fd() const {
+  return bpf_program__fd(object_->progs.hw_observe);
+}
+
 std::uint32_t Router::nexthop_of(const PacketSpec& spec) {
   const auto before = dataplane_->counters().paths;
   run_program(bpf_program__fd(object_->progs.hw_steer), build(spec), nullptr);
