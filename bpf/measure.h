@@ -101,7 +101,8 @@ __weak __noinline int hw_record(__u32 path, __u32 kind, __u32 us)
 	struct hw_rtt *rtt = bpf_map_lookup_elem(&hw_rtt, &key);
 	__u64 bucket = hw_rtt_bucket(us), method = kind;
 
-	asm volatile("" : "+r"(bucket), "+r"(method)); /* what is compared is what is used */
+	hw_opaque(bucket); /* what is compared is what is used */
+	hw_opaque(method);
 	if (!rtt || method >= HW_RTT_KINDS || bucket >= HW_RTT_BUCKETS)
 		return 0;
 	rtt->sum_us += us;

@@ -46,11 +46,11 @@ static __always_inline const __u8 *hw_transport_of(const struct hw_packet *packe
 	__u64 offset = packet->transport;
 	const __u8 *header = view->data;
 
-	asm volatile("" : "+r"(offset));
+	hw_opaque(offset);
 	if (offset > 255)
 		return NULL;
 	header += offset;
-	asm volatile("" : "+r"(header));
+	hw_opaque(header);
 	return header + bytes <= (const __u8 *)view->data_end ? header : NULL;
 }
 
@@ -108,14 +108,14 @@ static __always_inline void hw_find_timestamps(struct hw_tcp *tcp, const __u8 *h
 			return;
 		}
 		padding = ((__u32)(option[0] ^ HW_OPTION_PADDING) - 1) >> 31;
-		asm volatile("" : "+r"(padding));
+		hw_opaque(padding);
 		step = (option[1] & (padding - 1)) | padding;
-		asm volatile("" : "+r"(step));
+		hw_opaque(step);
 		if (step + padding < 2 || step > left || option[0] == HW_OPTION_END)
 			return;
 		left -= step;
 		option += step & 63;
-		asm volatile("" : "+r"(option));
+		hw_opaque(option);
 	}
 }
 
