@@ -20,11 +20,8 @@ namespace {
 }
 
 void choose_settings(bpf_map* rodata, const hw_settings& settings) {
-  std::size_t size = 0;
-  void* memory = bpf_map__initial_value(rodata, &size);
-  if (memory == nullptr || size != sizeof(settings))
-    throw std::runtime_error("the steering program's settings are not all of its constants");
-  std::memcpy(memory, &settings, sizeof(settings));
+  if (bpf_map__set_initial_value(rodata, &settings, sizeof(settings)) != 0)
+    throw std::runtime_error("the steering program has other constants than its settings");
 }
 
 void share(bpf_map* map, const std::string& folder, const Program* other) {
@@ -49,15 +46,15 @@ bpf_test_run_opts packet_run(std::span<std::uint8_t> packet, __sk_buff& context,
 
 }  // namespace
 
-Program::Program(std::span<const std::byte> elf, const hw_settings& settings,
+Program::Program(std::span<const std::byte> elf, const std::optional<hw_settings>& settings,
                  const std::string& folder, const Program* other)
     : object_(bpf_object__open_mem(elf.data(), elf.size(), nullptr), bpf_object__close) {
   if (!object_) fail("open a variant of the steering program", errno);
   bpf_map* map = nullptr;
   bpf_object__for_each_map(map, object_.get()) {
     if (!bpf_map__is_internal(map)) share(map, folder, other);
-    else if (std::string_view(bpf_map__name(map)).ends_with(".rodata"))
-      choose_settings(map, settings);
+    else if (settings && std::string_view(bpf_map__name(map)).ends_with(".rodata"))
+      choose_settings(map, *settings);
   }
   if (const int failed = bpf_object__load(object_.get()); failed != 0)
     fail("load a variant of the steering program", failed);

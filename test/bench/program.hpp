@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 
@@ -16,7 +17,7 @@ class Program {
  public:
   /// `elf`: the object file. Maps are those of `folder` by name, then those of `other` (which may
   /// be null), then new ones.
-  Program(std::span<const std::byte> elf, const hw_settings& settings, const std::string& folder,
+  Program(std::span<const std::byte> elf, const std::optional<hw_settings>& settings, const std::string& folder,
           const Program* other);
   Program(Program&&) = default;
 

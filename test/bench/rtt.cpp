@@ -1,0 +1,2 @@
+#include "test/bench/parts.hpp"
+namespace hopwise::bench { void measure_rtt(Report&, Effort) {} }

@@ -41,6 +41,27 @@ struct bench_plan {
 	__u8 pad2[4];
 };
 
+/* What bpf/packet.h is to do, and what came of it. */
+enum bench_mode {
+	BENCH_WRITE,  /* the base of the two others */
+	BENCH_STEER,  /* the whole program */
+	BENCH_LOOKUP, /* the route look-up alone */
+};
+
+struct bench_run {
+	__u32 mode;
+	__u32 next;  /* flow; the last is followed by the first, in the next round */
+	__u32 round; /* packets of each flow before */
+	__u32 flows;
+	__u32 count; /* packets */
+	__u32 touch; /* flows to be read before the clock starts */
+	__u32 back;  /* bench_frame only: the answer's frame */
+	__u32 taken; /* adds up packets that were redirected, or routes found */
+	__u32 sum;
+	__u32 pad;
+	__u64 ns; /* out: of the loop */
+};
+
 #ifdef __bpf__
 #include <linux/if_ether.h>
 #include <linux/in.h>
