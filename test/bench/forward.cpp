@@ -179,7 +179,7 @@ Contenders contenders(Road& road, Road& marked) {
 
 struct Turns {
   int rounds = 5;
-  int stretches = 6;
+  int stretches = 16;
 };
 
 void run_turns(Report& report, const std::string& section, Contenders& all, Road& road,
@@ -233,7 +233,7 @@ void judge(Report& report, const std::string& section) {
 }  // namespace
 
 void measure_forward(Report& report, Effort effort) {
-  const Turns turns = effort == Effort::full ? Turns{5, 6} : Turns{3, 2};
+  const Turns turns = effort == Effort::full ? Turns{5, 16} : Turns{3, 6};
   Road road("fw"), marked("mk");
   add_kernel_nexthops(road.router(), 100, "via 192.0.2.2 dev wan0", "via 198.51.100.2 dev wan1");
   add_mark_rules(marked);
