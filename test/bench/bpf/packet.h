@@ -57,7 +57,7 @@ static __always_inline bool bench_look_up(struct __sk_buff *skb, const struct be
 		return false;
 	__builtin_memcpy(key.source, flow->source, sizeof(key.source));
 	__builtin_memcpy(key.destination, flow->destination, sizeof(key.destination));
-	return hw_fib_lookup(router, &key) != HW_ROUTE_NONE;
+	return hw_fib_lookup(&key, router) != HW_ROUTE_NONE;
 }
 
 /* Writes the frame of flow run->next, and does with it what the mode says. Global, so that the

@@ -34,6 +34,6 @@ static __always_inline __u32 bench_fib_lookup(struct __sk_buff *skb, const struc
 	return flow->family == 4 ? 1 : BENCH_GROUPS + 1;
 }
 
-#define hw_fib_lookup(router, flow) bench_fib_lookup(skb, flow)
+#define hw_fib_lookup(flow, router) bench_fib_lookup(skb, flow)
 
 #include "packet.h"

@@ -31,8 +31,8 @@ struct {
 	__type(value, __u32);
 } bench_trie6 SEC(".maps");
 
-static __always_inline __u32 hw_fib_lookup(const struct hw_router *router,
-					   const struct hw_flow_key *flow)
+static __always_inline __u32 hw_fib_lookup(const struct hw_flow_key *flow,
+					   const struct hw_router *router)
 {
 	const __u32 *group;
 
