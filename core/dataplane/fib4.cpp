@@ -83,7 +83,7 @@ void Fib4::adopt() {
 void Fib4::write_all(const Rib<Address4>& rib, std::uint16_t uncovered) {
   uncovered_ = uncovered;
   write(rib, 0, 0, uncovered);
-  rib.visit(rib.below(0, 0), [&](const auto& node) {
+  rib.visit_all([&](const auto& node) {
     if (node.length > kStage) return false;  // in a slot that was shared with a shorter one
     if (node.group != HW_ROUTE_NONE && node.length > 0)
       write(rib, node.address, node.length, node.group);

@@ -179,7 +179,7 @@ void Fib6::write_all(const Tree& rib, std::uint16_t uncovered) {
   waiting_.clear();
   std::vector<std::uint16_t> groups(1u << kFirst, uncovered);
   std::vector<std::uint32_t> longer(1u << kFirst);
-  rib.visit(rib.below(0, 0), [&](const Tree::Node& node) {
+  rib.visit_all([&](const Tree::Node& node) {
     const auto first = static_cast<std::uint32_t>(node.address >> (128 - kFirst));
     if (node.length > 0 && node.length <= kFirst && node.group != HW_ROUTE_NONE)
       std::fill_n(groups.begin() + first, 1u << (kFirst - node.length), node.group);

@@ -19,7 +19,7 @@ std::uint32_t Rib<Address>::add(const Node& node) {
 template <class Address>
 bool Rib<Address>::set(Address address, int length, std::uint16_t group) {
   const auto bits = static_cast<std::uint8_t>(length);
-  std::uint32_t parent = 0, here = root_;
+  std::uint32_t parent = 0, here = root(address, length);
   while (here != 0 && nodes_[here].length < length && covers(nodes_[here], address)) {
     parent = here;
     here = nodes_[here].child[side(nodes_[here], address)];
@@ -44,13 +44,13 @@ bool Rib<Address>::set(Address address, int length, std::uint16_t group) {
     top.child[side(top, other)] = here;
     if (common < length) top.child[side(top, address)] = route;
   }
-  link(parent, address) = added;
+  link(parent, nodes_[added]) = added;
   return true;
 }
 
 template <class Address>
 bool Rib<Address>::remove(Address address, int length) {
-  std::uint32_t grandparent = 0, parent = 0, here = root_;
+  std::uint32_t grandparent = 0, parent = 0, here = root(address, length);
   while (here != 0 && nodes_[here].length < length && covers(nodes_[here], address)) {
     grandparent = parent;
     parent = here;
@@ -71,7 +71,7 @@ template <class Address>
 void Rib<Address>::splice(std::uint32_t parent, std::uint32_t index) {
   const Node node = nodes_[index];
   if (node.group != 0 || (node.child[0] != 0 && node.child[1] != 0)) return;
-  link(parent, node.address) = node.child[0] | node.child[1];
+  link(parent, node) = node.child[0] | node.child[1];
   nodes_[index].child[0] = unused_;
   unused_ = index;
 }
@@ -79,7 +79,15 @@ void Rib<Address>::splice(std::uint32_t parent, std::uint32_t index) {
 template <class Address>
 auto Rib<Address>::cover(Address address, Lengths lengths) const -> const Node* {
   const Node* longest = nullptr;
-  for (std::uint32_t here = root_; here != 0;) {
+  if (lengths.to >= kIndex) longest = cover_from(long_[index_of(address)], address, lengths);
+  return longest != nullptr ? longest : cover_from(short_, address, lengths);
+}
+
+template <class Address>
+auto Rib<Address>::cover_from(std::uint32_t root, Address address, Lengths lengths) const
+    -> const Node* {
+  const Node* longest = nullptr;
+  for (std::uint32_t here = root; here != 0;) {
     const Node& node = nodes_[here];
     if (node.length > lengths.to || !covers(node, address)) break;
     if (node.group != 0 && node.length >= lengths.from) longest = &node;
@@ -90,8 +98,8 @@ auto Rib<Address>::cover(Address address, Lengths lengths) const -> const Node* 
 }
 
 template <class Address>
-std::uint32_t Rib<Address>::below(Address address, int length) const {
-  std::uint32_t here = root_;
+std::uint32_t Rib<Address>::below_from(std::uint32_t root, Address address, int length) const {
+  std::uint32_t here = root;
   while (here != 0 && nodes_[here].length < length) {
     if (!covers(nodes_[here], address)) return 0;
     here = nodes_[here].child[side(nodes_[here], address)];

@@ -21,10 +21,6 @@ Address6 address6(const IpAddress& address) {
   return bits;
 }
 
-std::uint16_t default_group(std::uint16_t group, std::uint16_t default_route) {
-  return group != HW_ROUTE_NONE ? group : default_route;
-}
-
 // While default routes change too, addresses that only they cover are told apart: "none" would mean
 // the old default before the store and the new one after it.
 template <class WriteAll>
@@ -148,14 +144,18 @@ Error RouteTable::no_room(const std::string& what) const {
                "fewer long prefixes)"};
 }
 
-std::optional<RouteTable::Match> RouteTable::find(const IpAddress& destination) const {
+std::uint16_t RouteTable::group_of(const IpAddress& destination) const {
   const bool v4 = destination.is_v4();
   const std::uint16_t group =
-      v4 ? default_group(fib4_.lookup(address4(destination)), read_word(router_.default4))
-         : default_group(fib6_.lookup(address6(destination)), read_word(router_.default6));
-  if (group == HW_ROUTE_NONE) return std::nullopt;
-  Match match{std::nullopt, group};
-  if (v4) {
+      v4 ? fib4_.lookup(address4(destination)) : fib6_.lookup(address6(destination));
+  if (group != HW_ROUTE_NONE) return group;
+  return read_word(v4 ? router_.default4 : router_.default6);
+}
+
+std::optional<RouteTable::Match> RouteTable::find(const IpAddress& destination) const {
+  Match match{std::nullopt, group_of(destination)};
+  if (match.group == HW_ROUTE_NONE) return std::nullopt;
+  if (destination.is_v4()) {
     if (const auto* route = rib4_.cover(address4(destination), {0, 32}); route != nullptr)
       match.prefix = Prefix::covering(destination, route->length);
   } else if (const auto* route = rib6_.cover(address6(destination), {0, 128}); route != nullptr) {

@@ -63,7 +63,9 @@ class RouteTable {
     std::optional<Prefix> prefix;
     std::uint32_t group;
   };
-  /// The group that the programs find; nothing for HW_ROUTE_NONE.
+  /// What the programs find. Reads the arrays only, as they do, also while another thread writes.
+  [[nodiscard]] std::uint16_t group_of(const IpAddress& destination) const;
+  /// The same with its prefix; nothing for HW_ROUTE_NONE.
   [[nodiscard]] std::optional<Match> find(const IpAddress& destination) const;
   /// Places (IPv4: /24s) that are left to the kernel for want of room.
   [[nodiscard]] std::size_t waiting() const { return fib4_.waiting() + fib6_.waiting(); }
