@@ -195,7 +195,8 @@ HW_SIZE(hw_nexthop, 40);
 /*
  * hw_flows, hw_embryos (LRU hashes): the 5-tuple in the direction LAN -> WAN. For ICMP echo the
  * identifier is in both ports; for fragments (every one, the first too) both ports are 0. IPv4 in
- * the first 4 bytes. An embryo has had no answer yet: a flood of such cannot push out the others.
+ * the first 4 bytes. An embryo has not proved yet to be more than a first packet and its answer:
+ * a flood of such cannot push out the others.
  */
 struct hw_flow_key {
 	__u8 source[16];
@@ -211,22 +212,21 @@ HW_SIZE(hw_flow_key, 40);
 /* What was seen of a flow's own packets: bpf/measure.h only. Times are CLOCK_MONOTONIC. */
 struct hw_seen {
 	__u64 stamp_ns;	   /* when the packet that is being timed went by; 0: none is */
-	__u64 progress_ns; /* when the peer last acknowledged something new, or the oldest data
-			    * that it has not acknowledged went by */
-	__u64 high_ns;	   /* when `high` last grew */
+	__u64 progress_ns; /* when the peer last showed that something arrived, or the oldest data
+			    * that it has not acknowledged went by; 0: not known */
+	__u64 high_ns;	   /* when `high` last grew; QUIC: the last edge of the spin bit */
 	__u32 stamp;	   /* what the answer to the timed packet shows */
 	__u32 high;	   /* TCP: end of the highest data sent */
 	__u32 acked;	   /* TCP: the highest acknowledgement seen */
+	__u32 peer;	   /* TCP: end of the highest data that came back */
 	__u32 timestamp;   /* TCP: the highest TSval sent */
 	__u32 rtt_us;	   /* smoothed; 0: not known */
 	__u32 rtt_deviation_us;
 	__u32 segments;	     /* TCP: with data */
 	__u32 retransmitted; /* of these */
-	__u8 stamp_kind;     /* enum hw_rtt_kind, + 1; 0: none */
-	__u8 state;	     /* HW_SEEN_* */
-	__u8 syns;	     /* sent without an answer */
-	__u8 quic;
-	__u32 pad;
+	__u16 state;	     /* HW_SEEN_* */
+	__u8 stamp_kind;     /* enum hw_rtt_kind */
+	__u8 quic;	     /* HW_QUIC_* */
 };
 HW_SIZE(hw_seen, 64);
 
@@ -244,8 +244,9 @@ struct hw_flow {
 	__u64 reverse_packets;
 	__u64 reverse_bytes;
 	__u16 flags;
-	__u8 escapes; /* used up, see bpf/choice.h */
-	__u8 pad[5];
+	__u16 shunned; /* nexthop of the bucket when the flow last escaped, see bpf/choice.h */
+	__u8 escapes;  /* used up */
+	__u8 pad[3];
 	struct hw_seen seen;
 };
 HW_SIZE(hw_flow, 72 + 64);
@@ -308,6 +309,13 @@ struct hw_escape {
 	__u32 pad;
 };
 HW_SIZE(hw_escape, 24);
+
+/* hw_budget (per-CPU, one entry): flow entries made in this millisecond. */
+struct hw_budget {
+	__u32 ms;
+	__u32 spent;
+};
+HW_SIZE(hw_budget, 8);
 
 /* hw_reasons (per-CPU array by enum hw_reason): __u64 packets. */
 

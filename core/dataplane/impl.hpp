@@ -5,6 +5,8 @@
 
 #include "core/dataplane/attach.hpp"
 #include "core/dataplane/dataplane.hpp"
+#include "core/dataplane/escapes.hpp"
+#include "core/dataplane/passive.hpp"
 #include "core/dataplane/programs.hpp"
 #include "core/dataplane/routes.hpp"
 #include "core/dataplane/tables.hpp"
@@ -17,6 +19,7 @@ struct Dataplane::Impl {
     Programs programs;
     Tables tables;
     RouteMaps routes;
+    Escapes escapes;
   };
   Impl(const Options& chosen, std::string pin_folder, Loaded loaded);
   void adopt();
@@ -28,6 +31,8 @@ struct Dataplane::Impl {
   Programs programs;
   Tables tables;
   Weights weights;
+  Passive passive;
+  Escapes escapes;
   RouteMaps route_maps;
   RouteTable routes;
   Attachments attachments;
