@@ -49,7 +49,7 @@ Dataplane::Impl::Impl(const Options& chosen, std::string pin_folder, Programs lo
       tables(std::move(mapped)),
       weights(tables, pace_of(options)),
       routes(tables.fds().routes4, tables.fds().routes6),
-      attachments(abi_folder(folder), programs.steer_fd(), programs.observe_fd(), options.hook) {
+      attachments(abi_folder(folder), {programs.steer_fd(), programs.observe_fd()}, options.hook) {
   if (tables.router().hash_seed == 0) publish_word(tables.router().hash_seed, draw_hash_seed());
   adopt();
 }
@@ -102,9 +102,6 @@ std::vector<Error> Dataplane::attach(const std::vector<Attachment>& wanted) {
   auto pinned = impl_->keep_pinned();
   auto errors = impl_->attachments.set(wanted);
   if (!pinned) errors.push_back(pinned.error());
-  if (!impl_->folder.empty())
-    for (const std::string& name : names_in(impl_->folder))
-      if (name != abi_name()) remove_pins(impl_->folder + '/' + name);
   return errors;
 }
 
