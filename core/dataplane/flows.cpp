@@ -79,9 +79,14 @@ class PathGroups {
   MappedArray<hw_path> paths_;
 };
 
+std::uint8_t of_both_families(std::uint8_t protocol) {
+  return protocol == IPPROTO_ICMPV6 ? std::uint8_t{IPPROTO_ICMP} : protocol;
+}
+
 bool matches(const FlowFilter& filter, const FlowRecord& flow) {
   const FlowTuple& tuple = flow.tuple;
-  return (!filter.protocol || *filter.protocol == tuple.protocol) &&
+  return (!filter.protocol ||
+          of_both_families(*filter.protocol) == of_both_families(tuple.protocol)) &&
          (!filter.port || *filter.port == tuple.source_port ||
           *filter.port == tuple.destination_port) &&
          (!filter.nexthop || filter.nexthop == flow.nexthop) &&

@@ -7,6 +7,7 @@
 #include <cstring>
 
 #include "bpf/hash.h"
+#include "core/dataplane/flows.hpp"
 #include "core/dataplane/impl.hpp"
 
 namespace hopwise::dataplane {
@@ -70,6 +71,7 @@ FlowPlacement Dataplane::place(const FlowTuple& tuple, TimePoint now) const {
     placement.flow_nexthop = NexthopId{flow->nexthop};
     placement.flow_packets = flow->packets;
     placement.flow_bytes = flow->bytes;
+    placement.record = record_of(key, *flow, placement.group, now);
   }
   const Group* group = impl_->weights.find(*placement.group);
   if (group == nullptr || now >= lease_expires()) return placement;

@@ -159,6 +159,9 @@ TEST_CASE("control flows, echoes, IPv6 and paths that are gone are told as what 
   CHECK(echo[0].control);
   CHECK(echo[0].group == GroupId{2});
   CHECK_FALSE(echo[0].nexthop);
+  FlowFilter icmp;
+  icmp.protocol = IPPROTO_ICMP;
+  CHECK(read(router, icmp).size() == 1);
 
   FlowFilter tcp;
   tcp.protocol = 6;
