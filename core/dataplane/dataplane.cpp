@@ -69,12 +69,14 @@ Dataplane::Impl::Impl(const Options& chosen, std::string pin_folder, Loaded load
       escapes(std::move(loaded.escapes)),
       route_maps(std::move(loaded.routes)),
       routes(route_maps.arrays(tables.router()), programs_grace_period()),
-      attachments(abi_folder(folder), programs.steer_fd(), programs.observe_fd(), options.hook) {
+      attachments(abi_folder(folder),
+                  {programs.steer_fd(), programs.observe_fd(), programs.local_fd()}, options.hook) {
   if (tables.router().hash_seed == 0) publish_word(tables.router().hash_seed, draw_hash_seed());
   adopt();
 }
 
 void Dataplane::Impl::adopt() {
+  adopted.set_aside = programs.set_aside();
   for (std::uint32_t id = 1; id < HW_MAX_NEXTHOPS; ++id)
     if (const auto key = tables.nexthop(id)) adopted.nexthops.emplace_back(NexthopId{id}, *key);
   for (std::uint32_t id = 1; id < HW_MAX_GROUPS; ++id)
@@ -108,10 +110,10 @@ Result<std::unique_ptr<Dataplane>> Dataplane::open(const Options& options) {
   if (!escapes) return escapes.error();
   auto routes = RouteMaps::map(programs->maps());
   if (!routes) return routes.error();
-  return std::unique_ptr<Dataplane>(new Dataplane(std::make_unique<Impl>(
-      options, folder,
-      Impl::Loaded{std::move(*programs), std::move(*tables), std::move(*routes),
-                   std::move(*escapes)})));
+  return std::unique_ptr<Dataplane>(
+      new Dataplane(std::make_unique<Impl>(options, folder,
+                                           Impl::Loaded{std::move(*programs), std::move(*tables),
+                                                        std::move(*routes), std::move(*escapes)})));
 }
 
 Dataplane::Dataplane(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
@@ -129,9 +131,6 @@ std::vector<Error> Dataplane::attach(const std::vector<Attachment>& wanted) {
   auto pinned = impl_->keep_pinned();
   auto errors = impl_->attachments.set(wanted);
   if (!pinned) errors.push_back(pinned.error());
-  if (!impl_->folder.empty())
-    for (const std::string& name : names_in(impl_->folder))
-      if (name != abi_name()) remove_pins(impl_->folder + '/' + name);
   return errors;
 }
 

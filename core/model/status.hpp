@@ -83,7 +83,7 @@ struct GroupStatus {
 
 struct InterfaceStatus {
   std::string name;
-  std::string role;    // "lan" (steer attached) or "wan" (observe attached)
+  std::string role;    // "lan", "wan", "lan_return" or "local": dataplane::Role
   std::string attach;  // "tcx" or "clsact"
 };
 
