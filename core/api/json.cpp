@@ -2,6 +2,7 @@
 // them. What is not known is null; ids are numbers; nexthops are named wherever they are spoken of.
 #include <nlohmann/json.hpp>
 
+#include "core/api/flow_json.hpp"
 #include "core/api/server.hpp"
 
 namespace hopwise::api {
@@ -197,11 +198,18 @@ std::string to_json(const Explanation& explanation, TimePoint now) {
             {"nexthop", name(placement.nexthop)},
             {"flow_packets", placement.flow_packets},
             {"flow_bytes", placement.flow_bytes},
+            {"flow", nullptr},
             {"nexthops", Json::array()},
             {"paths", describe(explanation.paths, name)},
             {"last_decision", nullptr}};
   for (const NexthopStatus& nexthop : explanation.nexthops)
     json["nexthops"].push_back(describe(nexthop, now));
+  if (placement.record) {
+    const Json nexthop = name(placement.record->nexthop);
+    json["flow"] =
+        describe(*placement.record,
+                 nexthop.is_null() ? std::nullopt : std::optional(nexthop.get<std::string>()));
+  }
   if (explanation.last_decision)
     json["last_decision"] = describe(*explanation.last_decision, name, now);
   return dump(json);

@@ -1,5 +1,6 @@
 #include "core/dataplane/dataplane.hpp"
 
+#include <algorithm>
 #include <limits>
 #include <random>
 
@@ -11,6 +12,9 @@ namespace {
 
 // Routes that a sync() tries again: a full table must not stall the tick.
 constexpr std::size_t kRetriesPerSync = 256;
+
+// A neighbour may move while nobody watches: what a dead daemon left must not be used for long.
+constexpr Duration kNeighbourLease = std::chrono::seconds(2);
 
 MovePace pace_of(const Options& options) {
   const auto idle = std::chrono::duration_cast<std::chrono::milliseconds>(options.idle_after);
@@ -42,6 +46,18 @@ Result<> check(std::string_view what, std::uint32_t id, std::uint32_t limit) {
 
 }  // namespace
 
+const char* text(Affinity affinity) {
+  switch (affinity) {
+    case Affinity::flow:
+      return "flow";
+    case Affinity::flowlet:
+      return "flowlet";
+    case Affinity::bucket:
+      return "bucket";
+  }
+  return "unknown";
+}
+
 Dataplane::Impl::Impl(const Options& chosen, std::string pin_folder, Programs loaded, Tables mapped)
     : options(chosen),
       folder(std::move(pin_folder)),
@@ -49,7 +65,7 @@ Dataplane::Impl::Impl(const Options& chosen, std::string pin_folder, Programs lo
       tables(std::move(mapped)),
       weights(tables, pace_of(options)),
       routes(tables.fds().routes4, tables.fds().routes6),
-      attachments(abi_folder(folder), programs.steer_fd(), programs.observe_fd(), options.hook) {
+      attachments(abi_folder(folder), {programs.steer_fd(), programs.observe_fd()}, options.hook) {
   if (tables.router().hash_seed == 0) publish_word(tables.router().hash_seed, draw_hash_seed());
   adopt();
 }
@@ -79,7 +95,7 @@ Result<std::unique_ptr<Dataplane>> Dataplane::open(const Options& options) {
     if (const auto made = make_pin_folder(abi_folder(folder)); !made) return made.error();
     sweep_abandoned(options.pin_root);
   }
-  auto programs = Programs::load(abi_folder(folder));
+  auto programs = Programs::load(abi_folder(folder), settings_of(options));
   if (!programs) return programs.error();
   auto tables = Tables::map(programs->maps());
   if (!tables) return tables.error();
@@ -102,9 +118,6 @@ std::vector<Error> Dataplane::attach(const std::vector<Attachment>& wanted) {
   auto pinned = impl_->keep_pinned();
   auto errors = impl_->attachments.set(wanted);
   if (!pinned) errors.push_back(pinned.error());
-  if (!impl_->folder.empty())
-    for (const std::string& name : names_in(impl_->folder))
-      if (name != abi_name()) remove_pins(impl_->folder + '/' + name);
   return errors;
 }
 
@@ -114,7 +127,8 @@ std::vector<InterfaceStatus> Dataplane::attachments() const {
 
 Result<> Dataplane::set_nexthop(const Nexthop& nexthop) {
   if (auto valid = check("nexthop", raw(nexthop.id), HW_MAX_NEXTHOPS); !valid) return valid;
-  impl_->tables.set_nexthop(raw(nexthop.id), nexthop.key);
+  impl_->tables.set_nexthop(raw(nexthop.id), nexthop.key,
+                            impl_->options.mark_base + raw(nexthop.id));
   return {};
 }
 
@@ -122,8 +136,21 @@ void Dataplane::set_nexthop_usable(NexthopId id, bool usable) {
   if (check("nexthop", raw(id), HW_MAX_NEXTHOPS)) impl_->tables.set_nexthop_usable(raw(id), usable);
 }
 
+void Dataplane::set_nexthop_link(NexthopId id, std::optional<LinkAddresses> addresses) {
+  if (check("nexthop", raw(id), HW_MAX_NEXTHOPS))
+    impl_->tables.set_nexthop_link(raw(id), addresses);
+}
+
 void Dataplane::remove_nexthop(NexthopId id) {
   if (check("nexthop", raw(id), HW_MAX_NEXTHOPS)) impl_->tables.remove_nexthop(raw(id));
+}
+
+void Dataplane::set_affinity(GroupId id, Affinity affinity, Duration flowlet_gap) {
+  if (impl_->weights.find(id) == nullptr) return;
+  const auto gap = std::chrono::ceil<std::chrono::milliseconds>(flowlet_gap).count();
+  constexpr auto kLongest = std::numeric_limits<std::uint16_t>::max();
+  impl_->tables.set_affinity(raw(id), affinity,
+                             static_cast<std::uint16_t>(std::clamp<long long>(gap, 0, kLongest)));
 }
 
 Result<> Dataplane::set_group(const Group& group) {
@@ -169,12 +196,15 @@ void Dataplane::sync(TimePoint now) {
 }
 
 void Dataplane::renew_lease(TimePoint now) {
-  const Duration expires = now.time_since_epoch() + impl_->options.lease;
-  publish_word(impl_->tables.router().expires_ns, expires.count());
+  const auto until = [&](Duration lease) { return (now.time_since_epoch() + lease).count(); };
+  hw_router& router = impl_->tables.router();
+  publish_word(router.neighbours_ns, until(std::min(impl_->options.lease, kNeighbourLease)));
+  publish_word(router.expires_ns, until(impl_->options.lease));
 }
 
 void Dataplane::end_lease() {
   publish_word(impl_->tables.router().expires_ns, 0);
+  publish_word(impl_->tables.router().neighbours_ns, 0);
 }
 
 TimePoint Dataplane::lease_expires() const {

@@ -170,8 +170,8 @@ class Dataplane {
 struct FlowFilter {
   std::optional<Prefix> source;
   std::optional<Prefix> destination;
-  std::optional<std::uint8_t> protocol;
-  std::optional<std::uint16_t> port;  // either end's
+  std::optional<std::uint8_t> protocol;  // ICMP's number means that of both families
+  std::optional<std::uint16_t> port;     // either end's; an echo's identifier
   std::optional<NexthopId> nexthop;
   std::optional<GroupId> group;
   Duration idle_below = Duration::max();

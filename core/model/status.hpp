@@ -85,7 +85,7 @@ struct GroupStatus {
 
 struct InterfaceStatus {
   std::string name;
-  std::string role;    // "lan", "wan", "lan_return" or "local"
+  std::string role;    // "lan", "wan", "lan_return" or "local": dataplane::Role
   std::string attach;  // "tcx" or "clsact"
 };
 
