@@ -78,6 +78,25 @@ std::string probes(const Json& list) {
   return table.empty() ? "" : '\n' + table.text();
 }
 
+/// Of TCP segments with data.
+std::string retransmitted_text(const Json& path) {
+  const auto segments = path.at("segments").get<double>();
+  return segments == 0 ? "-" : percent(path.at("retransmitted").get<double>() / segments);
+}
+
+std::string passive_text(const Json& path) {
+  const Json& passive = path.at("passive");
+  return passive.is_null() ? "-" : milliseconds_text(passive.at("p50_ms"));
+}
+
+/// "not usable, 3 escapes".
+std::string path_note(const Json& path) {
+  std::string note = path.at("usable").get<bool>() ? "" : "not usable";
+  if (path.at("escapes").get<std::uint64_t>() > 0)
+    note += (note.empty() ? "" : ", ") + count(path.at("escapes")) + " escapes";
+  return note;
+}
+
 std::string paths(const Json& list) {
   Table table({{"PATH"},
                {"SHARE", Align::right},
@@ -88,6 +107,8 @@ std::string paths(const Json& list) {
                {"", Align::right},
                {"BACK", Align::right},
                {"", Align::right},
+               {"PASSIVE RTT", Align::right},
+               {"SENT AGAIN", Align::right},
                {"NOTE"}});
   for (const Json& path : list) {
     const double share = path.at("weight").get<double>();
@@ -95,7 +116,7 @@ std::string paths(const Json& list) {
                format("%.3f", path.at("cost").get<double>()),
                packets_text(path.at("forward_packets")), bytes_text(path.at("forward_bytes")),
                packets_text(path.at("reverse_packets")), bytes_text(path.at("reverse_bytes")),
-               path.at("usable").get<bool>() ? "" : "not usable"});
+               passive_text(path), retransmitted_text(path), path_note(path)});
   }
   return table.text();
 }
@@ -152,6 +173,8 @@ std::string head(const Json& status) {
                      time_text(status.at("uptime_s").get<double>()) + ": " +
                      (ready ? "ready" : "NOT READY: " + text(status.at("not_ready_because")));
   line += status.at("steering").get<bool>() ? ", steering" : ", observing only (steer is false)";
+  if (const std::string actuator = text(status.at("actuator")); !actuator.empty())
+    line += " by " + actuator;
   line += format(", lease %.1f s\n", status.at("lease_remaining_s").get<double>());
   line += count(status.at("routes_steered")) + " routes steered, " +
           count(status.at("routes_kernel")) + " left to the kernel";

@@ -70,6 +70,7 @@ struct PathStatus {
   double cost = 0;
   PathTraffic traffic;
   std::optional<PassiveRtt> passive{};  // of its own traffic; empty: nothing was measured lately
+  PassiveTotal passive_total{};
 };
 
 struct GroupStatus {
@@ -79,6 +80,7 @@ struct GroupStatus {
   std::vector<PathStatus> paths;
   std::optional<PathTraffic> control_traffic{};  // empty: no control group
   std::optional<PassiveRtt> control_passive{};
+  PassiveTotal control_total{};
 };
 
 struct InterfaceStatus {
