@@ -71,6 +71,14 @@ void Router::load_programs() {
   REQUIRE(hopwise_bpf::load(object_) == 0);
 }
 
+int Router::program(const std::string& name) const {
+  return bpf_program__fd(bpf_object__find_program_by_name(object_->obj, name.c_str()));
+}
+
+int Router::map(const std::string& name) const {
+  return bpf_object__find_map_fd_by_name(object_->obj, name.c_str());
+}
+
 hw_router Router::lease() const {
   hw_router lease{};
   const __u32 only = 0;

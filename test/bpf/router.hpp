@@ -81,6 +81,10 @@ class Router {
   /// The nexthop that a packet takes; 0 for the kernel. Told by the path whose counter went up.
   std::uint32_t nexthop_of(const PacketSpec& spec);
 
+  /// Descriptors, for what no method tells; theirs for as long as no restart comes.
+  [[nodiscard]] int program(const std::string& name) const;
+  [[nodiscard]] int map(const std::string& name) const;
+
   [[nodiscard]] const std::string& pin_root() const { return options_.pin_root; }
   static TimePoint now() { return std::chrono::steady_clock::now(); }
 
