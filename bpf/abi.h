@@ -204,7 +204,8 @@ HW_SIZE(hw_nexthop, 40);
 /*
  * hw_flows, hw_embryos (LRU hashes): the 5-tuple in the direction LAN -> WAN. For ICMP echo the
  * identifier is in both ports; for fragments (every one, the first too) both ports are 0. IPv4 in
- * the first 4 bytes. An embryo has had no answer yet: a flood of such cannot push out the others.
+ * the first 4 bytes. An embryo has not proved yet to be more than a first packet and its answer:
+ * a flood of such cannot push out the others.
  */
 struct hw_flow_key {
 	__u8 source[16];
@@ -253,8 +254,9 @@ struct hw_flow {
 	__u64 reverse_packets;
 	__u64 reverse_bytes;
 	__u16 flags;
-	__u8 escapes; /* used up, see bpf/choice.h */
-	__u8 pad[5];
+	__u16 shunned; /* nexthop of the bucket when the flow last escaped, see bpf/choice.h */
+	__u8 escapes;  /* used up */
+	__u8 pad[3];
 	struct hw_seen seen;
 };
 HW_SIZE(hw_flow, 72 + 64);
@@ -317,6 +319,13 @@ struct hw_escape {
 	__u32 pad;
 };
 HW_SIZE(hw_escape, 24);
+
+/* hw_budget (per-CPU, one entry): flow entries made in this millisecond. */
+struct hw_budget {
+	__u32 ms;
+	__u32 spent;
+};
+HW_SIZE(hw_budget, 8);
 
 /* hw_reasons (per-CPU array by enum hw_reason): __u64 packets. */
 

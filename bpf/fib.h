@@ -8,20 +8,24 @@
 
 #include "maps.h"
 
-/* The group's id, 0 for a route that is the kernel's, or NULL where no route of ours matches. */
-static __always_inline const __u32 *hw_fib_lookup(const struct hw_flow_key *flow)
+/* The group's id, HW_ROUTE_KERNEL or HW_ROUTE_NONE. */
+static __always_inline __u32 hw_fib_lookup(const struct hw_router *router,
+					   const struct hw_flow_key *flow)
 {
+	const __u32 *group;
+
 	if (flow->family == 4) {
 		struct hw_route4 route = {.prefixlen = 32};
 
 		__builtin_memcpy(route.address, flow->destination, sizeof(route.address));
-		return bpf_map_lookup_elem(&hw_routes4, &route);
+		group = bpf_map_lookup_elem(&hw_routes4, &route);
 	} else {
 		struct hw_route6 route = {.prefixlen = 128};
 
 		__builtin_memcpy(route.address, flow->destination, sizeof(route.address));
-		return bpf_map_lookup_elem(&hw_routes6, &route);
+		group = bpf_map_lookup_elem(&hw_routes6, &route);
 	}
+	return !group ? HW_ROUTE_NONE : *group ? *group : HW_ROUTE_KERNEL;
 }
 
 #endif

@@ -47,4 +47,16 @@ static inline __u32 hw_rendezvous_rank(__u32 flow_hash, __u32 path)
 	return rank ^ (rank >> 16);
 }
 
+/*
+ * Whether a flow is in a share (of 65536) of all flows, by bits of its hash that say nothing of its
+ * bucket, which are the lowest, nor of another share.
+ */
+#define HW_CONTROL_BITS 1u	    /* the upper half as it is */
+#define HW_SAMPLE_BITS	0x9e3779b1u /* a mixture of all */
+
+static inline int hw_in_share(__u32 flow_hash, __u32 bits, __u32 share)
+{
+	return (flow_hash * bits) >> 16 < share;
+}
+
 #endif

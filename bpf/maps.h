@@ -59,6 +59,7 @@ HW_LRU_HASH(hw_embryos, struct hw_flow_key, struct hw_flow, HW_MAX_EMBRYOS);
 HW_PERCPU_ARRAY(hw_traffic, struct hw_traffic, HW_MAX_TRAFFIC);
 HW_PERCPU_ARRAY(hw_reasons, __u64, HW_REASON_COUNT);
 HW_PERCPU_ARRAY(hw_counts, __u64, HW_COUNT_COUNT);
+HW_PERCPU_ARRAY(hw_budget, struct hw_budget, 1);
 
 struct {
 	__uint(type, BPF_MAP_TYPE_PERCPU_HASH);

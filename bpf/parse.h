@@ -18,18 +18,33 @@
 
 #include "abi.h"
 
-#define HW_MAX_EXTENSIONS 4
-#define HW_FRAGMENT4	  0x3fff /* more fragments, or an offset */
+#define HW_MAX_EXTENSIONS	   4
+#define HW_MAX_REPORTED_EXTENSIONS 1	  /* within an ICMP error */
+#define HW_FRAGMENT4		   0x3fff /* more fragments, or an offset */
 
-#define HW_ICMP4_ECHO_REPLY 0
-#define HW_ICMP4_ECHO	    8
-#define HW_ICMP6_ECHO	    128
-#define HW_ICMP6_ECHO_REPLY 129
+#define HW_ICMP4_ECHO_REPLY  0
+#define HW_ICMP4_UNREACHABLE 3
+#define HW_ICMP4_ECHO	     8
+#define HW_ICMP4_EXCEEDED    11
+#define HW_ICMP4_PARAMETER   12
+#define HW_ICMP6_UNREACHABLE 1 /* to 4: too big, exceeded, parameter */
+#define HW_ICMP6_PARAMETER   4
+#define HW_ICMP6_ECHO	     128
+#define HW_ICMP6_ECHO_REPLY  129
+
+#define HW_JUMBO_OPTION 0xc2 /* RFC 2675 */
 
 enum hw_kind {
 	HW_KIND_FLOW,
 	HW_KIND_FRAGMENT, /* no ports: all of them are one flow of addresses and protocol */
-	HW_KIND_ERROR,	  /* ICMP: `key` is of the flow that it reports on */
+	HW_KIND_ERROR,	  /* ICMP: `key` is of the flow that it reports on, ends swapped */
+};
+
+struct hw_frame {
+	const void *data, *data_end; /* may be the beginning only */
+	__u32 length;		     /* of the whole */
+	__u32 segment;		     /* data in each packet of an aggregate; 0: is none */
+	__u32 protocol;		     /* as the device told the kernel */
 };
 
 struct hw_packet {
@@ -72,6 +87,17 @@ static __always_inline bool hw_stays_here6(const __u8 *address)
 	       (word[0] == 0 && word[1] == 0);
 }
 
+static __always_inline bool hw_same(const void *a, const void *b, int bytes)
+{
+	const __u16 *x = a, *y = b;
+	__u16 difference = 0;
+
+#pragma unroll
+	for (int i = 0; i < bytes / 2; i++)
+		difference |= x[i] ^ y[i];
+	return !difference;
+}
+
 /* One's complement sum of an IPv4 header without options; 0xffff when its checksum is right. */
 static __always_inline __u32 hw_sum4(const struct iphdr *ip)
 {
@@ -85,42 +111,173 @@ static __always_inline __u32 hw_sum4(const struct iphdr *ip)
 	return (sum & 0xffff) + (sum >> 16);
 }
 
+/* One pointer for all that follows: the verifier knows no two sums to be the same. */
+#define hw_opaque(pointer) asm volatile("" : "+r"(pointer))
+
+static __always_inline bool hw_is_transport(__u32 family, __u8 protocol)
+{
+	return protocol == IPPROTO_TCP || protocol == IPPROTO_UDP ||
+	       protocol == (family == 4 ? IPPROTO_ICMP : IPPROTO_ICMPV6);
+}
+
+static __always_inline bool hw_is_echo(__u32 family, __u8 type)
+{
+	return family == 4 ? type == HW_ICMP4_ECHO || type == HW_ICMP4_ECHO_REPLY
+			   : type == HW_ICMP6_ECHO || type == HW_ICMP6_ECHO_REPLY;
+}
+
+static __always_inline bool hw_is_error(__u32 family, __u8 type)
+{
+	return family == 4 ? type == HW_ICMP4_UNREACHABLE || type == HW_ICMP4_EXCEEDED ||
+				 type == HW_ICMP4_PARAMETER
+			   : type >= HW_ICMP6_UNREACHABLE && type <= HW_ICMP6_PARAMETER;
+}
+
+/*
+ * IPv6: the header that comes after the extension headers that a router passes by, at most `most`
+ * of them. Hop-by-hop options are for every router to read, so they go to the kernel, like IPv4's
+ * options; but not the one that the kernel itself puts into an aggregate beyond 64 KiB. The
+ * fragment header ends the walk: only the first fragment has what follows, and all must give the
+ * same flow.
+ */
+struct hw_walk {
+	__u32 offset; /* from the IP header */
+	__u8 next;
+	__u8 fragment;
+};
+
+static __always_inline enum hw_reason hw_walk6(const struct ipv6hdr *ip, const void *data_end,
+					       __u32 bytes, int most, struct hw_walk *walk)
+{
+	*walk = (struct hw_walk){sizeof(*ip), ip->nexthdr, 0};
+#pragma unroll
+	for (int i = 0; i <= HW_MAX_EXTENSIONS; i++) {
+		const __u8 *header = (const __u8 *)ip + walk->offset;
+		__u8 next = walk->next;
+
+		if (hw_is_transport(6, next))
+			return HW_REASON_STEERED;
+		if (i >= most)
+			break;
+		if (next != IPPROTO_ROUTING && next != IPPROTO_DSTOPTS &&
+		    next != IPPROTO_FRAGMENT && next != IPPROTO_HOPOPTS)
+			break;
+		if (header + 8 > (const __u8 *)data_end || walk->offset + 8 > bytes)
+			return HW_REASON_MALFORMED;
+		if (next == IPPROTO_HOPOPTS &&
+		    (i || ip->payload_len || header[1] || header[2] != HW_JUMBO_OPTION))
+			break;
+		walk->next = header[0];
+		if (next == IPPROTO_FRAGMENT) {
+			walk->fragment = 1;
+			return hw_is_transport(6, walk->next) ? HW_REASON_STEERED
+							      : HW_REASON_OPTIONS;
+		}
+		walk->offset += (header[1] + 1) * 8;
+		if (walk->offset > bytes)
+			return HW_REASON_MALFORMED;
+	}
+	switch (walk->next) {
+	case IPPROTO_HOPOPTS:
+	case IPPROTO_ROUTING:
+	case IPPROTO_DSTOPTS:
+	case IPPROTO_FRAGMENT:
+	case IPPROTO_AH:
+		return HW_REASON_OPTIONS;
+	default:
+		return HW_REASON_PROTOCOL;
+	}
+}
+
+/* The packet that an ICMP error reports on: the flow's own, the other way. An error that goes
+ * elsewhere than to that packet's sender is none. */
+static __always_inline enum hw_reason hw_parse_reported(const void *data, const void *data_end,
+							struct hw_packet *packet)
+{
+	struct hw_flow_key *key = &packet->key;
+	const struct hw_transport *transport;
+	bool fragment;
+
+	hw_opaque(data);
+	packet->kind = HW_KIND_ERROR;
+	if (key->family == 4) {
+		const struct iphdr *ip = data;
+
+		if ((const void *)(ip + 1) > data_end || ip->version != 4 || ip->ihl < 5 ||
+		    !hw_same(&ip->saddr, key->destination, 4))
+			return HW_REASON_MALFORMED;
+		__builtin_memcpy(key->source, &ip->daddr, 4);
+		key->protocol = ip->protocol;
+		if (!hw_is_transport(4, key->protocol))
+			return HW_REASON_PROTOCOL;
+		fragment = ip->frag_off & bpf_htons(HW_FRAGMENT4);
+		transport = data + ip->ihl * 4;
+	} else {
+		const struct ipv6hdr *ip = data;
+		enum hw_reason reason;
+		struct hw_walk walk;
+
+		if ((const void *)(ip + 1) > data_end || ip->version != 6 ||
+		    !hw_same(&ip->saddr, key->destination, 16))
+			return HW_REASON_MALFORMED;
+		__builtin_memcpy(key->source, &ip->daddr, 16);
+		reason = hw_walk6(ip, data_end, ~0u, HW_MAX_REPORTED_EXTENSIONS, &walk);
+		if (reason != HW_REASON_STEERED)
+			return reason;
+		key->protocol = walk.next;
+		fragment = walk.fragment;
+		transport = data + walk.offset;
+	}
+	if (fragment)
+		return HW_REASON_STEERED;
+	if ((const void *)(transport + 1) > data_end)
+		return HW_REASON_MALFORMED;
+	if (key->protocol == IPPROTO_TCP || key->protocol == IPPROTO_UDP) {
+		key->source_port = transport->destination_port;
+		key->destination_port = transport->source_port;
+		return HW_REASON_STEERED;
+	}
+	if (!hw_is_echo(key->family, transport->icmp_type))
+		return HW_REASON_PROTOCOL;
+	key->source_port = key->destination_port = transport->icmp_identifier;
+	return HW_REASON_STEERED;
+}
+
 static __always_inline enum hw_reason hw_parse_transport(const void *header, const void *data_end,
 							 __u32 bytes, struct hw_packet *packet)
 {
 	const struct hw_transport *transport = header;
-	bool echo;
+	struct hw_flow_key *key = &packet->key;
 
 	if (bytes < sizeof(*transport) || (const void *)(transport + 1) > data_end)
 		return HW_REASON_MALFORMED;
-	if (packet->key.protocol == IPPROTO_TCP || packet->key.protocol == IPPROTO_UDP) {
-		packet->key.source_port = transport->source_port;
-		packet->key.destination_port = transport->destination_port;
+	if (key->protocol == IPPROTO_TCP || key->protocol == IPPROTO_UDP) {
+		key->source_port = transport->source_port;
+		key->destination_port = transport->destination_port;
 		return HW_REASON_STEERED;
 	}
-	if (packet->key.family == 4)
-		echo = transport->icmp_type == HW_ICMP4_ECHO ||
-		       transport->icmp_type == HW_ICMP4_ECHO_REPLY;
-	else
-		echo = transport->icmp_type == HW_ICMP6_ECHO ||
-		       transport->icmp_type == HW_ICMP6_ECHO_REPLY;
-	if (!echo)
+	if (hw_is_echo(key->family, transport->icmp_type)) {
+		key->source_port = key->destination_port = transport->icmp_identifier;
+		return HW_REASON_STEERED;
+	}
+	packet->transport = 0;
+	if (!hw_is_error(key->family, transport->icmp_type))
 		return HW_REASON_PROTOCOL;
-	packet->key.source_port = transport->icmp_identifier;
-	packet->key.destination_port = transport->icmp_identifier;
-	return HW_REASON_STEERED;
+	return hw_parse_reported(transport + 1, data_end, packet);
 }
 
-static __always_inline enum hw_reason hw_parse4(const void *data, const void *data_end,
-						__u32 length, struct hw_packet *packet)
+static __always_inline enum hw_reason hw_parse4(const struct hw_frame *frame, __u32 length,
+						struct hw_packet *packet)
 {
-	const struct iphdr *ip = data;
+	const struct iphdr *ip = frame->data + sizeof(struct ethhdr);
 
-	if ((const void *)(ip + 1) > data_end || ip->version != 4 || ip->ihl < 5)
+	if ((const void *)(ip + 1) > frame->data_end || ip->version != 4 || ip->ihl < 5)
 		return HW_REASON_MALFORMED;
 	if (ip->ihl > 5)
 		return HW_REASON_OPTIONS;
 	packet->bytes = bpf_ntohs(ip->tot_len);
+	if (!packet->bytes && frame->segment) /* an aggregate beyond 64 KiB */
+		packet->bytes = length;
 	if (packet->bytes < sizeof(*ip) || packet->bytes > length || hw_sum4(ip) != 0xffff)
 		return HW_REASON_MALFORMED;
 	packet->hops = ip->ttl;
@@ -130,29 +287,28 @@ static __always_inline enum hw_reason hw_parse4(const void *data, const void *da
 	__builtin_memcpy(packet->key.destination, &ip->daddr, 4);
 	if (hw_stays_here4(packet->key.source) || hw_stays_here4(packet->key.destination))
 		return HW_REASON_NOT_FOR_US;
-	if (ip->protocol != IPPROTO_TCP && ip->protocol != IPPROTO_UDP &&
-	    ip->protocol != IPPROTO_ICMP)
+	if (!hw_is_transport(4, ip->protocol))
 		return HW_REASON_PROTOCOL;
-	if (ip->frag_off & bpf_htons(HW_FRAGMENT4))
+	if (ip->frag_off & bpf_htons(HW_FRAGMENT4)) {
+		packet->kind = HW_KIND_FRAGMENT;
 		return HW_REASON_STEERED;
-	return hw_parse_transport(ip + 1, data_end, packet->bytes - sizeof(*ip), packet);
+	}
+	packet->transport = sizeof(struct ethhdr) + sizeof(*ip);
+	return hw_parse_transport(ip + 1, frame->data_end, packet->bytes - sizeof(*ip), packet);
 }
 
-/*
- * Walks the extension headers that a router passes by. Hop-by-hop options are for every router to
- * read, so they go to the kernel, like IPv4's options. The fragment header ends the walk: only the
- * first fragment has what follows, and all must give the same flow.
- */
-static __always_inline enum hw_reason hw_parse6(const void *data, const void *data_end,
-						__u32 length, struct hw_packet *packet)
+static __always_inline enum hw_reason hw_parse6(const struct hw_frame *frame, __u32 length,
+						struct hw_packet *packet)
 {
-	const struct ipv6hdr *ip = data;
-	__u32 offset = sizeof(*ip);
-	__u8 next;
+	const struct ipv6hdr *ip = frame->data + sizeof(struct ethhdr);
+	enum hw_reason reason;
+	struct hw_walk walk;
 
-	if ((const void *)(ip + 1) > data_end || ip->version != 6)
+	if ((const void *)(ip + 1) > frame->data_end || ip->version != 6)
 		return HW_REASON_MALFORMED;
 	packet->bytes = sizeof(*ip) + bpf_ntohs(ip->payload_len);
+	if (!ip->payload_len && frame->segment) /* an aggregate beyond 64 KiB */
+		packet->bytes = length;
 	if (packet->bytes > length)
 		return HW_REASON_MALFORMED;
 	packet->hops = ip->hop_limit;
@@ -161,59 +317,43 @@ static __always_inline enum hw_reason hw_parse6(const void *data, const void *da
 	__builtin_memcpy(packet->key.destination, &ip->daddr, 16);
 	if (hw_stays_here6(packet->key.source) || hw_stays_here6(packet->key.destination))
 		return HW_REASON_NOT_FOR_US;
-
-	next = ip->nexthdr;
-#pragma unroll
-	for (int i = 0; i <= HW_MAX_EXTENSIONS; i++) {
-		const __u8 *header = data + offset;
-
-		if (next == IPPROTO_TCP || next == IPPROTO_UDP || next == IPPROTO_ICMPV6) {
-			packet->key.protocol = next;
-			return hw_parse_transport(header, data_end, packet->bytes - offset, packet);
-		}
-		if (i == HW_MAX_EXTENSIONS || (next != IPPROTO_ROUTING && next != IPPROTO_DSTOPTS &&
-					       next != IPPROTO_FRAGMENT))
-			break;
-		if (header + 8 > (const __u8 *)data_end || offset + 8 > packet->bytes)
-			return HW_REASON_MALFORMED;
-		if (next == IPPROTO_FRAGMENT) {
-			packet->key.protocol = next = header[0];
-			return next == IPPROTO_TCP || next == IPPROTO_UDP || next == IPPROTO_ICMPV6
-				   ? HW_REASON_STEERED
-				   : HW_REASON_OPTIONS;
-		}
-		next = header[0];
-		offset += (header[1] + 1) * 8;
-		if (offset > packet->bytes)
-			return HW_REASON_MALFORMED;
+	reason = hw_walk6(ip, frame->data_end, packet->bytes, HW_MAX_EXTENSIONS, &walk);
+	if (reason != HW_REASON_STEERED)
+		return reason;
+	packet->key.protocol = walk.next;
+	if (walk.fragment) {
+		packet->kind = HW_KIND_FRAGMENT;
+		return HW_REASON_STEERED;
 	}
-	return next == IPPROTO_HOPOPTS || next == IPPROTO_ROUTING || next == IPPROTO_DSTOPTS ||
-		       next == IPPROTO_FRAGMENT || next == IPPROTO_AH
-		   ? HW_REASON_OPTIONS
-		   : HW_REASON_PROTOCOL;
+	packet->transport = sizeof(struct ethhdr) + walk.offset;
+	return hw_parse_transport((const void *)ip + walk.offset, frame->data_end,
+				  packet->bytes - walk.offset, packet);
 }
 
-/* `length`: of the whole frame, of which [data, data_end) may be the beginning only. */
-static __always_inline enum hw_reason hw_parse(const void *data, const void *data_end, __u32 length,
+static __always_inline enum hw_reason hw_parse(const struct hw_frame *frame,
 					       struct hw_packet *packet)
 {
-	const struct ethhdr *ethernet = data;
+	const struct ethhdr *ethernet = frame->data;
 
 	__builtin_memset(packet, 0, sizeof(*packet));
-	if ((const void *)(ethernet + 1) > data_end || length < sizeof(*ethernet))
+	if ((const void *)(ethernet + 1) > frame->data_end || frame->length < sizeof(*ethernet))
 		return HW_REASON_MALFORMED;
-	length -= sizeof(*ethernet);
 	switch (ethernet->h_proto) {
 	case bpf_htons(ETH_P_IP):
-		return hw_parse4(ethernet + 1, data_end, length, packet);
 	case bpf_htons(ETH_P_IPV6):
-		return hw_parse6(ethernet + 1, data_end, length, packet);
+		break;
 	case bpf_htons(ETH_P_8021Q):
 	case bpf_htons(ETH_P_8021AD):
 		return HW_REASON_VLAN;
 	default:
 		return HW_REASON_NOT_IP;
 	}
+	/* A device without Ethernet headers has something else in the place of the type. */
+	if (ethernet->h_proto != frame->protocol)
+		return HW_REASON_NOT_IP;
+	if (ethernet->h_proto == bpf_htons(ETH_P_IP))
+		return hw_parse4(frame, frame->length - sizeof(*ethernet), packet);
+	return hw_parse6(frame, frame->length - sizeof(*ethernet), packet);
 }
 
 #endif

@@ -6,10 +6,16 @@
 #include <linux/bpf.h>
 #include <bpf/bpf_helpers.h>
 
-/* Ethernet, IPv6, a few extension headers and the transport's first bytes. */
+#include "parse.h"
+
+/*
+ * Ethernet, IPv6, a few extension headers or the packet that an ICMP error reports on, and the
+ * transport header.
+ */
 #define HW_HEADERS 128
 
-#define HW_PACKET_HOST 0 /* linux/if_packet.h: addressed to this host's MAC */
+#define HW_PACKET_HOST 0      /* linux/if_packet.h: addressed to this host's MAC */
+#define HW_BEEN_HERE   0x6877 /* skb->tc_index of a packet that hw_local has redirected */
 
 /*
  * The linear part may hold the Ethernet header only (packet sockets, GRO's fragments): brings the
@@ -21,6 +27,15 @@ static __always_inline void hw_pull_headers(struct __sk_buff *skb)
 
 	if (linear < HW_HEADERS && linear < skb->len)
 		bpf_skb_pull_data(skb, skb->len < HW_HEADERS ? skb->len : HW_HEADERS);
+}
+
+static __always_inline void hw_frame_of(const struct __sk_buff *skb, struct hw_frame *frame)
+{
+	frame->data = (const void *)(long)skb->data;
+	frame->data_end = (const void *)(long)skb->data_end;
+	frame->length = skb->len;
+	frame->segment = skb->gso_size;
+	frame->protocol = skb->protocol;
 }
 
 /* Packets on the wire: GRO may have merged several into this one. */

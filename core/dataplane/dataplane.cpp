@@ -79,7 +79,7 @@ Result<std::unique_ptr<Dataplane>> Dataplane::open(const Options& options) {
     if (const auto made = make_pin_folder(abi_folder(folder)); !made) return made.error();
     sweep_abandoned(options.pin_root);
   }
-  auto programs = Programs::load(abi_folder(folder));
+  auto programs = Programs::load(abi_folder(folder), settings_of(options));
   if (!programs) return programs.error();
   auto tables = Tables::map(programs->maps());
   if (!tables) return tables.error();

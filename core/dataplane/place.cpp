@@ -1,5 +1,5 @@
-// What bpf/choice.h does with the next packet of a flow, told without sending one. The lookup in
-// the flow table counts as use there, as a packet would.
+// What bpf/choice.h does with the next packet of a flow, told without sending one. A look-up by
+// system call does not count as use in the kernel's LRU tables: nothing is kept alive by asking.
 #include <arpa/inet.h>
 #include <bpf/bpf.h>
 #include <netinet/in.h>
@@ -65,7 +65,9 @@ FlowPlacement Dataplane::place(const FlowTuple& tuple, TimePoint now) const {
   if (bucket_path != 0) placement.bucket_nexthop = NexthopId{tables.nexthop_of(bucket_path)};
 
   std::optional<hw_flow> flow(std::in_place);
-  if (bpf_map_lookup_elem(tables.fds().flows, &key, &*flow) != 0) flow.reset();
+  if (bpf_map_lookup_elem(tables.fds().flows, &key, &*flow) != 0 &&
+      bpf_map_lookup_elem(tables.fds().embryos, &key, &*flow) != 0)
+    flow.reset();
   if (flow) {
     placement.flow_nexthop = NexthopId{flow->nexthop};
     placement.flow_packets = flow->packets;

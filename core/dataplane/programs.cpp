@@ -5,7 +5,9 @@
 #include <hopwise.skel.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
+#include <cmath>
 #include <vector>
 
 #include "core/dataplane/handle.hpp"
@@ -31,6 +33,7 @@ bool reuse_pinned(bpf_object* object, const std::string& folder) {
   std::vector<std::pair<bpf_map*, Handle>> pinned;
   bpf_map* map = nullptr;
   bpf_object__for_each_map(map, object) {
+    if (bpf_map__is_internal(map)) continue;
     Handle fd(bpf_obj_get(pin_of(folder, map).c_str()));
     if (!fd || !defined_alike(fd.fd(), map)) return false;
     pinned.emplace_back(map, std::move(fd));
@@ -46,11 +49,27 @@ void Programs::Destroy::operator()(hopwise_bpf* object) const {
   hopwise_bpf::destroy(object);
 }
 
-Result<Programs> Programs::load(const std::string& folder) {
+hw_settings settings_of(const Options& options) {
+  const auto of_65536 = [](double share) {
+    return static_cast<__u32>(std::lround(std::clamp(share, 0.0, 1.0) * 65536));
+  };
+  hw_settings settings{};
+  settings.actuator = options.actuator == Actuator::mark ? HW_ACTUATOR_MARK : HW_ACTUATOR_REDIRECT;
+  settings.measure = options.measure;
+  settings.escape = options.escape;
+  settings.hold = options.hold_weights;
+  settings.control_share = of_65536(options.control_share);
+  settings.sample_share = of_65536(options.sample_share);
+  settings.new_flows_per_ms = (options.new_flows_per_s + 999) / 1000;
+  return settings;
+}
+
+Result<Programs> Programs::load(const std::string& folder, const hw_settings& settings) {
   libbpf_set_print(nullptr);  // what it would print comes back as an error
   hopwise_bpf* object = hopwise_bpf::open();
   if (object == nullptr) return system_error("open the BPF programs", errno);
   Programs programs(object);
+  object->rodata->hw_settings = settings;
 
   const bool taken_over = !folder.empty() && reuse_pinned(object->obj, folder);
   if (const int failed = hopwise_bpf::load(object); failed != 0)
@@ -68,6 +87,7 @@ Result<Programs> Programs::load(const std::string& folder) {
 Result<> Programs::keep_pinned(const std::string& folder) const {
   bpf_map* map = nullptr;
   bpf_object__for_each_map(map, object_->obj) {
+    if (bpf_map__is_internal(map)) continue;  // settings: a program's own
     const std::string pin = pin_of(folder, map);
     if (access(pin.c_str(), F_OK) != 0 && bpf_obj_pin(bpf_map__fd(map), pin.c_str()) != 0)
       return system_error("pin " + pin, errno);
@@ -80,6 +100,9 @@ int Programs::steer_fd() const {
 }
 int Programs::observe_fd() const {
   return bpf_program__fd(object_->progs.hw_observe);
+}
+int Programs::local_fd() const {
+  return bpf_program__fd(object_->progs.hw_local);
 }
 
 MapFds Programs::maps() const {

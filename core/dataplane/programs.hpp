@@ -4,6 +4,7 @@
 #include <memory>
 #include <string>
 
+#include "core/dataplane/dataplane.hpp"
 #include "core/dataplane/tables.hpp"
 #include "core/model/result.hpp"
 
@@ -11,17 +12,21 @@ struct hopwise_bpf;
 
 namespace hopwise::dataplane {
 
+/// What the programs are loaded with.
+hw_settings settings_of(const Options& options);
+
 class Programs {
  public:
   /// `folder`: where the maps are pinned; "" pins none. Pinned maps are taken over when every one
   /// is there and defined as ours are; otherwise they are set aside and new ones take their place.
-  static Result<Programs> load(const std::string& folder);
+  static Result<Programs> load(const std::string& folder, const hw_settings& settings);
 
   /// Pins the maps whose pins somebody removed.
   [[nodiscard]] Result<> keep_pinned(const std::string& folder) const;
 
   [[nodiscard]] int steer_fd() const;
   [[nodiscard]] int observe_fd() const;
+  [[nodiscard]] int local_fd() const;
   [[nodiscard]] MapFds maps() const;
 
  private:

@@ -90,7 +90,7 @@ TEST_CASE("extension headers do not change the flow", "[bpf]") {
   CHECK(packets == 64);
 }
 
-TEST_CASE("other protocols and ICMP errors are left to the kernel", "[bpf]") {
+TEST_CASE("other protocols, and errors that report on nothing, are left to the kernel", "[bpf]") {
   Router router;
   router.two_upstreams();
   for (const std::uint8_t protocol : {IPPROTO_GRE, IPPROTO_ESP, IPPROTO_SCTP, IPPROTO_IGMP}) {
@@ -102,9 +102,11 @@ TEST_CASE("other protocols and ICMP errors are left to the kernel", "[bpf]") {
   PacketSpec unreachable;
   unreachable.protocol = IPPROTO_ICMP;
   unreachable.icmp_type = 3;
-  expect_left_alone(router, build(unreachable), "protocol");
+  expect_left_alone(router, build(unreachable), "malformed");
   unreachable = to_v6(unreachable);
   unreachable.icmp_type = 2;
+  expect_left_alone(router, build(unreachable), "malformed");
+  unreachable.icmp_type = 137;
   expect_left_alone(router, build(unreachable), "protocol");
 }
 

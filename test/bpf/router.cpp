@@ -12,6 +12,7 @@
 #include <optional>
 
 #include "core/dataplane/pins.hpp"
+#include "core/dataplane/programs.hpp"
 #include "test/catch.hpp"
 
 namespace hopwise::test {
@@ -61,9 +62,11 @@ void Router::load_programs() {
   hopwise_bpf::destroy(object_);
   object_ = hopwise_bpf::open();
   REQUIRE(object_ != nullptr);
+  object_->rodata->hw_settings = dataplane::settings_of(options_);
   const fs::path folder = fs::directory_iterator(pin_root())->path() / dataplane::abi_name();
   bpf_map* map = nullptr;
   bpf_object__for_each_map(map, object_->obj) {
+    if (bpf_map__is_internal(map)) continue;
     const int pinned = bpf_obj_get((folder / bpf_map__name(map)).c_str());
     REQUIRE(bpf_map__reuse_fd(map, pinned) == 0);
     close(pinned);

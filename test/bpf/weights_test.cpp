@@ -106,8 +106,9 @@ TEST_CASE("what the tables cannot hold is an error that says so", "[bpf]") {
   Router router;
   router.two_upstreams();
   auto& dataplane = router.dataplane();
-  CHECK_FALSE(dataplane.set_nexthop({NexthopId{512}, {1, *IpAddress::parse("192.0.2.9")}, "", ""}));
-  CHECK_FALSE(dataplane.set_group({GroupId{256}, {{PathId{1}, NexthopId{1}, 1}}}));
+  CHECK_FALSE(
+      dataplane.set_nexthop({NexthopId{4096}, {1, *IpAddress::parse("192.0.2.9")}, "", ""}));
+  CHECK_FALSE(dataplane.set_group({GroupId{4095}, {{PathId{1}, NexthopId{1}, 1}}}));
   CHECK_FALSE(dataplane.set_group({GroupId{9}, {}}));
   const auto refused = dataplane.set_route(*Prefix::parse("10.0.0.0/8"), GroupId{99});
   REQUIRE_FALSE(refused);

@@ -1,0 +1,85 @@
+/* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
+/*
+ * The flow tables. A new flow gets an entry among the embryos and earns a lasting one: by a packet
+ * that follows an answer, or by HW_PROVEN_PACKETS without any (traffic that returns another way).
+ * An answer alone proves nothing: servers answer the SYNs of a flood too. So a flood of new flows
+ * pushes out embryos only, and the look-up of an established flow is one.
+ *
+ * Every insertion is paid from a budget a CPU and millisecond. What is beyond it is served all the
+ * same, by its bucket, without an entry.
+ */
+#ifndef HOPWISE_BPF_FLOW_H
+#define HOPWISE_BPF_FLOW_H
+
+#include <stdbool.h>
+
+#include "maps.h"
+#include "settings.h"
+
+#define HW_PROVEN_PACKETS 16
+#define HW_MS_SHIFT	  20 /* ns -> 1.05 ms */
+
+static __always_inline bool hw_may_insert(__u64 now_ns)
+{
+	__u32 only = 0, ms = now_ns >> HW_MS_SHIFT;
+	struct hw_budget *budget = bpf_map_lookup_elem(&hw_budget, &only);
+
+	if (!budget)
+		return false;
+	if (budget->ms != ms) {
+		budget->ms = ms;
+		budget->spent = 0;
+	}
+	if (budget->spent >= hw_settings.new_flows_per_ms)
+		return false;
+	budget->spent++;
+	return true;
+}
+
+/* The lasting entry; the embryo itself when that cannot be had now. */
+static __always_inline struct hw_flow *hw_promote(const struct hw_flow_key *key,
+						  struct hw_flow *embryo, __u64 now_ns)
+{
+	struct hw_flow *flow;
+
+	if (!hw_may_insert(now_ns))
+		return embryo;
+	if (bpf_map_update_elem(&hw_flows, key, embryo, BPF_NOEXIST)) {
+		hw_count(HW_COUNT_FLOW_REFUSED);
+		return embryo;
+	}
+	hw_count(HW_COUNT_FLOW_PROMOTED);
+	bpf_map_delete_elem(&hw_embryos, key);
+	flow = bpf_map_lookup_elem(&hw_flows, key);
+	return flow ? flow : embryo;
+}
+
+static __always_inline struct hw_flow *hw_find_flow(const struct hw_flow_key *key, __u64 now_ns)
+{
+	struct hw_flow *flow = bpf_map_lookup_elem(&hw_flows, key);
+
+	if (flow)
+		return flow;
+	flow = bpf_map_lookup_elem(&hw_embryos, key);
+	if (flow && ((flow->flags & HW_FLOW_ANSWERED) || flow->packets >= HW_PROVEN_PACKETS))
+		return hw_promote(key, flow, now_ns);
+	return flow;
+}
+
+/* `fresh`: what its entry begins with. NULL when it gets none. */
+static __always_inline struct hw_flow *hw_new_flow(const struct hw_flow_key *key,
+						   const struct hw_flow *fresh)
+{
+	if (!hw_may_insert(fresh->started_ns)) {
+		hw_count(HW_COUNT_FLOW_GUARDED);
+		return NULL;
+	}
+	if (bpf_map_update_elem(&hw_embryos, key, fresh, BPF_ANY)) {
+		hw_count(HW_COUNT_FLOW_REFUSED);
+		return NULL;
+	}
+	hw_count(HW_COUNT_FLOW_NEW);
+	return bpf_map_lookup_elem(&hw_embryos, key);
+}
+
+#endif
