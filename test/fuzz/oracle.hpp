@@ -27,18 +27,19 @@ enum class Kind : std::uint8_t { flow, fragment, error };
 struct Reading {
   Faults faults = 0;
   Kind kind = Kind::flow;
-  hw_flow_key key{};                     // without faults: whole
-  std::array<std::uint8_t, 16> outer{};  // where the packet itself goes: not an error's key
+  hw_flow_key key{};  // without faults: whole
   std::uint8_t hops = 0;
   std::size_t bytes = 0;      // of layer 3
   std::size_t transport = 0;  // where it begins in the frame; 0: not in this packet
 };
 
-/// `frame` is all of the packet. Faults of the frame's own only: not of routes, lease or marks.
-Reading read_frame(Frame frame);
+/// `frame` is all of the packet, and with `aggregate` several in one, as GRO makes them. Faults of
+/// the frame's own only: not of routes, lease or marks.
+enum class Merged : std::uint8_t { no, aggregate };
+Reading read_frame(Frame frame, Merged merged);
 
-/// Whether `after` is `before` with one hop less, a right checksum and otherwise nothing new but,
-/// with `addressed`, its Ethernet addresses.
-bool forwarded(Frame before, Frame after, bool addressed);
+/// Whether `after` is `before` with one hop less, a right checksum and nothing else new behind its
+/// Ethernet addresses.
+bool forwarded(Frame before, Frame after);
 
 }  // namespace hopwise::fuzz

@@ -75,8 +75,8 @@ void Tables::judge(int table) const {
            (control ? flow.path > HW_MAX_PATHS && flow.path < HW_MAX_TRAFFIC
                     : flow.path > 0 && flow.path < HW_MAX_PATHS) &&
            (flow.flags & ~(HW_FLOW_CONTROL | HW_FLOW_ANSWERED)) == 0 && flow.escapes <= 4 &&
-           flow.packets > 0 && flow.bytes >= flow.packets && flow.last_seen_ns <= now_ns &&
-           flow.started_ns <= flow.last_seen_ns && flow.moved_ns <= flow.last_seen_ns &&
+           (flow.packets == 0 || flow.bytes >= 20) && flow.last_seen_ns <= now_ns &&
+           flow.started_ns <= flow.last_seen_ns && flow.moved_ns <= now_ns &&
            flow.seen.retransmitted <= flow.seen.segments && flow.seen.stamp_kind <= HW_RTT_KINDS &&
            flow.seen.stamp_ns <= now_ns && flow.seen.rtt_us <= 3'600'000'000U;
     if (!sane)

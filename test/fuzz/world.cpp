@@ -1,5 +1,7 @@
 #include "test/fuzz/world.hpp"
 
+#include <bpf/bpf.h>
+
 #include <algorithm>
 #include <span>
 
@@ -8,11 +10,14 @@
 namespace hopwise::fuzz {
 namespace {
 
+constexpr std::uint32_t kMark = 0x68770000;
+constexpr std::uint32_t kFlowlets = 2, kBuckets = 6;  // groups of another affinity
+
 bool covers(const Prefix& prefix, const Reading& reading) {
   if (prefix.address.is_v4() != (reading.key.family == 4)) return false;
   for (unsigned bit = 0; bit < prefix.length; ++bit) {
     const unsigned byte = bit / 8, mask = 0x80U >> bit % 8;
-    if (((prefix.address.bytes[byte] ^ reading.outer[byte]) & mask) != 0) return false;
+    if (((prefix.address.bytes[byte] ^ reading.key.destination[byte]) & mask) != 0) return false;
   }
   return true;
 }
@@ -46,6 +51,48 @@ World::World(const dataplane::Options& options) : router_(options) {
                                                                     {"2001:db8:bb::/48", 6},
                                                                     {"2001:db8:ffff::5/128", 6}})
     set_route(prefix, group);
+  arm();
+}
+
+// What the daemon adds once it knows: link-layer addresses, marks, affinities. Two of three
+// nexthops have their addresses, so that both ways of sending are met.
+void World::arm() {
+  const __u32 only = 0;
+  hw_router router = router_.lease();
+  router.neighbours_ns = ~0ULL;
+  REQUIRE(bpf_map_update_elem(router_.map("hw_router"), &only, &router, BPF_ANY) == 0);
+  for (const auto& [id, hop] : hops_) {
+    hw_nexthop nexthop{};
+    REQUIRE(bpf_map_lookup_elem(router_.map("hw_nexthops"), &id, &nexthop) == 0);
+    std::copy_n(link_of(id).begin(), 12, nexthop.link);
+    if (id % 3 != 0) nexthop.flags |= HW_NEXTHOP_DIRECT;
+    nexthop.mark = kMark + id;
+    REQUIRE(bpf_map_update_elem(router_.map("hw_nexthops"), &id, &nexthop, BPF_ANY) == 0);
+  }
+  for (const std::uint32_t id : {kFlowlets, kBuckets}) {
+    hw_group group{};
+    REQUIRE(bpf_map_lookup_elem(router_.map("hw_groups"), &id, &group) == 0);
+    group.affinity = id == kFlowlets ? HW_AFFINITY_FLOWLET : HW_AFFINITY_BUCKET;
+    group.flowlet_gap_ms = 1;
+    REQUIRE(bpf_map_update_elem(router_.map("hw_groups"), &id, &group, BPF_ANY) == 0);
+  }
+}
+
+std::array<std::uint8_t, 12> World::link_of(std::uint32_t nexthop) {
+  const auto id = static_cast<std::uint8_t>(nexthop);
+  return {2, 0, 0, 0, 9, id, 2, 0, 0, 0, 8, id};
+}
+
+std::uint32_t World::with_link(Frame addresses) const {
+  for (const auto& [id, hop] : hops_) {
+    const auto link = link_of(id);
+    if (id % 3 != 0 && std::equal(addresses.begin(), addresses.end(), link.begin())) return id;
+  }
+  return 0;
+}
+
+std::uint32_t World::with_mark(std::uint32_t mark) const {
+  return hops_.contains(mark - kMark) ? mark - kMark : 0;
 }
 
 void World::set_route(const std::string& prefix, std::uint32_t group) {
@@ -94,6 +141,7 @@ void World::change(Random& random) {
     }
   }
   renew_lease();
+  arm();
 }
 
 const World::Route* World::route_to(const Reading& reading) const {
@@ -115,6 +163,11 @@ bool World::may_leave_by(const Reading& reading, std::uint32_t nexthop) const {
     return hop.usable && usable_.at(route->group)[i] && (hop.v6 || reading.key.family == 4);
   }
   return false;
+}
+
+bool World::stateless(const Reading& reading) const {
+  const Route* route = route_to(reading);
+  return reading.kind == Kind::error || (route != nullptr && route->group == kBuckets);
 }
 
 Faults World::faults(const Reading& reading) const {

@@ -23,10 +23,17 @@ class World {
   void change(Random& random);
   void renew_lease();
 
+  /// The nexthop whose Ethernet addresses these are, or this mark; 0 for none.
+  [[nodiscard]] std::uint32_t with_link(Frame addresses) const;
+  [[nodiscard]] std::uint32_t with_mark(std::uint32_t mark) const;
+  static std::array<std::uint8_t, 12> link_of(std::uint32_t nexthop);
+
   /// Why a whole packet of this family to this address may not be steered now.
   [[nodiscard]] Faults faults(const Reading& reading) const;
   /// Whether a packet so read may leave by this nexthop.
   [[nodiscard]] bool may_leave_by(const Reading& reading, std::uint32_t nexthop) const;
+  /// Whether a flow to there may go without an entry.
+  [[nodiscard]] bool stateless(const Reading& reading) const;
   [[nodiscard]] std::string text() const;
 
  private:
@@ -39,6 +46,7 @@ class World {
     bool usable = true;
   };
 
+  void arm();
   void set_route(const std::string& prefix, std::uint32_t group);
   [[nodiscard]] const Route* route_to(const Reading& reading) const;
 
