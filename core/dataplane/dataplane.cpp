@@ -1,5 +1,6 @@
 #include "core/dataplane/dataplane.hpp"
 
+#include <algorithm>
 #include <limits>
 #include <random>
 
@@ -11,6 +12,9 @@ namespace {
 
 // Routes that a sync() tries again: a full table must not stall the tick.
 constexpr std::size_t kRetriesPerSync = 256;
+
+// A neighbour may move while nobody watches: what a dead daemon left must not be used for long.
+constexpr Duration kNeighbourLease = std::chrono::seconds(2);
 
 MovePace pace_of(const Options& options) {
   const auto idle = std::chrono::duration_cast<std::chrono::milliseconds>(options.idle_after);
@@ -42,12 +46,27 @@ Result<> check(std::string_view what, std::uint32_t id, std::uint32_t limit) {
 
 }  // namespace
 
-Dataplane::Impl::Impl(const Options& chosen, std::string pin_folder, Programs loaded, Tables mapped)
+const char* text(Affinity affinity) {
+  switch (affinity) {
+    case Affinity::flow:
+      return "flow";
+    case Affinity::flowlet:
+      return "flowlet";
+    case Affinity::bucket:
+      return "bucket";
+  }
+  return "unknown";
+}
+
+Dataplane::Impl::Impl(const Options& chosen, std::string pin_folder, Programs loaded, Tables mapped,
+                      Escapes told)
     : options(chosen),
       folder(std::move(pin_folder)),
       programs(std::move(loaded)),
       tables(std::move(mapped)),
       weights(tables, pace_of(options)),
+      passive(tables.fds().rtt, options.control_share),
+      escapes(std::move(told)),
       routes(tables.fds().routes4, tables.fds().routes6),
       attachments(abi_folder(folder), programs.steer_fd(), programs.observe_fd(), options.hook) {
   if (tables.router().hash_seed == 0) publish_word(tables.router().hash_seed, draw_hash_seed());
@@ -62,6 +81,7 @@ void Dataplane::Impl::adopt() {
       weights.adopt(*group);
       adopted.groups.push_back(std::move(*group));
     }
+  passive.adopt(adopted.groups);
 }
 
 Result<> Dataplane::Impl::keep_pinned() const {
@@ -83,8 +103,10 @@ Result<std::unique_ptr<Dataplane>> Dataplane::open(const Options& options) {
   if (!programs) return programs.error();
   auto tables = Tables::map(programs->maps());
   if (!tables) return tables.error();
-  return std::unique_ptr<Dataplane>(new Dataplane(
-      std::make_unique<Impl>(options, folder, std::move(*programs), std::move(*tables))));
+  auto escapes = Escapes::open(programs->maps().events);
+  if (!escapes) return escapes.error();
+  return std::unique_ptr<Dataplane>(new Dataplane(std::make_unique<Impl>(
+      options, folder, std::move(*programs), std::move(*tables), std::move(*escapes))));
 }
 
 Dataplane::Dataplane(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
@@ -114,7 +136,8 @@ std::vector<InterfaceStatus> Dataplane::attachments() const {
 
 Result<> Dataplane::set_nexthop(const Nexthop& nexthop) {
   if (auto valid = check("nexthop", raw(nexthop.id), HW_MAX_NEXTHOPS); !valid) return valid;
-  impl_->tables.set_nexthop(raw(nexthop.id), nexthop.key);
+  impl_->tables.set_nexthop(raw(nexthop.id), nexthop.key,
+                            impl_->options.mark_base + raw(nexthop.id));
   return {};
 }
 
@@ -122,8 +145,21 @@ void Dataplane::set_nexthop_usable(NexthopId id, bool usable) {
   if (check("nexthop", raw(id), HW_MAX_NEXTHOPS)) impl_->tables.set_nexthop_usable(raw(id), usable);
 }
 
+void Dataplane::set_nexthop_link(NexthopId id, std::optional<LinkAddresses> addresses) {
+  if (check("nexthop", raw(id), HW_MAX_NEXTHOPS))
+    impl_->tables.set_nexthop_link(raw(id), addresses);
+}
+
 void Dataplane::remove_nexthop(NexthopId id) {
   if (check("nexthop", raw(id), HW_MAX_NEXTHOPS)) impl_->tables.remove_nexthop(raw(id));
+}
+
+void Dataplane::set_affinity(GroupId id, Affinity affinity, Duration flowlet_gap) {
+  if (impl_->weights.find(id) == nullptr) return;
+  const auto gap = std::chrono::ceil<std::chrono::milliseconds>(flowlet_gap).count();
+  constexpr auto kLongest = std::numeric_limits<std::uint16_t>::max();
+  impl_->tables.set_affinity(raw(id), affinity,
+                             static_cast<std::uint16_t>(std::clamp<long long>(gap, 0, kLongest)));
 }
 
 Result<> Dataplane::set_group(const Group& group) {
@@ -137,11 +173,13 @@ Result<> Dataplane::set_group(const Group& group) {
     if (auto valid = check("nexthop", raw(path.nexthop), HW_MAX_NEXTHOPS); !valid) return valid;
   }
   impl_->weights.set(group);
+  impl_->passive.set_group(group);
   return {};
 }
 
 void Dataplane::remove_group(GroupId id) {
   impl_->weights.remove(id);
+  impl_->passive.remove_group(id);
 }
 
 Result<> Dataplane::set_route(const Prefix& prefix, std::optional<GroupId> group) {
@@ -169,12 +207,15 @@ void Dataplane::sync(TimePoint now) {
 }
 
 void Dataplane::renew_lease(TimePoint now) {
-  const Duration expires = now.time_since_epoch() + impl_->options.lease;
-  publish_word(impl_->tables.router().expires_ns, expires.count());
+  const auto until = [&](Duration lease) { return (now.time_since_epoch() + lease).count(); };
+  hw_router& router = impl_->tables.router();
+  publish_word(router.neighbours_ns, until(std::min(impl_->options.lease, kNeighbourLease)));
+  publish_word(router.expires_ns, until(impl_->options.lease));
 }
 
 void Dataplane::end_lease() {
   publish_word(impl_->tables.router().expires_ns, 0);
+  publish_word(impl_->tables.router().neighbours_ns, 0);
 }
 
 TimePoint Dataplane::lease_expires() const {
@@ -183,6 +224,18 @@ TimePoint Dataplane::lease_expires() const {
 
 DataplaneCounters Dataplane::counters() const {
   return impl_->tables.counters();
+}
+
+int Dataplane::escapes_fd() const {
+  return impl_->escapes.fd();
+}
+
+void Dataplane::take_escapes(const std::function<void(const Escape&)>& each) {
+  impl_->escapes.take(each);
+}
+
+Dataplane::PassiveReadings Dataplane::take_passive() {
+  return impl_->passive.take();
 }
 
 std::vector<std::uint32_t> Dataplane::buckets(GroupId id) const {

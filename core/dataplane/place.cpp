@@ -24,22 +24,53 @@ hw_flow_key key_of(const FlowTuple& flow) {
   return key;
 }
 
-// The path that the programs would take; 0 for none.
-std::uint32_t choose(const Tables& tables, const Group& group, Family family,
-                     const std::optional<hw_flow>& flow, std::uint32_t bucket_path,
-                     std::uint32_t hash) {
+bool is_stateful(const hw_group& group, std::uint32_t hash, const hw_settings& settings) {
+  return group.affinity != HW_AFFINITY_BUCKET ||
+         hw_in_share(hash, HW_SAMPLE_BITS, settings.sample_share);
+}
+
+// The program's time of the next packet is now.
+bool sticks(const hw_group& group, const hw_flow& flow, TimePoint now) {
+  const auto now_ns = static_cast<std::uint64_t>(now.time_since_epoch().count());
+  return group.affinity == HW_AFFINITY_FLOW ||
+         (group.affinity == HW_AFFINITY_FLOWLET &&
+          now_ns - flow.last_seen_ns <= group.flowlet_gap_ms * 1'000'000ULL);
+}
+
+struct Question {
+  const Tables& tables;
+  const Group& group;
+  Family family;
+  std::uint32_t bucket_path;
+  std::uint32_t hash;
+};
+
+// The path that keeps the flow on its nexthop; 0 for none.
+std::uint32_t stay(const Question& ask, const hw_flow& flow) {
   const auto usable = [&](std::uint32_t path) {
-    return tables.path_usable(raw(group.id), path, family);
+    return ask.tables.path_usable(raw(ask.group.id), path, ask.family);
+  };
+  if (usable(flow.path) && ask.tables.nexthop_of(flow.path) == flow.nexthop) return flow.path;
+  for (const Path& path : ask.group.paths)
+    if (raw(path.nexthop) == flow.nexthop) return usable(raw(path.id)) ? raw(path.id) : 0;
+  return 0;
+}
+
+// The path that the programs would take; 0 for none.
+std::uint32_t choose(const Question& ask, const std::optional<hw_flow>& flow, TimePoint now) {
+  const auto usable = [&](std::uint32_t path) {
+    return ask.tables.path_usable(raw(ask.group.id), path, ask.family);
   };
   if (flow) {
-    if (usable(flow->path) && tables.nexthop_of(flow->path) == flow->nexthop) return flow->path;
-    for (const Path& path : group.paths)
-      if (raw(path.nexthop) == flow->nexthop && usable(raw(path.id))) return raw(path.id);
+    const bool keeps = sticks(ask.tables.group_entry(raw(ask.group.id)), *flow, now) ||
+                       (flow->shunned != 0 && ask.bucket_path < HW_MAX_PATHS &&
+                        flow->shunned == ask.tables.nexthop_of(ask.bucket_path));
+    if (const std::uint32_t path = keeps ? stay(ask, *flow) : 0; path != 0) return path;
   }
-  if (usable(bucket_path)) return bucket_path;
+  if (usable(ask.bucket_path)) return ask.bucket_path;
   std::uint32_t best = 0, best_rank = 0;
-  for (const Path& path : group.paths) {
-    const std::uint32_t rank = hw_rendezvous_rank(hash, raw(path.id));
+  for (const Path& path : ask.group.paths) {
+    const std::uint32_t rank = hw_rendezvous_rank(ask.hash, raw(path.id));
     if (rank < best_rank || !usable(raw(path.id))) continue;
     best = raw(path.id);
     best_rank = rank;
@@ -51,6 +82,7 @@ std::uint32_t choose(const Tables& tables, const Group& group, Family family,
 
 FlowPlacement Dataplane::place(const FlowTuple& tuple, TimePoint now) const {
   const Tables& tables = impl_->tables;
+  const hw_settings settings = settings_of(impl_->options);
   FlowPlacement placement;
   const auto match = impl_->routes.find(tuple.destination);
   if (!match) return placement;
@@ -64,20 +96,22 @@ FlowPlacement Dataplane::place(const FlowTuple& tuple, TimePoint now) const {
   const std::uint32_t bucket_path = tables.buckets(match->group)[placement.bucket].path;
   if (bucket_path != 0) placement.bucket_nexthop = NexthopId{tables.nexthop_of(bucket_path)};
 
-  std::optional<hw_flow> flow(std::in_place);
-  if (bpf_map_lookup_elem(tables.fds().flows, &key, &*flow) != 0 &&
-      bpf_map_lookup_elem(tables.fds().embryos, &key, &*flow) != 0)
-    flow.reset();
+  std::optional<hw_flow> flow;
+  if (is_stateful(tables.group_entry(match->group), hash, settings)) flow = tables.flow(key);
   if (flow) {
-    placement.flow_nexthop = NexthopId{flow->nexthop};
+    if (flow->nexthop != 0) placement.flow_nexthop = NexthopId{flow->nexthop};
     placement.flow_packets = flow->packets;
     placement.flow_bytes = flow->bytes;
   }
+  const TimePoint expires = lease_expires();
+  const bool trusted = now < expires || (settings.hold != 0 && expires != TimePoint());
+  const bool control = flow ? (flow->flags & HW_FLOW_CONTROL) != 0
+                            : hw_in_share(hash, HW_CONTROL_BITS, settings.control_share) != 0;
   const Group* group = impl_->weights.find(*placement.group);
-  if (group == nullptr || now >= lease_expires()) return placement;
-  const std::uint32_t path =
-      choose(tables, *group, tuple.destination.family, flow, bucket_path, hash);
-  if (path != 0) placement.nexthop = NexthopId{tables.nexthop_of(path)};
+  if (group == nullptr || !trusted || control) return placement;
+  const Question ask{tables, *group, tuple.destination.family, bucket_path, hash};
+  if (const std::uint32_t path = choose(ask, flow, now); path != 0)
+    placement.nexthop = NexthopId{tables.nexthop_of(path)};
   return placement;
 }
 

@@ -5,8 +5,12 @@
 
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
+#include <linux/membarrier.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
+#include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <bit>
 #include <cstring>
@@ -19,17 +23,56 @@ std::uint16_t socket_family(Family family) {
   return family == Family::v4 ? AF_INET : AF_INET6;
 }
 
-// The sum of a per-CPU entry over all CPUs, word by word.
+// Waits until every program that runs now has ended. False when the kernel cannot: with nohz_full.
+bool wait_for_programs() {
+  return syscall(SYS_membarrier, MEMBARRIER_CMD_GLOBAL, 0, 0) == 0;
+}
+
+// A per-CPU array's entries, each summed over all CPUs word by word.
 template <class Entry>
-Entry sum_over_cpus(int fd, std::uint32_t key) {
+class PerCpuSums {
   static_assert(sizeof(Entry) % sizeof(std::uint64_t) == 0);
-  constexpr std::size_t words = sizeof(Entry) / sizeof(std::uint64_t);  // NOLINT: no pointer
-  const auto cpus = static_cast<std::size_t>(libbpf_num_possible_cpus());
-  std::vector<std::uint64_t> per_cpu(cpus * words);
-  std::array<std::uint64_t, words> sum{};
-  if (bpf_map_lookup_elem(fd, &key, per_cpu.data()) == 0)
-    for (std::size_t i = 0; i < per_cpu.size(); ++i) sum[i % words] += per_cpu[i];
-  return std::bit_cast<Entry>(sum);
+  static constexpr std::size_t kWords =
+      sizeof(Entry) / sizeof(std::uint64_t);  // NOLINT: no pointer
+
+ public:
+  explicit PerCpuSums(int fd) : fd_(fd) {}
+
+  // Of the entries `first` and on; fewer when the kernel gives fewer.
+  std::vector<Entry> read(std::uint32_t first, std::uint32_t count) {
+    const std::size_t stride = cpus_ * kWords;
+    words_.resize(count * stride);
+    keys_.resize(count);
+    std::uint32_t before = first - 1, last = 0;
+    bpf_map_lookup_batch(fd_, first == 0 ? nullptr : &before, &last, keys_.data(), words_.data(),
+                         &count, nullptr);  // its error at the table's end is none
+    std::vector<Entry> sums(count);
+    for (std::size_t i = 0; i < sums.size(); ++i) {
+      std::array<std::uint64_t, kWords> sum{};
+      for (std::size_t w = 0; w < stride; ++w) sum[w % kWords] += words_[i * stride + w];
+      sums[i] = std::bit_cast<Entry>(sum);
+    }
+    return sums;
+  }
+
+ private:
+  int fd_;
+  std::size_t cpus_ = static_cast<std::size_t>(libbpf_num_possible_cpus());
+  std::vector<std::uint64_t> words_;
+  std::vector<std::uint32_t> keys_;
+};
+
+constexpr std::uint32_t kTrafficBatch = 256;
+
+PathTraffic traffic_of(const hw_traffic& sum) {
+  return {
+      sum.forward_packets, sum.forward_bytes, sum.reverse_packets, sum.reverse_bytes, sum.segments,
+      sum.retransmitted,   sum.acks,          sum.ece_acks,        sum.escapes};
+}
+
+void clear_traffic(int fd, std::uint32_t index) {
+  const std::vector<hw_traffic> zero(static_cast<std::size_t>(libbpf_num_possible_cpus()));
+  bpf_map_update_elem(fd, &index, zero.data(), BPF_ANY);
 }
 
 }  // namespace
@@ -59,18 +102,42 @@ Result<Tables> Tables::map(const MapFds& fds) {
                 std::move(*nexthops));
 }
 
-void Tables::set_nexthop(std::uint32_t id, const NexthopKey& key) {
-  if (nexthop(id) == key) return;
+void Tables::set_nexthop(std::uint32_t id, const NexthopKey& key, std::uint32_t mark) {
   hw_nexthop& entry = nexthops_[id];
+  if (nexthop(id) == key && entry.mark == mark) return;
+  const bool in_use = entry.flags != 0;
   withdraw_word(entry.flags);
+  if (in_use) (void)wait_for_programs();
   entry.family = socket_family(key.gateway.family);
   std::memcpy(entry.gateway, key.gateway.bytes.data(), sizeof(entry.gateway));
+  entry.mark = mark;
   publish_word(entry.ifindex, key.ifindex);
 }
 
 void Tables::set_nexthop_usable(std::uint32_t id, bool usable) {
   hw_nexthop& entry = nexthops_[id];
-  publish_word(entry.flags, usable && entry.ifindex != 0 ? HW_NEXTHOP_USABLE : 0);
+  const std::uint32_t direct = entry.flags & HW_NEXTHOP_DIRECT;
+  publish_word(entry.flags, direct | (usable && entry.ifindex != 0 ? HW_NEXTHOP_USABLE : 0));
+}
+
+void Tables::set_nexthop_link(std::uint32_t id, const std::optional<LinkAddresses>& addresses) {
+  hw_nexthop& entry = nexthops_[id];
+  const auto usable = static_cast<std::uint16_t>(entry.flags & HW_NEXTHOP_USABLE);
+  if (!addresses || entry.ifindex == 0) return publish_word(entry.flags, usable);
+  std::array<std::uint8_t, sizeof(entry.link)> link{};
+  std::copy(addresses->gateway.begin(), addresses->gateway.end(), link.begin());
+  std::copy(addresses->interface.begin(), addresses->interface.end(), link.begin() + 6);
+  if (std::memcmp(entry.link, link.data(), link.size()) != 0) {
+    // Withdrawn long ago or just now: a program may be on its way with the old ones. All zero is
+    // what no program has ever used.
+    publish_word(entry.flags, usable);
+    std::atomic_thread_fence(std::memory_order_seq_cst);
+    constexpr std::array<std::uint8_t, sizeof(entry.link)> kNever{};
+    const bool fresh = std::memcmp(entry.link, kNever.data(), kNever.size()) == 0;
+    if (!fresh && !wait_for_programs()) return;  // the kernel resolves: slower, never wrong
+    std::memcpy(entry.link, link.data(), link.size());
+  }
+  publish_word(entry.flags, usable | HW_NEXTHOP_DIRECT);
 }
 
 void Tables::remove_nexthop(std::uint32_t id) {
@@ -90,17 +157,32 @@ void Tables::set_paths(const Group& group) {
     const std::uint32_t id = raw(path.id);
     hw_path& entry = paths_[id];
     if (entry.group == raw(group.id) && entry.nexthop == raw(path.nexthop)) continue;
-    const std::vector<hw_traffic> zero(static_cast<std::size_t>(libbpf_num_possible_cpus()));
-    bpf_map_update_elem(fds_.traffic, &id, zero.data(), BPF_ANY);
+    clear_traffic(fds_.traffic, id);
     withdraw_word(entry.flags);
     entry.nexthop = raw(path.nexthop);
     publish_word(entry.group, raw(group.id));
     publish_word(entry.flags, HW_PATH_USABLE);
   }
   hw_group& entry = groups_[raw(group.id)];
+  if (entry.count == 0) {
+    clear_traffic(fds_.traffic, HW_CONTROL_PATH(raw(group.id)));
+    set_affinity(raw(group.id), Affinity::flow, 0);
+  }
   for (std::size_t i = 0; i < group.paths.size(); ++i)
     publish_word(entry.path[i], raw(group.paths[i].id));
   publish_word(entry.count, group.paths.size());
+}
+
+void Tables::set_affinity(std::uint32_t group, Affinity affinity, std::uint16_t flowlet_gap_ms) {
+  static_assert(static_cast<int>(Affinity::flow) == HW_AFFINITY_FLOW);
+  static_assert(static_cast<int>(Affinity::flowlet) == HW_AFFINITY_FLOWLET);
+  static_assert(static_cast<int>(Affinity::bucket) == HW_AFFINITY_BUCKET);
+  publish_word(groups_[group].flowlet_gap_ms, flowlet_gap_ms);
+  publish_word(groups_[group].affinity, affinity);
+}
+
+Affinity Tables::affinity(std::uint32_t group) const {
+  return static_cast<Affinity>(groups_[group].affinity);
 }
 
 void Tables::set_path_usable(std::uint32_t id, bool usable) {
@@ -154,20 +236,45 @@ std::uint32_t Tables::nexthop_of(std::uint32_t path) const {
   return paths_[path].nexthop;
 }
 
+std::optional<hw_flow> Tables::flow(const hw_flow_key& key) const {
+  hw_flow flow{};
+  if (bpf_map_lookup_elem(fds_.flows, &key, &flow) == 0 ||
+      bpf_map_lookup_elem(fds_.embryos, &key, &flow) == 0)
+    return flow;
+  return std::nullopt;
+}
+
 DataplaneCounters Tables::counters() const {
-  static constexpr const char* kNames[] = {
-#define HW_REASON_NAME(id, name, help) name,
-      HW_REASONS(HW_REASON_NAME)
-#undef HW_REASON_NAME
-  };
+  static constexpr const char* kReasons[] = {
+#define HW_NAME(id, name, help) name,
+      HW_REASONS(HW_NAME)};
+  static constexpr const char* kEvents[] = {HW_COUNTS(HW_NAME)};
+#undef HW_NAME
   DataplaneCounters counters;
-  for (std::uint32_t reason = 0; reason < HW_REASON_COUNT; ++reason)
-    counters.packets_by_reason[kNames[reason]] = sum_over_cpus<std::uint64_t>(fds_.reasons, reason);
-  for (std::uint32_t path = 1; path < HW_MAX_PATHS; ++path) {
-    if (paths_[path].group == 0) continue;
-    const auto sum = sum_over_cpus<hw_traffic>(fds_.traffic, path);
-    counters.paths[PathId{path}] = {sum.forward_packets, sum.forward_bytes, sum.reverse_packets,
-                                    sum.reverse_bytes};
+  const auto reasons = PerCpuSums<std::uint64_t>(fds_.reasons).read(0, HW_REASON_COUNT);
+  for (std::size_t i = 0; i < reasons.size(); ++i)
+    counters.packets_by_reason[kReasons[i]] = reasons[i];
+  const auto events = PerCpuSums<std::uint64_t>(fds_.counts).read(0, HW_COUNT_COUNT);
+  for (std::size_t i = 0; i < events.size(); ++i) counters.events[kEvents[i]] = events[i];
+
+  const auto is_path = [&](std::uint32_t i) { return i < HW_MAX_PATHS && paths_[i].group != 0; };
+  const auto is_control = [&](std::uint32_t i) {
+    return i >= HW_MAX_PATHS && groups_[i - HW_MAX_PATHS].count != 0;
+  };
+  PerCpuSums<hw_traffic> traffic(fds_.traffic);
+  for (std::uint32_t first = 0; first < HW_MAX_TRAFFIC; first += kTrafficBatch) {
+    const std::uint32_t last = std::min<std::uint32_t>(first + kTrafficBatch, HW_MAX_TRAFFIC);
+    std::uint32_t from = first, to = last;
+    while (from < to && !is_path(from) && !is_control(from)) ++from;
+    while (from < to && !is_path(to - 1) && !is_control(to - 1)) --to;
+    if (from == to) continue;
+    const auto sums = traffic.read(from, to - from);
+    for (std::uint32_t i = from; i < from + sums.size(); ++i) {
+      const hw_traffic& sum = sums[i - from];
+      if (is_path(i)) counters.paths[PathId{i}] = traffic_of(sum);
+      if (is_control(i) && sum.forward_packets != 0)
+        counters.control[GroupId{i - HW_MAX_PATHS}] = traffic_of(sum);
+    }
   }
   return counters;
 }

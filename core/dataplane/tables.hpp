@@ -14,6 +14,7 @@
 #include <utility>
 
 #include "bpf/abi.h"
+#include "core/dataplane/dataplane.hpp"
 #include "core/model/path.hpp"
 #include "core/model/result.hpp"
 #include "core/model/status.hpp"
@@ -68,9 +69,12 @@ class Tables {
  public:
   static Result<Tables> map(const MapFds& fds);
 
-  /// A nexthop's entry; its usable flag survives only when the entry was the same already.
-  void set_nexthop(std::uint32_t id, const NexthopKey& key);
+  /// A nexthop's entry; its flags survive only when the entry was the same already.
+  void set_nexthop(std::uint32_t id, const NexthopKey& key, std::uint32_t mark);
   void set_nexthop_usable(std::uint32_t id, bool usable);
+  /// No program ever uses half of the old addresses and half of the new ones. Addresses that
+  /// replace others wait for the programs that run now, some milliseconds.
+  void set_nexthop_link(std::uint32_t id, const std::optional<LinkAddresses>& addresses);
   void remove_nexthop(std::uint32_t id);
   [[nodiscard]] std::optional<NexthopKey> nexthop(std::uint32_t id) const;
 
@@ -78,6 +82,8 @@ class Tables {
   void set_paths(const Group& group);
   void set_path_usable(std::uint32_t id, bool usable);
   [[nodiscard]] bool path_flagged_usable(std::uint32_t id) const;
+  void set_affinity(std::uint32_t group, Affinity affinity, std::uint16_t flowlet_gap_ms);
+  [[nodiscard]] Affinity affinity(std::uint32_t group) const;
   /// After nothing names them any more.
   void remove_path(std::uint32_t id);
   void remove_group(std::uint32_t id);
@@ -90,11 +96,15 @@ class Tables {
   /// What the programs would find usable for a packet of this family.
   [[nodiscard]] bool path_usable(std::uint32_t group, std::uint32_t path, Family family) const;
   [[nodiscard]] std::uint32_t nexthop_of(std::uint32_t path) const;
+  /// The flow's entry, lasting or embryonic. Asking does not count as use.
+  [[nodiscard]] std::optional<hw_flow> flow(const hw_flow_key& key) const;
 
+  /// By batches, of those entries only that are in use.
   [[nodiscard]] DataplaneCounters counters() const;
 
   hw_router& router() { return router_[0]; }
   [[nodiscard]] const hw_router& router() const { return router_[0]; }
+  [[nodiscard]] const hw_group& group_entry(std::uint32_t id) const { return groups_[id]; }
   [[nodiscard]] const MapFds& fds() const { return fds_; }
 
  private:

@@ -7,6 +7,7 @@
 #include <sched.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cstdlib>
 #include <filesystem>
 #include <optional>
@@ -74,14 +75,6 @@ void Router::load_programs() {
   REQUIRE(hopwise_bpf::load(object_) == 0);
 }
 
-int Router::program(const std::string& name) const {
-  return bpf_program__fd(bpf_object__find_program_by_name(object_->obj, name.c_str()));
-}
-
-int Router::map(const std::string& name) const {
-  return bpf_object__find_map_fd_by_name(object_->obj, name.c_str());
-}
-
 hw_router Router::lease() const {
   hw_router lease{};
   const __u32 only = 0;
@@ -145,31 +138,66 @@ void Router::publish(const Group& group, const std::vector<double>& weights,
   dataplane_->publish(decision, now());
 }
 
+hw_flow_key key_of(const PacketSpec& spec) {
+  hw_flow_key key{};
+  const IpAddress source = *IpAddress::parse(spec.source);
+  const IpAddress destination = *IpAddress::parse(spec.destination);
+  std::copy(source.bytes.begin(), source.bytes.end(), key.source);
+  std::copy(destination.bytes.begin(), destination.bytes.end(), key.destination);
+  const bool icmp = spec.protocol == IPPROTO_ICMP || spec.protocol == IPPROTO_ICMPV6;
+  if (!spec.fragment) {
+    key.source_port = htons(spec.source_port);
+    key.destination_port = htons(icmp ? spec.source_port : spec.destination_port);
+  }
+  key.family = source.is_v4() ? 4 : 6;
+  key.protocol = spec.protocol;
+  return key;
+}
+
 namespace {
 
-int run_program(int fd, const Bytes& packet, Bytes* after) {
+int run_program(int fd, const Bytes& packet, const Skb& skb, Outcome& outcome) {
   Bytes out(packet.size() + 256);
+  __sk_buff context{}, after{};
+  context.mark = skb.mark;
+  context.ifindex = skb.ifindex;
+  context.ingress_ifindex = skb.ingress_ifindex;
+  context.gso_size = skb.gso_size;
+  context.gso_segs = skb.gso_segs;
   bpf_test_run_opts run{};
   run.sz = sizeof(run);
   run.data_in = packet.data();
   run.data_size_in = static_cast<__u32>(packet.size());
   run.data_out = out.data();
   run.data_size_out = static_cast<__u32>(out.size());
+  run.ctx_in = &context;
+  run.ctx_size_in = sizeof(context);
+  run.ctx_out = &after;
+  run.ctx_size_out = sizeof(after);
   run.repeat = 1;
   const int failed = bpf_prog_test_run_opts(fd, &run);
   INFO("test run of " << packet.size() << " bytes: " << failed);
   REQUIRE(failed == 0);
   out.resize(run.data_size_out);
-  if (after != nullptr) *after = std::move(out);
-  return static_cast<int>(run.retval);
+  outcome.bytes = std::move(out);
+  outcome.mark = after.mark;
+  outcome.verdict = static_cast<int>(run.retval);
+  return outcome.verdict;
+}
+
+std::optional<hw_flow> entry(int fd, const PacketSpec& spec) {
+  const hw_flow_key key = key_of(spec);
+  hw_flow flow{};
+  if (bpf_map_lookup_elem(fd, &key, &flow) != 0) return std::nullopt;
+  return flow;
 }
 
 }  // namespace
 
-Outcome Router::steer(const Bytes& packet) {
+Outcome Router::run_counted(int program, const Bytes& packet, const Skb& skb) {
   Outcome outcome;
   const auto before = dataplane_->counters().packets_by_reason;
-  outcome.verdict = run_program(bpf_program__fd(object_->progs.hw_steer), packet, &outcome.bytes);
+  run_program(program, packet, skb, outcome);
   int changed = 0;
   for (const auto& [reason, packets] : dataplane_->counters().packets_by_reason) {
     if (packets == before.at(reason)) continue;
@@ -180,16 +208,58 @@ Outcome Router::steer(const Bytes& packet) {
   return outcome;
 }
 
-int Router::observe(const Bytes& packet) {
-  Bytes after;
-  const int verdict = run_program(bpf_program__fd(object_->progs.hw_observe), packet, &after);
-  CHECK(after == packet);
-  return verdict;
+Outcome Router::steer(const Bytes& packet, const Skb& skb) {
+  return run_counted(bpf_program__fd(object_->progs.hw_steer), packet, skb);
+}
+
+Outcome Router::local(const Bytes& packet, const Skb& skb) {
+  return run_counted(bpf_program__fd(object_->progs.hw_local), packet, skb);
+}
+
+int Router::observe(const Bytes& packet, const Skb& skb) {
+  Outcome outcome;
+  run_program(bpf_program__fd(object_->progs.hw_observe), packet, skb, outcome);
+  CHECK(outcome.bytes == packet);
+  return outcome.verdict;
+}
+
+int Router::map_fd(const std::string& name) const {
+  const bpf_map* map = bpf_object__find_map_by_name(object_->obj, name.c_str());
+  INFO("map " << name);
+  REQUIRE(map != nullptr);
+  return bpf_map__fd(map);
+}
+
+std::optional<hw_flow> Router::embryo(const PacketSpec& spec) const {
+  return entry(map_fd("hw_embryos"), spec);
+}
+
+std::optional<hw_flow> Router::flow(const PacketSpec& spec) const {
+  const auto lasting = entry(map_fd("hw_flows"), spec);
+  return lasting ? lasting : embryo(spec);
+}
+
+void Router::set_flow(const PacketSpec& spec, const hw_flow& flow) {
+  const hw_flow_key key = key_of(spec);
+  const int fd = map_fd(entry(map_fd("hw_flows"), spec) ? "hw_flows" : "hw_embryos");
+  REQUIRE(bpf_map_update_elem(fd, &key, &flow, BPF_EXIST) == 0);
+}
+
+int Router::steer_fd() const {
+  return bpf_program__fd(object_->progs.hw_steer);
+}
+int Router::local_fd() const {
+  return bpf_program__fd(object_->progs.hw_local);
+}
+
+int Router::observe_fd() const {
+  return bpf_program__fd(object_->progs.hw_observe);
 }
 
 std::uint32_t Router::nexthop_of(const PacketSpec& spec) {
   const auto before = dataplane_->counters().paths;
-  run_program(bpf_program__fd(object_->progs.hw_steer), build(spec), nullptr);
+  Outcome outcome;
+  run_program(bpf_program__fd(object_->progs.hw_steer), build(spec), {}, outcome);
   const auto after = dataplane_->counters().paths;
   for (const Group& group : groups_)
     for (const Path& path : group.paths) {

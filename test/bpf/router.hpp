@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <ostream>
 #include <string>
 #include <utility>
@@ -24,6 +25,9 @@ inline std::ostream& operator<<(std::ostream& out, const Error& error) {
 
 namespace hopwise::test {
 
+/// The key of the flow that a packet of the direction LAN -> WAN belongs to.
+hw_flow_key key_of(const PacketSpec& spec);
+
 constexpr int kPassed = -1;   // TC_ACT_UNSPEC: untouched, to whoever comes next
 constexpr int kRedirect = 7;  // TC_ACT_REDIRECT
 
@@ -42,11 +46,21 @@ class PrivateNamespace {
   int outside_;
 };
 
+/// What the kernel knows of a packet beside its bytes.
+struct Skb {
+  std::uint32_t mark = 0;
+  std::uint32_t ifindex = 1;          // where it is: loopback
+  std::uint32_t ingress_ifindex = 0;  // where it came in; 0: made here
+  std::uint32_t gso_size = 0;         // of an aggregate: data in each packet
+  std::uint32_t gso_segs = 0;
+};
+
 /// What happened to a packet.
 struct Outcome {
   int verdict = -1;
   std::string reason;  // the one whose counter went up; empty when none or several did
   Bytes bytes;         // as they are afterwards
+  std::uint32_t mark = 0;
 };
 
 class Router {
@@ -76,20 +90,33 @@ class Router {
   void publish(const Group& group, const std::vector<double>& weights,
                const std::vector<bool>& usable);
 
-  Outcome steer(const Bytes& packet);
-  int observe(const Bytes& packet);
+  Outcome steer(const Bytes& packet, const Skb& skb = {});
+  Outcome local(const Bytes& packet, const Skb& skb = {});
+  int observe(const Bytes& packet, const Skb& skb = {});
+  /// The entry of the flow that this packet of the direction LAN -> WAN belongs to.
+  [[nodiscard]] std::optional<hw_flow> flow(const PacketSpec& spec) const;
+  [[nodiscard]] std::optional<hw_flow> embryo(const PacketSpec& spec) const;
+  /// Overwrites an entry, in the table where it is: to have it older, or otherwise different.
+  void set_flow(const PacketSpec& spec, const hw_flow& flow);
+  /// Of a map by its name, as in bpf/maps.h.
+  [[nodiscard]] int map_fd(const std::string& name) const;
+  [[nodiscard]] std::uint64_t event(const std::string& name) const {
+    return dataplane_->counters().events.at(name);
+  }
   /// The nexthop that a packet takes; 0 for the kernel. Told by the path whose counter went up.
   std::uint32_t nexthop_of(const PacketSpec& spec);
 
-  /// Descriptors, for what no method tells; theirs for as long as no restart comes.
-  [[nodiscard]] int program(const std::string& name) const;
-  [[nodiscard]] int map(const std::string& name) const;
+  /// The programs themselves, for a test run with a context of its own.
+  [[nodiscard]] int steer_fd() const;
+  [[nodiscard]] int local_fd() const;
+  [[nodiscard]] int observe_fd() const;
 
   [[nodiscard]] const std::string& pin_root() const { return options_.pin_root; }
   static TimePoint now() { return std::chrono::steady_clock::now(); }
 
  private:
   void load_programs();
+  Outcome run_counted(int program, const Bytes& packet, const Skb& skb);
 
   PrivateNamespace namespace_;
   dataplane::Options options_;

@@ -290,7 +290,8 @@ Bytes Frames::next(bool back) {
   number(family == 4 ? 0x0800 : 0x86dd, 2);
   packet(family, back);
   if (random_.one_in(64)) frame_[random_.below(6)] = static_cast<std::uint8_t>(random_.word());
-  for (std::uint32_t faults = random_.any_of({0, 0, 0, 0, 1, 1, 2, 4}); faults > 0; --faults) damage();
+  for (std::uint32_t faults = random_.any_of({0, 0, 0, 0, 1, 1, 2, 4}); faults > 0; --faults)
+    damage();
   if (!random_.one_in(5)) mend();
   const bool v4 = frame_[12] == 8 && frame_[13] == 0, v6 = frame_[12] == 0x86 && frame_[13] == 0xdd;
   frame_.resize(std::min(frame_.size(), kLongest));

@@ -72,8 +72,8 @@ class Campaign {
   Campaign(Way way, const dataplane::Options& options, std::uint64_t seed)
       : way_(way), world_(options), tables_(world_.router()), frames_(seed), random_(~seed) {
     test::PrivateNamespace::run("ip link set lo mtu " + std::to_string(kMtu));
-    forward_ = world_.router().program(way == Way::local ? "hw_local" : "hw_steer");
-    observe_ = world_.router().program("hw_observe");
+    forward_ = way == Way::local ? world_.router().local_fd() : world_.router().steer_fd();
+    observe_ = world_.router().observe_fd();
   }
 
   void send(std::uint64_t packets) {

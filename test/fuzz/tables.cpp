@@ -11,9 +11,9 @@
 namespace hopwise::fuzz {
 
 Tables::Tables(test::Router& router)
-    : reasons_(router.map("hw_reasons")),
-      flows_(router.map("hw_flows")),
-      embryos_(router.map("hw_embryos")),
+    : reasons_(router.map_fd("hw_reasons")),
+      flows_(router.map_fd("hw_flows")),
+      embryos_(router.map_fd("hw_embryos")),
       read_(static_cast<std::size_t>(libbpf_num_possible_cpus()) * HW_REASON_COUNT) {}
 
 Tables::Reasons Tables::reasons() {

@@ -1,7 +1,5 @@
 #include "test/fuzz/world.hpp"
 
-#include <bpf/bpf.h>
-
 #include <algorithm>
 #include <span>
 
@@ -51,30 +49,17 @@ World::World(const dataplane::Options& options) : router_(options) {
                                                                     {"2001:db8:bb::/48", 6},
                                                                     {"2001:db8:ffff::5/128", 6}})
     set_route(prefix, group);
-  arm();
-}
-
-// What the daemon adds once it knows: link-layer addresses, marks, affinities. Two of three
-// nexthops have their addresses, so that both ways of sending are met.
-void World::arm() {
-  const __u32 only = 0;
-  hw_router router = router_.lease();
-  router.neighbours_ns = ~0ULL;
-  REQUIRE(bpf_map_update_elem(router_.map("hw_router"), &only, &router, BPF_ANY) == 0);
+  auto& dataplane = router_.dataplane();
+  dataplane.set_affinity(GroupId{kFlowlets}, dataplane::Affinity::flowlet,
+                         std::chrono::milliseconds(1));
+  dataplane.set_affinity(GroupId{kBuckets}, dataplane::Affinity::bucket, {});
   for (const auto& [id, hop] : hops_) {
-    hw_nexthop nexthop{};
-    REQUIRE(bpf_map_lookup_elem(router_.map("hw_nexthops"), &id, &nexthop) == 0);
-    std::copy_n(link_of(id).begin(), 12, nexthop.link);
-    if (id % 3 != 0) nexthop.flags |= HW_NEXTHOP_DIRECT;
-    nexthop.mark = kMark + id;
-    REQUIRE(bpf_map_update_elem(router_.map("hw_nexthops"), &id, &nexthop, BPF_ANY) == 0);
-  }
-  for (const std::uint32_t id : {kFlowlets, kBuckets}) {
-    hw_group group{};
-    REQUIRE(bpf_map_lookup_elem(router_.map("hw_groups"), &id, &group) == 0);
-    group.affinity = id == kFlowlets ? HW_AFFINITY_FLOWLET : HW_AFFINITY_BUCKET;
-    group.flowlet_gap_ms = 1;
-    REQUIRE(bpf_map_update_elem(router_.map("hw_groups"), &id, &group, BPF_ANY) == 0);
+    if (id % 3 == 0) continue;  // the kernel is asked for these
+    const auto link = link_of(id);
+    dataplane::LinkAddresses addresses;
+    std::copy_n(link.begin(), 6, addresses.gateway.begin());
+    std::copy_n(link.begin() + 6, 6, addresses.interface.begin());
+    dataplane.set_nexthop_link(NexthopId{id}, addresses);
   }
 }
 
@@ -141,7 +126,6 @@ void World::change(Random& random) {
     }
   }
   renew_lease();
-  arm();
 }
 
 const World::Route* World::route_to(const Reading& reading) const {

@@ -46,7 +46,6 @@ class World {
     bool usable = true;
   };
 
-  void arm();
   void set_route(const std::string& prefix, std::uint32_t group);
   [[nodiscard]] const Route* route_to(const Reading& reading) const;
 
