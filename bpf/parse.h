@@ -192,10 +192,11 @@ static __always_inline enum hw_reason hw_walk6(const struct ipv6hdr *ip, const v
 /* The packet that an ICMP error reports on: the flow's own, the other way. An error that goes
  * elsewhere than to that packet's sender is none. */
 static __always_inline enum hw_reason hw_parse_reported(const void *data, const void *data_end,
-							struct hw_packet *packet)
+							__u32 bytes, struct hw_packet *packet)
 {
 	struct hw_flow_key *key = &packet->key;
 	const struct hw_transport *transport;
+	__u32 offset;
 	bool fragment;
 
 	hw_opaque(data);
@@ -203,34 +204,35 @@ static __always_inline enum hw_reason hw_parse_reported(const void *data, const 
 	if (key->family == 4) {
 		const struct iphdr *ip = data;
 
-		if ((const void *)(ip + 1) > data_end || ip->version != 4 || ip->ihl < 5 ||
-		    !hw_same(&ip->saddr, key->destination, 4))
+		if ((const void *)(ip + 1) > data_end || bytes < sizeof(*ip) || ip->version != 4 ||
+		    ip->ihl < 5 || !hw_same(&ip->saddr, key->destination, 4))
 			return HW_REASON_MALFORMED;
 		__builtin_memcpy(key->source, &ip->daddr, 4);
 		key->protocol = ip->protocol;
 		if (!hw_is_transport(4, key->protocol))
 			return HW_REASON_PROTOCOL;
 		fragment = ip->frag_off & bpf_htons(HW_FRAGMENT4);
-		transport = data + ip->ihl * 4;
+		offset = ip->ihl * 4;
 	} else {
 		const struct ipv6hdr *ip = data;
 		enum hw_reason reason;
 		struct hw_walk walk;
 
-		if ((const void *)(ip + 1) > data_end || ip->version != 6 ||
+		if ((const void *)(ip + 1) > data_end || bytes < sizeof(*ip) || ip->version != 6 ||
 		    !hw_same(&ip->saddr, key->destination, 16))
 			return HW_REASON_MALFORMED;
 		__builtin_memcpy(key->source, &ip->daddr, 16);
-		reason = hw_walk6(ip, data_end, ~0u, HW_MAX_REPORTED_EXTENSIONS, &walk);
+		reason = hw_walk6(ip, data_end, bytes, HW_MAX_REPORTED_EXTENSIONS, &walk);
 		if (reason != HW_REASON_STEERED)
 			return reason;
 		key->protocol = walk.next;
 		fragment = walk.fragment;
-		transport = data + walk.offset;
+		offset = walk.offset;
 	}
 	if (fragment)
 		return HW_REASON_STEERED;
-	if ((const void *)(transport + 1) > data_end)
+	transport = data + offset;
+	if ((const void *)(transport + 1) > data_end || offset + sizeof(*transport) > bytes)
 		return HW_REASON_MALFORMED;
 	if (key->protocol == IPPROTO_TCP || key->protocol == IPPROTO_UDP) {
 		key->source_port = transport->destination_port;
@@ -263,7 +265,7 @@ static __always_inline enum hw_reason hw_parse_transport(const void *header, con
 	packet->transport = 0;
 	if (!hw_is_error(key->family, transport->icmp_type))
 		return HW_REASON_PROTOCOL;
-	return hw_parse_reported(transport + 1, data_end, packet);
+	return hw_parse_reported(transport + 1, data_end, bytes - sizeof(*transport), packet);
 }
 
 static __always_inline enum hw_reason hw_parse4(const struct hw_frame *frame, __u32 length,

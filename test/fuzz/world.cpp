@@ -1,0 +1,177 @@
+#include "test/fuzz/world.hpp"
+
+#include <algorithm>
+#include <span>
+
+#include "test/catch.hpp"
+
+namespace hopwise::fuzz {
+namespace {
+
+constexpr std::uint32_t kMark = 0x68770000;
+constexpr std::uint32_t kFlowlets = 2, kBuckets = 6;  // groups of another affinity
+
+bool covers(const Prefix& prefix, const Reading& reading) {
+  if (prefix.address.is_v4() != (reading.key.family == 4)) return false;
+  for (unsigned bit = 0; bit < prefix.length; ++bit) {
+    const unsigned byte = bit / 8, mask = 0x80U >> bit % 8;
+    if (((prefix.address.bytes[byte] ^ reading.key.destination[byte]) & mask) != 0) return false;
+  }
+  return true;
+}
+
+}  // namespace
+
+World::World(const dataplane::Options& options) : router_(options) {
+  const char* gateways[] = {"192.0.2.1",     "192.0.2.2",     "192.0.2.3",
+                            "2001:db8:2::1", "2001:db8:2::2", "fe80::7"};
+  for (std::uint32_t id = 1; id <= 6; ++id) {
+    router_.nexthop(id, gateways[id - 1]);
+    hops_[id].v6 = id > 3;
+  }
+  groups_[1] = router_.group(1, {{1, 1}, {2, 1}});
+  groups_[2] = router_.group(2, {{2, 1}, {3, 1}, {6, 2}});
+  groups_[3] = router_.group(3, {{3, 1}});
+  groups_[4] = router_.group(4, {{4, 1}, {5, 1}});
+  groups_[5] = router_.group(5, {{1, 1}});  // no gateway that IPv6 could use
+  groups_[6] = router_.group(6, {{1, 3}, {4, 1}, {6, 1}});
+  for (auto& [id, group] : groups_) usable_[id].assign(group.paths.size(), true);
+  for (const auto& [prefix, group] :
+       std::initializer_list<std::pair<const char*, std::uint32_t>>{{"203.0.113.0/24", 1},
+                                                                    {"203.0.113.128/25", 0},
+                                                                    {"198.51.0.0/16", 2},
+                                                                    {"198.51.100.0/24", 6},
+                                                                    {"192.88.99.0/24", 3},
+                                                                    {"192.88.99.7/32", 1},
+                                                                    {"2001:db8::/32", 4},
+                                                                    {"2001:db8:ff::/48", 0},
+                                                                    {"2001:db8:aa::/48", 5},
+                                                                    {"2001:db8:bb::/48", 6},
+                                                                    {"2001:db8:ffff::5/128", 6}})
+    set_route(prefix, group);
+  auto& dataplane = router_.dataplane();
+  dataplane.set_affinity(GroupId{kFlowlets}, dataplane::Affinity::flowlet,
+                         std::chrono::milliseconds(1));
+  dataplane.set_affinity(GroupId{kBuckets}, dataplane::Affinity::bucket, {});
+  for (const auto& [id, hop] : hops_) {
+    if (id % 3 == 0) continue;  // the kernel is asked for these
+    const auto link = link_of(id);
+    dataplane::LinkAddresses addresses;
+    std::copy_n(link.begin(), 6, addresses.gateway.begin());
+    std::copy_n(link.begin() + 6, 6, addresses.interface.begin());
+    dataplane.set_nexthop_link(NexthopId{id}, addresses);
+  }
+}
+
+std::array<std::uint8_t, 12> World::link_of(std::uint32_t nexthop) {
+  const auto id = static_cast<std::uint8_t>(nexthop);
+  return {2, 0, 0, 0, 9, id, 2, 0, 0, 0, 8, id};
+}
+
+std::uint32_t World::with_link(Frame addresses) const {
+  for (const auto& [id, hop] : hops_) {
+    const auto link = link_of(id);
+    if (id % 3 != 0 && std::equal(addresses.begin(), addresses.end(), link.begin())) return id;
+  }
+  return 0;
+}
+
+std::uint32_t World::with_mark(std::uint32_t mark) const {
+  return hops_.contains(mark - kMark) ? mark - kMark : 0;
+}
+
+void World::set_route(const std::string& prefix, std::uint32_t group) {
+  router_.route(prefix, group);
+  const Prefix parsed = *Prefix::parse(prefix);
+  std::erase_if(routes_, [&](const Route& route) { return route.prefix == parsed; });
+  routes_.push_back({parsed, group});
+}
+
+void World::renew_lease() {
+  if (lease_) router_.dataplane().renew_lease(test::Router::now());
+}
+
+void World::change(Random& random) {
+  auto& dataplane = router_.dataplane();
+  const std::uint32_t what = random.below(lease_ ? 16 : 2);
+  if (what == 0) {
+    lease_ = !lease_;
+    if (!lease_) dataplane.end_lease();
+  } else if (what < 5) {
+    const std::uint32_t id = 1 + random.below(6);
+    hops_[id].usable = !hops_[id].usable;
+    dataplane.set_nexthop_usable(NexthopId{id}, hops_[id].usable);
+  } else if (what < 9) {
+    const std::uint32_t id = 1 + random.below(6);
+    std::vector<double> weights;
+    std::vector<bool>& usable = usable_[id];
+    for (std::size_t i = 0; i < usable.size(); ++i) {
+      usable[i] = !random.one_in(4);
+      weights.push_back(usable[i] ? 1 + random.below(4) : 0);
+    }
+    if (std::find(usable.begin(), usable.end(), true) == usable.end()) weights[0] = 1;
+    double sum = 0;
+    for (const double weight : weights) sum += weight;
+    for (double& weight : weights) weight /= sum;
+    router_.publish(groups_.at(id), weights, usable);
+  } else if (what < 13) {
+    const char* prefixes[] = {"203.0.113.128/25", "203.0.113.8/29", "2001:db8:ff::/48",
+                              "192.88.99.0/24"};
+    const std::string prefix = prefixes[random.below(4)];
+    set_route(prefix, random.one_in(2) ? 0 : 1 + random.below(6));
+  } else {
+    for (auto& [id, hop] : hops_) {
+      hop.usable = true;
+      dataplane.set_nexthop_usable(NexthopId{id}, true);
+    }
+  }
+  renew_lease();
+}
+
+const World::Route* World::route_to(const Reading& reading) const {
+  const Route* best = nullptr;
+  for (const Route& route : routes_)
+    if (covers(route.prefix, reading) &&
+        (best == nullptr || route.prefix.length > best->prefix.length))
+      best = &route;
+  return best;
+}
+
+bool World::may_leave_by(const Reading& reading, std::uint32_t nexthop) const {
+  const Route* route = route_to(reading);
+  if (route == nullptr || route->group == 0) return false;
+  const Group& group = groups_.at(route->group);
+  for (std::size_t i = 0; i < group.paths.size(); ++i) {
+    if (raw(group.paths[i].nexthop) != nexthop) continue;
+    const Hop& hop = hops_.at(nexthop);
+    return hop.usable && usable_.at(route->group)[i] && (hop.v6 || reading.key.family == 4);
+  }
+  return false;
+}
+
+bool World::stateless(const Reading& reading) const {
+  const Route* route = route_to(reading);
+  return reading.kind == Kind::error || (route != nullptr && route->group == kBuckets);
+}
+
+Faults World::faults(const Reading& reading) const {
+  Faults faults = 0;
+  if (!lease_) faults |= fault(HW_REASON_LEASE_OVER);
+  if (reading.faults != 0) return faults;
+  const Route* route = route_to(reading);
+  if (route == nullptr) return faults | fault(HW_REASON_NO_ROUTE);
+  if (route->group == 0) return faults | fault(HW_REASON_KERNEL_ROUTE);
+  if (reading.hops <= 1) faults |= fault(HW_REASON_TTL);
+  const auto fits = [&](const auto& hop) { return may_leave_by(reading, hop.first); };
+  if (std::none_of(hops_.begin(), hops_.end(), fits)) faults |= fault(HW_REASON_NO_NEXTHOP);
+  return faults;
+}
+
+std::string World::text() const {
+  std::string text = lease_ ? "lease holds; usable nexthops" : "lease over; usable nexthops";
+  for (const auto& [id, hop] : hops_)
+    if (hop.usable) text += ' ' + std::to_string(id);
+  return text;
+}
+
+}  // namespace hopwise::fuzz
