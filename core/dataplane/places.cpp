@@ -41,6 +41,7 @@ void Places::adopt(const std::vector<bool>& used) {
   fresh_ = count_;
   for (std::uint32_t place = count_; --place > 0;)
     if (!used[place]) given_back_.push_back(place);
+  wait_and_free();
 }
 
 // Every change of a map of maps waits for the programs that run (Linux 4.19 and later).

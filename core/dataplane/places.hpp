@@ -26,7 +26,8 @@ class Places {
   void give_back(std::uint32_t place) { given_back_.push_back(place); }
   /// Waits for a grace period where more are given back than are free, or `short_of` them.
   void reclaim(bool short_of);
-  /// In use are exactly these (by number); programs may still be reading the others.
+  /// In use are exactly these, by number. Waits for a grace period: programs may still be reading
+  /// the others.
   void adopt(const std::vector<bool>& used);
 
   [[nodiscard]] std::uint32_t count() const { return count_; }

@@ -1,5 +1,6 @@
 // Lookups while the tables change, as packets do them: each finds the group from before the change
 // that is under way, or that from after it.
+#include <algorithm>
 #include <atomic>
 #include <thread>
 
@@ -93,7 +94,8 @@ TEST_CASE("a lookup during a change finds the group from before it or from after
       return list[space.number(static_cast<std::uint32_t>(list.size()))];
     };
     if (space.number(10) < (round / 1000 % 2 == 0 ? 7u : 3u) || present.empty()) {
-      const Prefix changed = Prefix::covering(any(allowed.addresses), space.prefix().length);
+      const int length = space.number(20) == 0 ? 0 : std::max(8, int{space.prefix().length});
+      const Prefix changed = Prefix::covering(any(allowed.addresses), length);
       const std::uint32_t group = space.group();
       naive.set(changed, group);
       allowed.begin(changed, naive);
@@ -114,4 +116,40 @@ TEST_CASE("a lookup during a change finds the group from before it or from after
   CHECK(reader.waits() > 0);
   for (const IpAddress& address : allowed.addresses)
     CHECK(table.group_of(address) == naive.find(address));
+}
+
+TEST_CASE("a lookup during a sweep finds the old daemon's group or the new one's", "[fib]") {
+  const Family family = GENERATE(Family::v4, Family::v6);
+  CAPTURE(family);
+  const RouteMemory memory;
+  Reader reader;
+  const auto wait = [&reader] { return reader.wait(); };
+  const RouteTable old_table(memory.arrays(), wait);  // to look up with
+  CrowdedSpace space(family, 61);
+  Allowed allowed(space, 200);
+  const Prefix any = Prefix::covering(space.address(), 0);
+  {
+    RouteTable table(memory.arrays(), wait);
+    NaiveMatcher naive;
+    naive.set(any, 4000);
+    REQUIRE(table.set(any, 4000));
+    allowed.begin(any, naive);
+  }
+  reader.start(old_table, allowed);
+  for (std::uint32_t round = 1; round <= 24 && reader.wrong() == 0; ++round) {
+    NaiveMatcher naive;
+    naive.set(any, 4000 + round % 3);  // sometimes another default route
+    for (const IpAddress& address : allowed.addresses)
+      if (const int length = space.prefix().length; space.number(2) == 0 && length >= 12)
+        naive.set(Prefix::covering(address, length), space.group());
+    RouteTable table(memory.arrays(), wait);
+    for (const auto& [prefix, group] : naive.routes()) REQUIRE(table.set(prefix, group));
+    allowed.begin(any, naive);
+    REQUIRE(table.sweep());
+    for (const IpAddress& address : allowed.addresses)
+      REQUIRE(table.group_of(address) == naive.find(address));
+  }
+  reader.end();
+  CHECK(reader.wrong() == 0);
+  CHECK(reader.right() > 0);
 }
