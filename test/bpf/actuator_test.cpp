@@ -1,6 +1,10 @@
 // How a packet is sent: to a neighbour whose address is kept here, to one that the kernel looks up,
 // by a mark; and how long any of it is trusted.
-#include <cstring>
+#include <bpf/bpf.h>
+
+#include <algorithm>
+#include <atomic>
+#include <thread>
 
 #include "test/bpf/router.hpp"
 #include "test/catch.hpp"
@@ -196,4 +200,43 @@ TEST_CASE("the jumbo option that the kernel puts into an aggregate is passed by"
   CHECK(router.steer(frame).reason != "steered");
   frame[kEthernetBytes + 42] = 5;  // router alert
   CHECK(router.steer(frame, aggregate).reason == "options");
+}
+
+TEST_CASE("no packet ever leaves with half of an old address and half of a new one", "[bpf]") {
+  Router router;
+  one_upstream(router);
+  const LinkAddresses other{{0xa, 0xb, 0xc, 0xd, 0xe, 0xf}, {0x1a, 0x1b, 0x1c, 0x1d, 0x1e, 0x1f}};
+  const Bytes resolved = one_hop_less({});
+  const Bytes wanted[] = {resolved, with_link(resolved, kLink), with_link(resolved, other)};
+  std::atomic<bool> done = false;
+  std::array<std::atomic<int>, 4> seen{};
+  std::thread sender([&] {
+    const int program = router.steer_fd();
+    Bytes frame = build({}), out(512);
+    while (!done) {
+      bpf_test_run_opts run{};
+      run.sz = sizeof(run);
+      run.data_in = frame.data();
+      run.data_size_in = static_cast<__u32>(frame.size());
+      run.data_out = out.data();
+      run.data_size_out = static_cast<__u32>(out.size());
+      run.repeat = 1;
+      if (bpf_prog_test_run_opts(program, &run) != 0) break;
+      const Bytes got(out.begin(), out.begin() + run.data_size_out);
+      ++seen.at(static_cast<std::size_t>(std::find(wanted, wanted + 3, got) - wanted));
+    }
+  });
+  const auto deadline = Router::now() + std::chrono::seconds(20);
+  for (std::size_t i = 0; i < 40 && Router::now() < deadline; ++i) {
+    router.dataplane().renew_lease(Router::now());
+    const std::size_t now = 1 + i % 2;
+    const int before = seen.at(now);
+    router.dataplane().set_nexthop_link(NexthopId{1}, now == 1 ? kLink : other);
+    while (seen.at(now) == before && Router::now() < deadline) std::this_thread::yield();
+  }
+  done = true;
+  sender.join();
+  CHECK(seen[1] > 0);
+  CHECK(seen[2] > 0);
+  CHECK(seen[3] == 0);
 }
