@@ -112,10 +112,10 @@ __weak __noinline int hw_record(__u32 path, __u32 kind, __u32 us)
 }
 
 /* What was timed has been answered. */
-static __always_inline void hw_answered(struct hw_flow *flow, __u64 now_ns)
+static __always_inline void hw_answered(struct hw_flow *flow)
 {
 	struct hw_seen *seen = &flow->seen;
-	__u64 ns = now_ns - seen->stamp_ns;
+	__u64 ns = bpf_ktime_get_ns() - seen->stamp_ns;
 	__u8 kind = seen->stamp_kind;
 
 	seen->stamp_ns = 0;
@@ -127,12 +127,20 @@ static __always_inline void hw_answered(struct hw_flow *flow, __u64 now_ns)
 		hw_record(flow->path, kind, ns / 1000);
 }
 
+/* Something came back. A look at the exact clock costs more than all the rest that is done for most
+ * answers, and time-outs are coarse. */
+static __always_inline void hw_progress(struct hw_seen *seen)
+{
+	seen->progress_ns = bpf_ktime_get_coarse_ns();
+}
+
 /* Unanswered for `limit_ns`, as of the first time it is asked. */
 static __always_inline bool hw_silent(struct hw_seen *seen, __u64 limit_ns, __u64 now_ns)
 {
 	if (seen->progress_ns == 0)
 		seen->progress_ns = now_ns;
-	return now_ns - seen->progress_ns >= limit_ns;
+	/* Another CPU may have set it a moment after this packet's `now`. */
+	return (__s64)(now_ns - seen->progress_ns) >= (__s64)limit_ns;
 }
 
 /*
@@ -331,7 +339,7 @@ static __always_inline void hw_count_echo(struct hw_flow *flow, const struct hw_
 }
 
 static __always_inline void hw_tcp_reverse(struct hw_flow *flow, const struct hw_tcp *tcp,
-					   __u32 packets, __u64 now_ns)
+					   __u32 packets)
 {
 	const __u16 ecn = tcp->flags & (HW_TCP_ECE | HW_TCP_CWR | HW_TCP_AE);
 	struct hw_seen *seen = &flow->seen;
@@ -341,7 +349,7 @@ static __always_inline void hw_tcp_reverse(struct hw_flow *flow, const struct hw
 		return;
 	if (tcp->flags & HW_TCP_RST) {
 		seen->stamp_ns = 0;
-		seen->progress_ns = now_ns;
+		hw_progress(seen);
 		return;
 	}
 	if (!(tcp->flags & HW_TCP_ACK))
@@ -349,7 +357,7 @@ static __always_inline void hw_tcp_reverse(struct hw_flow *flow, const struct hw
 	/* Acknowledges what we have not seen, or what an earlier connection sent. */
 	if ((__s32)(tcp->acknowledged - seen->high) > 0 ||
 	    ((seen->state & HW_SEEN_SYN) && advanced < 0)) {
-		seen->progress_ns = now_ns;
+		hw_progress(seen);
 		return;
 	}
 	if ((tcp->flags & HW_TCP_SYN) && (seen->state & HW_SEEN_ASKED) && ecn == HW_TCP_ECE)
@@ -357,7 +365,7 @@ static __always_inline void hw_tcp_reverse(struct hw_flow *flow, const struct hw
 	if ((seen->state & HW_SEEN_ECN) && !(tcp->flags & HW_TCP_SYN))
 		hw_count_echo(flow, tcp, packets);
 	if (hw_tcp_progress(seen, tcp) || !(seen->state & HW_SEEN_ACKED) || advanced > 0)
-		seen->progress_ns = now_ns;
+		hw_progress(seen);
 	if ((seen->state & HW_SEEN_ACKED) && advanced < 0)
 		return; /* overtaken */
 	seen->state |= HW_SEEN_ACKED;
@@ -367,7 +375,7 @@ static __always_inline void hw_tcp_reverse(struct hw_flow *flow, const struct hw
 	else
 		seen->state &= ~HW_SEEN_CLOSED;
 	if (seen->stamp_ns && hw_tcp_answers(seen, tcp))
-		hw_answered(flow, now_ns);
+		hw_answered(flow);
 }
 
 /* Echo requests; a number that is sent again is not timed. */
@@ -387,7 +395,7 @@ static __always_inline void hw_echo(struct hw_flow *flow, const struct hw_packet
 	else if (request)
 		hw_stamp(seen, HW_RTT_ECHO, icmp->icmp_sequence, now_ns);
 	else if (hw_timed(seen, HW_RTT_ECHO) && seen->stamp == icmp->icmp_sequence)
-		hw_answered(flow, now_ns);
+		hw_answered(flow);
 }
 
 /* A client's Initial. The first flight may be several datagrams; a later one repeats it. */
@@ -431,7 +439,7 @@ static __always_inline void hw_quic_spin_forward(struct hw_seen *seen, bool spin
 	seen->high_ns = now_ns;
 }
 
-static __always_inline void hw_quic_spin_reverse(struct hw_flow *flow, bool spin, __u64 now_ns)
+static __always_inline void hw_quic_spin_reverse(struct hw_flow *flow, bool spin)
 {
 	struct hw_seen *seen = &flow->seen;
 	bool edge = (seen->quic & HW_QUIC_ANSWERS) && spin != !!(seen->quic & HW_QUIC_PEER);
@@ -439,8 +447,8 @@ static __always_inline void hw_quic_spin_reverse(struct hw_flow *flow, bool spin
 	seen->quic = (seen->quic & ~HW_QUIC_PEER) | HW_QUIC_ANSWERS | (spin ? HW_QUIC_PEER : 0);
 	if (!edge || !hw_timed(seen, HW_RTT_SPIN) || seen->stamp != spin)
 		return;
-	if (now_ns - seen->stamp_ns >= seen->rtt_us * 500ull) {
-		hw_answered(flow, now_ns);
+	if (bpf_ktime_get_ns() - seen->stamp_ns >= seen->rtt_us * 500ull) {
+		hw_answered(flow);
 		return;
 	}
 	seen->stamp_ns = 0;
@@ -464,21 +472,20 @@ static __always_inline bool hw_quic_forward(struct hw_seen *seen, const struct h
 	return false;
 }
 
-static __always_inline void hw_quic_reverse(struct hw_flow *flow, const struct hw_quic *quic,
-					    __u64 now_ns)
+static __always_inline void hw_quic_reverse(struct hw_flow *flow, const struct hw_quic *quic)
 {
 	struct hw_seen *seen = &flow->seen;
 
-	seen->progress_ns = now_ns;
+	hw_progress(seen);
 	if (hw_quic_spins(seen, quic)) {
-		hw_quic_spin_reverse(flow, quic->first & HW_QUIC_SPIN, now_ns);
+		hw_quic_spin_reverse(flow, quic->first & HW_QUIC_SPIN);
 		return;
 	}
 	if (!quic->answer || !(seen->quic & HW_QUIC_ASKED) || (seen->quic & HW_QUIC_ANSWERED))
 		return;
 	seen->quic |= HW_QUIC_ANSWERED;
 	if (hw_timed(seen, HW_RTT_QUIC) && seen->stamp == quic->receiver)
-		hw_answered(flow, now_ns);
+		hw_answered(flow);
 }
 
 static __always_inline bool hw_measured(const struct hw_packet *packet)
@@ -511,7 +518,7 @@ static __always_inline bool hw_measure_forward(struct hw_flow *flow, const struc
 
 /* WAN -> LAN. */
 static __always_inline void hw_measure_reverse(struct hw_flow *flow, const struct hw_packet *packet,
-					       const struct hw_view *view, __u64 now_ns)
+					       const struct hw_view *view)
 {
 	struct hw_quic quic;
 	struct hw_tcp tcp;
@@ -521,14 +528,14 @@ static __always_inline void hw_measure_reverse(struct hw_flow *flow, const struc
 	switch (packet->key.protocol) {
 	case IPPROTO_TCP:
 		if (hw_parse_tcp(packet, view, &tcp))
-			hw_tcp_reverse(flow, &tcp, view->packets, now_ns);
+			hw_tcp_reverse(flow, &tcp, view->packets);
 		break;
 	case IPPROTO_UDP:
 		if (hw_parse_quic(packet, view, &quic))
-			hw_quic_reverse(flow, &quic, now_ns);
+			hw_quic_reverse(flow, &quic);
 		break;
 	default:
-		hw_echo(flow, packet, view, HW_ICMP4_ECHO_REPLY, HW_ICMP6_ECHO_REPLY, now_ns);
+		hw_echo(flow, packet, view, HW_ICMP4_ECHO_REPLY, HW_ICMP6_ECHO_REPLY, 0);
 	}
 }
 

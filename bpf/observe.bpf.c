@@ -61,7 +61,7 @@ int hw_observe(struct __sk_buff *skb)
 	flow->reverse_packets += view.packets;
 	flow->reverse_bytes += packet.bytes;
 	if (hw_settings.measure || hw_settings.escape)
-		hw_measure_reverse(flow, &packet, &view, bpf_ktime_get_ns());
+		hw_measure_reverse(flow, &packet, &view);
 	return TC_ACT_UNSPEC;
 }
 

@@ -163,6 +163,24 @@ TEST_CASE("a packet that shares its TSval with an earlier one is not timed", "[b
   CHECK_FALSE(m.reading());
 }
 
+TEST_CASE("data whose timestamp the peer has passed by is given up for newer", "[bpf][measure]") {
+  Measured m(Family::v4);
+  m.connect();
+  m.flow.send({.sequence = 1001, .timestamps = {{50, 1}}});
+  m.flow.send({.sequence = 1001, .payload = 100, .timestamps = {{60, 1}}});
+  m.flow.send({.sequence = 1101, .payload = 100, .timestamps = {{61, 1}}});
+  m.flow.receive({.sequence = 5001, .acknowledged = 1201, .timestamps = {{1, 61}}});
+  CHECK_FALSE(m.reading());
+  m.takes(
+      PassiveMethod::timestamp,
+      [&] {
+        m.flow.send({.sequence = 1201, .payload = 100, .timestamps = {{62, 1}}});
+      },
+      [&] {
+        m.flow.receive({.sequence = 5001, .acknowledged = 1301, .timestamps = {{1, 62}}});
+      });
+}
+
 TEST_CASE("without timestamps data is timed to its acknowledgement", "[bpf][measure]") {
   Measured m(GENERATE(Family::v4, Family::v6));
   m.connect(0xffffff00 - 1);
