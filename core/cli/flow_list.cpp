@@ -36,9 +36,10 @@ auto identity(const FlowTuple& tuple) {
                   tuple.destination_port);
 }
 
-/// "203.0.113.9:443", "[2001:db8::9]:443".
+/// "203.0.113.9:443", "[2001:db8::9]:443"; echoes and fragments have no port.
 std::string end_text(const Json& address, const Json& port) {
   const std::string text = address.get<std::string>();
+  if (port.get<unsigned>() == 0) return text;
   return (text.find(':') == std::string::npos ? text : '[' + text + ']') + ':' + count(port);
 }
 

@@ -68,12 +68,14 @@ Dataplane::Impl::Impl(const Options& chosen, std::string pin_folder, Programs lo
       passive(tables.fds().rtt, options.control_share),
       escapes(std::move(told)),
       routes(tables.fds().routes4, tables.fds().routes6),
-      attachments(abi_folder(folder), {programs.steer_fd(), programs.observe_fd()}, options.hook) {
+      attachments(abi_folder(folder),
+                  {programs.steer_fd(), programs.observe_fd(), programs.local_fd()}, options.hook) {
   if (tables.router().hash_seed == 0) publish_word(tables.router().hash_seed, draw_hash_seed());
   adopt();
 }
 
 void Dataplane::Impl::adopt() {
+  adopted.set_aside = programs.set_aside();
   for (std::uint32_t id = 1; id < HW_MAX_NEXTHOPS; ++id)
     if (const auto key = tables.nexthop(id)) adopted.nexthops.emplace_back(NexthopId{id}, *key);
   for (std::uint32_t id = 1; id < HW_MAX_GROUPS; ++id)

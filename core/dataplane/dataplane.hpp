@@ -62,6 +62,9 @@ struct Options {
 struct Adopted {
   std::vector<std::pair<NexthopId, NexthopKey>> nexthops;
   std::vector<Group> groups;  // kernel_weight is not kept: 1
+  /// Not empty: maps of this ABI were pinned but did not serve, for this reason, and new ones have
+  /// taken their place. Flows, buckets and ids begin afresh.
+  std::string set_aside{};
 };
 
 /// What an interface is to us. `lan` gets the steer program and `wan` gets observe, both at

@@ -90,7 +90,7 @@ TEST_CASE("attachments become exactly what is wanted, and detach leaves nothing"
     const auto errors =
         dataplane.attach({on("tun0", Role::lan), on("wan0", Role::wan), on("lan0", Role::lan)});
     REQUIRE(errors.size() == 1);
-    CHECK(errors[0].message.starts_with("attach steer to tun0: "));
+    CHECK(errors[0].message.starts_with("attach steer to tun0: no Ethernet device"));
     CHECK(dataplane.attachments().size() == 2);
   }
   SECTION("one that has gone is no error, and no attachment") {

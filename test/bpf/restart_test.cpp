@@ -106,9 +106,24 @@ TEST_CASE("maps that are not defined as ours are set aside", "[bpf]") {
   close(other);
 
   router.restart();
+  CHECK(router.dataplane().adopted().set_aside == "hw_paths is not defined as this version's");
   CHECK(router.dataplane().adopted().groups.empty());
   CHECK(router.dataplane().adopted().nexthops.empty());
   CHECK(router.steer(build({})).reason == "no_route");
   router.two_upstreams();
   CHECK(router.steer(build({})).reason == "steered");
+  router.restart();
+  CHECK(router.dataplane().adopted().set_aside.empty());
+  CHECK(router.dataplane().adopted().groups.size() == 2);
+}
+
+TEST_CASE("maps of which one is missing are set aside too", "[bpf]") {
+  Router router;
+  CHECK(router.dataplane().adopted().set_aside.empty());  // there were none at all
+  router.two_upstreams();
+  router.crash();
+  fs::remove(abi_folder(router) / "hw_flows");
+  router.restart();
+  CHECK(router.dataplane().adopted().set_aside == "hw_flows is missing");
+  CHECK(router.dataplane().adopted().groups.empty());
 }

@@ -116,6 +116,8 @@ TEST_CASE("flows read as a table with a line on how many there are") {
   list.add(control);
   FlowRecord unanswered = flow_of(3);
   unanswered.answered = false;
+  unanswered.tuple.protocol = 1;
+  unanswered.tuple.destination_port = 0;
   unanswered.nexthop = NexthopId{9};
   unanswered.group.reset();
   unanswered.bytes = 60;
@@ -128,7 +130,7 @@ TEST_CASE("flows read as a table with a line on how many there are") {
 PROTO  SOURCE           DESTINATION           GROUP  NEXTHOP              AGE   IDLE         OUT                 BACK               RTT  SENT AGAIN  NOTE
 tcp    10.0.0.2:40000   203.0.113.9:443           1  isp-a         1 h 02 min  0.2 s  12.3 k pkt  10.0 MB  8.00 k pkt  500 kB  23.10 ms  25 (2.5 %)  moved 3.0 s ago, escaped 2 times
 udp    [2001:db8::2]:2  [2001:db8:ff::9]:443      1  the kernel's       0.0 s  0.0 s       0 pkt    900 B       0 pkt     0 B         -           -  control group
-tcp    10.0.0.2:3       203.0.113.9:443           -  nexthop-9          0.0 s  0.0 s       1 pkt     60 B       0 pkt     0 B         -           -  no answer yet
+icmp   10.0.0.2:3       203.0.113.9               -  nexthop-9          0.0 s  0.0 s       1 pkt     60 B       0 pkt     0 B         -           -  no answer yet
 )");
 }
 
