@@ -1,21 +1,10 @@
 #include "test/bpf/conversation.hpp"
 
-#include <arpa/inet.h>
-#include <bpf/bpf.h>
-#include <bpf/libbpf.h>
-#include <linux/bpf.h>
-#include <linux/pkt_cls.h>
-#include <unistd.h>
-
 #include <algorithm>
-#include <cstring>
-#include <filesystem>
 
-#include "core/dataplane/pins.hpp"
 #include "test/catch.hpp"
 
 namespace hopwise::test {
-namespace fs = std::filesystem;
 namespace {
 
 void put16(Bytes& bytes, std::uint32_t value) {
@@ -59,29 +48,16 @@ Bytes with_header(PacketSpec spec, const Bytes& header, std::size_t payload) {
   return frame;
 }
 
-}  // namespace
-
-int run_on(int program_fd, const Bytes& frame, Aggregate aggregate) {
-  __sk_buff skb{};
-  Bytes out(frame.size() + 256);
+Skb skb_of(Aggregate aggregate) {
+  Skb skb;
   if (aggregate.packets > 1) {
     skb.gso_segs = aggregate.packets;
     skb.gso_size = 1000;
   }
-  bpf_test_run_opts run{};
-  run.sz = sizeof(run);
-  run.data_in = frame.data();
-  run.data_size_in = static_cast<__u32>(frame.size());
-  run.data_out = out.data();
-  run.data_size_out = static_cast<__u32>(out.size());
-  run.ctx_in = &skb;
-  run.ctx_size_in = sizeof(skb);
-  run.repeat = 1;
-  const int failed = bpf_prog_test_run_opts(program_fd, &run);
-  INFO("test run of " << frame.size() << " bytes: " << failed);
-  REQUIRE(failed == 0);
-  return static_cast<int>(run.retval);
+  return skb;
 }
+
+}  // namespace
 
 Conversation::Conversation(Router& router, Family family, std::uint8_t protocol) : router_(router) {
   spec_.protocol = protocol;
@@ -89,10 +65,10 @@ Conversation::Conversation(Router& router, Family family, std::uint8_t protocol)
 }
 
 void Conversation::send_frame(const Bytes& frame, Aggregate aggregate) {
-  REQUIRE(run_on(router_.steer_fd(), frame, aggregate) == kRedirect);
+  REQUIRE(router_.steer(frame, skb_of(aggregate)).verdict == kRedirect);
 }
 void Conversation::receive_frame(const Bytes& frame, Aggregate aggregate) {
-  REQUIRE(run_on(router_.observe_fd(), frame, aggregate) == kPassed);
+  REQUIRE(router_.observe(frame, skb_of(aggregate)) == kPassed);
 }
 void Conversation::send(const Segment& segment, Aggregate aggregate) {
   send_frame(frame_of(segment), aggregate);
@@ -136,50 +112,15 @@ void Conversation::receive_datagram(const Bytes& content) {
   receive_frame(datagram(reversed(spec_), content));
 }
 
-hw_flow_key Conversation::key() const {
-  const IpAddress source = *IpAddress::parse(spec_.source);
-  const IpAddress destination = *IpAddress::parse(spec_.destination);
-  const bool icmp = spec_.protocol == IPPROTO_ICMP || spec_.protocol == IPPROTO_ICMPV6;
-  hw_flow_key key{};
-  std::copy_n(source.bytes.begin(), source.size(), key.source);
-  std::copy_n(destination.bytes.begin(), destination.size(), key.destination);
-  key.source_port = htons(spec_.source_port);
-  key.destination_port = htons(icmp ? spec_.source_port : spec_.destination_port);
-  key.family = source.is_v4() ? 4 : 6;
-  key.protocol = spec_.protocol;
-  return key;
-}
-
-int Conversation::map(const char* name) const {
-  const fs::path folder =
-      fs::directory_iterator(router_.pin_root())->path() / dataplane::abi_name();
-  const int fd = bpf_obj_get((folder / name).c_str());
-  REQUIRE(fd >= 0);
-  return fd;
-}
-
 hw_flow Conversation::entry() const {
-  const hw_flow_key key = this->key();
-  hw_flow flow{};
-  for (const char* name : {"hw_flows", "hw_embryos"}) {
-    const int fd = map(name);
-    const int failed = bpf_map_lookup_elem(fd, &key, &flow);
-    close(fd);
-    if (failed == 0) return flow;
-  }
-  FAIL("the flow has no entry");
-  return flow;
+  const auto flow = router_.flow(spec_);
+  const auto entry = flow ? flow : router_.embryo(spec_);
+  REQUIRE(entry);
+  return *entry;
 }
 
 void Conversation::set_entry(const hw_flow& entry) {
-  const hw_flow_key key = this->key();
-  for (const char* name : {"hw_flows", "hw_embryos"}) {
-    const int fd = map(name);
-    const int failed = bpf_map_update_elem(fd, &key, &entry, BPF_EXIST);
-    close(fd);
-    if (failed == 0) return;
-  }
-  FAIL("the flow has no entry");
+  router_.set_flow(spec_, entry);
 }
 
 void Conversation::age(Duration by) {
@@ -197,21 +138,7 @@ void Conversation::age(Duration by) {
 }
 
 PathTraffic Conversation::traffic() const {
-  const __u32 path = entry().path;
-  const int fd = map("hw_traffic");
-  std::vector<hw_traffic> per_cpu(static_cast<std::size_t>(libbpf_num_possible_cpus()));
-  const int failed = bpf_map_lookup_elem(fd, &path, per_cpu.data());
-  close(fd);
-  REQUIRE(failed == 0);
-  PathTraffic sum;
-  for (const hw_traffic& cpu : per_cpu) {
-    sum.segments += cpu.segments;
-    sum.retransmitted += cpu.retransmitted;
-    sum.acks += cpu.acks;
-    sum.ece_acks += cpu.ece_acks;
-    sum.escapes += cpu.escapes;
-  }
-  return sum;
+  return router_.dataplane().counters().paths.at(PathId{entry().path});
 }
 
 }  // namespace hopwise::test

@@ -23,7 +23,6 @@ struct Segment {
   Bytes options{};  // instead of those that `timestamps` makes
 };
 
-/// What a run of TC_PROG_TEST_RUN lets a test say of the skb.
 struct Aggregate {
   std::uint32_t packets = 1;  // that GRO has merged
 };
@@ -60,14 +59,9 @@ class Conversation {
  private:
   [[nodiscard]] Bytes icmp(std::uint16_t sequence, bool reply) const;
   [[nodiscard]] Bytes datagram(const PacketSpec& spec, const Bytes& content) const;
-  [[nodiscard]] hw_flow_key key() const;
-  [[nodiscard]] int map(const char* name) const;
 
   Router& router_;
   PacketSpec spec_;
 };
-
-/// Runs a program on a frame; fails the test when that fails.
-int run_on(int program_fd, const Bytes& frame, Aggregate aggregate);
 
 }  // namespace hopwise::test
