@@ -17,11 +17,10 @@
 
 #include "core/api/server.hpp"
 #include "core/config/config.hpp"
-#include "core/daemon/actuator.hpp"
 #include "core/daemon/escape_watch.hpp"
 #include "core/daemon/host.hpp"
 #include "core/daemon/log.hpp"
-#include "core/daemon/policy.hpp"
+#include "core/daemon/permission.hpp"
 #include "core/daemon/policy_watch.hpp"
 #include "core/daemon/probe_thread.hpp"
 #include "core/daemon/readings.hpp"
@@ -69,9 +68,6 @@ class Daemon {
   void run();
 
  private:
-  void resolve_actuator();
-  [[nodiscard]] dataplane::Options dataplane_options() const;
-  [[nodiscard]] probes::Options probe_options() const;
   void wire_signals();
   routes::Events route_events();
   ProbeThread::Events probe_events();
@@ -88,7 +84,6 @@ class Daemon {
   void tick();
   void every_second();
   void check_policy();
-  void check_local_traffic();
   Result<> reload();
 
   [[nodiscard]] Status snapshot() const;
@@ -105,6 +100,7 @@ class Daemon {
 
   engine::Engine engine_;
   metrics::Metrics metrics_;
+  std::unique_ptr<Permission> permission_;
   std::unique_ptr<dataplane::Dataplane> dataplane_;
   std::unique_ptr<routes::Follower> follower_;
   std::unique_ptr<ProbeThread> probes_;
@@ -114,51 +110,27 @@ class Daemon {
   std::unique_ptr<api::Server> server_;
 
   Journal journal_;
-  ActuatorChoice actuator_;
   Readings readings_;
-  std::string held_because_;  // why nothing is steered although the configuration would; or empty
-  std::vector<std::string> policy_asked_for_;  // interfaces
   std::vector<ProbeStatus> probe_status_;
   TimePoint next_tick_;
   int ticks_ = 0;
   bool decide_pending_ = false;
 };
 
-void Daemon::resolve_actuator() {
-  const auto& named = config_.lan_interfaces;
-  actuator_ = choose_actuator(config_.dataplane.actuator,
-                              find_policy(named.empty() ? every_interface() : named),
-                              config_.probes.rule_priority);
-  log_.info("actuator", {{"actuator", text(actuator_.actuator)}, {"because", actuator_.because}});
-}
-
-dataplane::Options Daemon::dataplane_options() const {
-  dataplane::Options options = config_.dataplane;
-  options.actuator = actuator_.actuator;
-  options.escape = config::may_escape(config_, actuator_.actuator);
-  return options;
-}
-
-probes::Options Daemon::probe_options() const {
-  probes::Options options = config_.probes;
-  options.marks_carry_traffic = actuator_.actuator == dataplane::Actuator::mark;
-  return options;
-}
-
 Result<> Daemon::start() {
-  resolve_actuator();
-  check_local_traffic();
-  auto dataplane = dataplane::Dataplane::open(dataplane_options());
+  permission_ = std::make_unique<Permission>(config_, log_);
+  auto dataplane = dataplane::Dataplane::open(permission_->dataplane_options(config_));
   if (!dataplane) return dataplane.error();
   dataplane_ = std::move(*dataplane);
 
-  auto probes = ProbeThread::start(io_, probe_options(), probe_events());
+  auto probes = ProbeThread::start(io_, permission_->probe_options(config_), probe_events());
   if (!probes) return probes.error();
   probes_ = std::move(*probes);
 
   follower_ = std::make_unique<routes::Follower>(io_, config_.routes, route_events());
   steering_ = std::make_unique<Steering>(
-      Steering::Parts{*dataplane_, engine_, *probes_, *follower_, log_, actuator_.actuator,
+      Steering::Parts{*dataplane_, engine_, *probes_, *follower_, log_,
+                      permission_->actuator().actuator,
                       [this](const Nexthop& nexthop) { metrics_.forget(nexthop); }},
       config_, now);
   auto server = api::Server::open(io_, config_.api, api_handlers());
@@ -317,7 +289,7 @@ void Daemon::schedule_tick() {
 void Daemon::tick() {
   decide();
   steering_->settle_interfaces();
-  if (steering_->lan_interfaces() != policy_asked_for_) check_policy();
+  if (!permission_->was_checked_for(steering_->lan_interfaces())) check_policy();
   dataplane_->sync(now());
   if (++ticks_ % kTicksPerSecond == 0) every_second();
   if (ticks_ % kTicksPerHookCheck == 0) steering_->recheck_interfaces();
@@ -325,7 +297,7 @@ void Daemon::tick() {
 
 // The kernel's routes rule from the next packet on where steering is off or held.
 void Daemon::settle_lease() {
-  if (config_.steer && held_because_.empty() && steering_->marks_lead())
+  if (config_.steer && permission_->held_because().empty() && steering_->marks_lead())
     dataplane_->renew_lease(now());
   else
     dataplane_->end_lease();
@@ -342,29 +314,9 @@ void Daemon::every_second() {
   notify_watchdog();
 }
 
-// To steer past the kernel's other rules is the operator's choice, never ours.
 void Daemon::check_policy() {
-  policy_asked_for_ = steering_->lan_interfaces();
-  const auto found = find_policy(policy_asked_for_);
-  std::string because;
-  if (!found)
-    because = found.error().message;
-  else if (!config_.bypass_policy)
-    because = why_held(config_.dataplane.actuator, actuator_.actuator, *found,
-                       config_.probes.rule_priority);
-  if (because != held_because_ && !because.empty())
-    log_.warn("steering_held", {{"because", because}});
-  if (because != held_because_ && because.empty()) log_.info("steering_resumed");
-  held_because_ = because;
+  permission_->check(config_, steering_->lan_interfaces());
   settle_lease();
-}
-
-// Marks steer what is forwarded: a packet of this host has chosen its source address by its route.
-void Daemon::check_local_traffic() {
-  if (config_.local_traffic && actuator_.actuator == dataplane::Actuator::mark)
-    log_.error("local_traffic_not_steered",
-               {{"because", "the actuator is \"mark\": " + actuator_.because +
-                                " (set \"actuator\": \"redirect\" if packets may skip that)"}});
 }
 
 // --- configuration --------------------------------------------------------------------------
@@ -388,10 +340,10 @@ Result<> Daemon::reload() {
   config_ = std::move(*wanted);
   log_.set_level(config_.log_level);
   engine_.reconfigure(config_.engine);
-  probes_->reconfigure(probe_options());
+  probes_->reconfigure(permission_->probe_options(config_));
   steering_->reconfigure(config_);
   check_policy();
-  check_local_traffic();
+  permission_->check_wishes(config_);
   ++journal_.reloads;
   log_.info("reloaded", {{"config", config_name(options_)}});
   return {};
@@ -400,8 +352,8 @@ Result<> Daemon::reload() {
 // --- what it tells of itself ----------------------------------------------------------------
 
 SnapshotParts Daemon::parts() const {
-  return {*dataplane_,   engine_,   *steering_,    journal_,     readings_,
-          probe_status_, actuator_, config_.steer, held_because_};
+  return {*dataplane_, engine_,   *steering_,    *permission_,
+          journal_,    readings_, probe_status_, config_.steer};
 }
 
 Status Daemon::snapshot() const {

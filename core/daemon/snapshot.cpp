@@ -75,13 +75,15 @@ bool is_fresh(const NexthopStatus& nexthop, TimePoint now) {
 }
 
 // Empty when traffic is being steered on fresh measurements; else why not.
-std::string why_not_ready(const Status& status, TimePoint now) {
+std::string why_not_ready(const Status& status, const SnapshotParts& parts, TimePoint now) {
   const auto attached = [&](const char* role) {
     return std::any_of(status.interfaces.begin(), status.interfaces.end(),
                        [&](const InterfaceStatus& i) { return i.role == role; });
   };
+  if (!parts.permission.held_because().empty()) return parts.permission.held_because();
   if (status.groups.empty()) return "no multipath route to steer";
   if (!attached("lan")) return "steer is attached to no LAN interface";
+  if (!parts.steering.marks_lead()) return "no nexthop's mark leads by it yet (see `ip rule`)";
   if (status.steering && status.lease_remaining_s <= 0) return "the lease is over";
   if (std::none_of(status.nexthops.begin(), status.nexthops.end(),
                    [&](const NexthopStatus& n) { return is_fresh(n, now); }))
@@ -126,8 +128,8 @@ Status take_snapshot(const SnapshotParts& parts, TimePoint now) {
   status.version = HOPWISE_VERSION;
   status.uptime_s = seconds(now - parts.journal.started);
   status.steering = parts.steer;
-  status.actuator = text(parts.actuator.actuator);
-  status.actuator_because = parts.actuator.because;
+  status.actuator = text(parts.permission.actuator().actuator);
+  status.actuator_because = parts.permission.actuator().because;
   status.lease_remaining_s = std::max(0.0, seconds(parts.dataplane.lease_expires() - now));
   status.interfaces = parts.dataplane.attachments();
   for (const auto& [id, record] : parts.steering.nexthops())
@@ -144,8 +146,7 @@ Status take_snapshot(const SnapshotParts& parts, TimePoint now) {
   status.recent_decisions.assign(parts.journal.recent.begin(), parts.journal.recent.end());
   status.reloads = parts.journal.reloads;
   status.reload_failures = parts.journal.reload_failures;
-  status.not_ready_because =
-      parts.held_because.empty() ? why_not_ready(status, now) : parts.held_because;
+  status.not_ready_because = why_not_ready(status, parts, now);
   status.ready = status.not_ready_because.empty();
   return status;
 }

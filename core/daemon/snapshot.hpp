@@ -6,8 +6,8 @@
 #include <map>
 #include <vector>
 
-#include "core/daemon/actuator.hpp"
 #include "core/daemon/log.hpp"
+#include "core/daemon/permission.hpp"
 #include "core/daemon/readings.hpp"
 #include "core/daemon/steering.hpp"
 #include "core/model/status.hpp"
@@ -31,12 +31,11 @@ struct SnapshotParts {
   const dataplane::Dataplane& dataplane;
   const engine::Engine& engine;
   const Steering& steering;
+  const Permission& permission;
   const Journal& journal;
   const Readings& readings;
   const std::vector<ProbeStatus>& probes;
-  const ActuatorChoice& actuator;
-  bool steer;                       // as configured
-  const std::string& held_because;  // why nothing is steered all the same; or empty
+  bool steer;  // as configured
 };
 
 Status take_snapshot(const SnapshotParts& parts, TimePoint now);

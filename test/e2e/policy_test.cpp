@@ -1,5 +1,6 @@
 // Rules of the kernel that a redirected packet would skip: hopwise does not steer past them unless
-// the operator says so, and hears of them as they come and go.
+// the operator says so, and hears of them as they come and go. Where they are there from the start,
+// it marks packets instead, and obeys them.
 #include <nlohmann/json.hpp>
 
 #include "test/catch.hpp"
@@ -36,6 +37,38 @@ const Policy kPolicies[] = {
 
 }  // namespace
 
+TEST_CASE("rules that are there from the start are obeyed by marks, and steering goes on",
+          "[e2e]") {
+  for (const Policy& policy : kPolicies) {
+    INFO(policy.set);
+    lab::Topology topology = two_upstreams();
+    topology.router = lab::Daemon::none;
+    for (auto& upstream : topology.upstreams) upstream.daemon = lab::Daemon::none;
+    Router router(topology);
+    REQUIRE(router.lab().router().run({"sh", "-c", policy.set}));
+    router.start(config_with_anchors(router.lab()));
+    const Json status = router.status();
+    CHECK(status["actuator"] == "mark");
+    CHECK_THAT(std::string(status["actuator_because"]), Catch::Contains(policy.told));
+  }
+}
+
+TEST_CASE("a policy rule behind our own holds steering by marks too", "[e2e]") {
+  Router router(two_upstreams());
+  Json config = config_with_anchors(router.lab());
+  config["dataplane"]["actuator"] = "mark";
+  router.start(config);
+  REQUIRE(router.lab().router().run({"ip", "rule", "add", "priority", "6000", "lookup", "77"}));
+  CHECK(lab::eventually(5s, [&] {
+    const std::string because = router.status()["not_ready_because"].is_string()
+                                    ? router.status()["not_ready_because"]
+                                    : "";
+    return because.find("marked packets would skip \"ip rule 6000\"") != std::string::npos;
+  }));
+  REQUIRE(router.lab().router().run({"ip", "rule", "del", "priority", "6000"}));
+  CHECK(lab::eventually(5s, [&] { return router.status()["ready"] == true; }));
+}
+
 TEST_CASE("steering is held while redirected packets would skip rules of the kernel", "[e2e]") {
   Router router(two_upstreams());
   router.start(config_with_anchors(router.lab()));
@@ -64,6 +97,7 @@ TEST_CASE("a rule that drops goes on dropping, until the operator lets steering 
        "nft add table inet t && nft add chain inet t f '{ type filter hook forward priority 0; }' "
        "&& nft add rule inet t f udp dport 5003 drop"}));
   Json config = config_with_anchors(router.lab());
+  config["dataplane"]["actuator"] = "redirect";
   auto held = router.lab().start_hopwise({HOPWISE_BINARY, config.dump(), {}}).value();
   REQUIRE(lab::eventually(10s, [&] { return router.lab().api_get("/api/v1/status").has_value(); }));
   auto stream = router.stream(Family::v4);

@@ -6,6 +6,7 @@
 #include <boost/asio/steady_timer.hpp>
 #include <cstring>
 #include <deque>
+#include <optional>
 #include <vector>
 
 #include "test/lab/io_thread.hpp"
@@ -53,6 +54,7 @@ class PacketStream::Receiver {
  private:
   struct Flow {
     std::vector<bool> seen;  // by sequence
+    std::optional<udp::endpoint> from;
   };
 
   void wait() {
@@ -73,7 +75,11 @@ class PacketStream::Receiver {
       Number number;
       if (size < sizeof number) continue;
       std::memcpy(&number, data.data(), sizeof number);
-      if (number.flow < flows_.size()) note(flows_[number.flow], number.sequence);
+      if (number.flow >= flows_.size()) continue;
+      Flow& flow = flows_[number.flow];
+      if (flow.from.value_or(from) != from) ++counts_.moved;
+      flow.from = from;
+      note(flow, number.sequence);
     }
   }
 

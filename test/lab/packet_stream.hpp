@@ -26,6 +26,7 @@ struct StreamCounts {
   std::uint64_t received = 0;
   std::uint64_t duplicated = 0;
   std::uint64_t reordered = 0;
+  std::uint64_t moved = 0;  // came from another address or port than the flow's first: NAT's doing
 
   [[nodiscard]] std::uint64_t lost() const { return sent + duplicated - received; }
 };

@@ -40,6 +40,8 @@ inline Status example_status() {
   status.version = "0.1.0";
   status.uptime_s = 3725;
   status.ready = true;
+  status.actuator = "mark";
+  status.actuator_because = "redirect would skip \"nftables ip nat postrouting\"";
   status.lease_remaining_s = 4.8;
   status.interfaces = {{"eth0", "lan", "tcx"}, {"eth1", "wan", "tcx"}, {"eth2", "wan", "clsact"}};
   status.nexthops = {example_nexthop(1, "isp-a", "192.0.2.1", "eth1"),
@@ -54,10 +56,23 @@ inline Status example_status() {
   group.paths = {
       {{PathId{1}, NexthopId{1}, 1}, 0.25, 256, true, 1.5, {1000, 500'000, 900, 400'000}},
       {{PathId{2}, NexthopId{2}, 1}, 0.75, 768, true, 0.5, {3000, 1'500'000, 0, 0}}};
+  group.affinity = "flowlet";
+  PathTraffic& traffic = group.paths[0].traffic;
+  traffic.segments = 800;
+  traffic.retransmitted = 20;
+  traffic.acks = 600;
+  traffic.ece_acks = 6;
+  traffic.escapes = 2;
+  group.paths[0].passive = PassiveRtt{40, 31ms, 20ms, 30ms, 45ms, 60ms, {30, 10}};
+  group.paths[0].passive_total = {5000, 160s, {4000, 1000, 0, 0, 0, 70}};
+  group.control_traffic = PathTraffic{100, 50'000, 90, 40'000, 80, 4};
+  group.control_passive = PassiveRtt{4, 25ms, 20ms, 25ms, 30ms, 30ms, {4}};
+  group.control_total = {40, 1s, {40}};
   status.groups = {group};
   status.routes_steered = 12;
   status.routes_kernel = 3;
   status.packets_by_reason = {{"steered", 123456}, {"no_route", 7}, {"lease_over", 0}};
+  status.dataplane_events = {{"flow_new", 900}, {"escaped", 2}};
   status.decisions_by_reason = {{Reason::initial, 1}, {Reason::path_degraded, 2}};
   status.recent_decisions = {example_decision()};
   return status;

@@ -36,11 +36,36 @@ TEST_CASE("the status names nexthops and gives units in its keys") {
   CHECK(j["decisions_by_reason"]["path_degraded"] == 2);
   CHECK(j["packets_by_reason"]["steered"] == 123456);
 
+  CHECK(j["dataplane_events"]["flow_new"] == 900);
+  CHECK(j["actuator"] == "mark");
+  CHECK(j["groups"][0]["affinity"] == "flowlet");
+
   const auto& decision = j["recent_decisions"].back();
   CHECK(decision["reason"] == "path_degraded");
   CHECK(decision["cause"] == "isp-a");
   CHECK(decision["age_s"] == 3.0);
   CHECK(decision["paths"][0]["after"] == 0.25);
+}
+
+TEST_CASE("what the traffic told stands with the path, and null where it told nothing") {
+  const auto j = json::parse(api::to_json(example_status(), TimePoint(100s)));
+  const auto& group = j["groups"][0];
+  const auto& a = group["paths"][0];
+  CHECK(a["segments"] == 800);
+  CHECK(a["retransmitted"] == 20);
+  CHECK(a["ecn_acks"] == 600);
+  CHECK(a["ece_acks"] == 6);
+  CHECK(a["escapes"] == 2);
+  CHECK(a["passive"]["samples"] == 40);
+  CHECK(a["passive"]["p50_ms"] == 30.0);
+  CHECK(a["passive"]["by_method"]["handshake"] == 10);
+  CHECK(group["paths"][1]["passive"].is_null());
+  CHECK(group["control"]["forward_packets"] == 100);
+  CHECK(group["control"]["passive"]["p90_ms"] == 30.0);
+
+  Status status = example_status();
+  status.groups[0].control_traffic.reset();
+  CHECK(json::parse(api::to_json(status, TimePoint(100s)))["groups"][0]["control"].is_null());
 }
 
 TEST_CASE("a nexthop that is gone is still called something") {

@@ -24,7 +24,8 @@ std::string rendered(const Explanation& explanation) {
 }  // namespace
 
 TEST_CASE("the status reads as tables") {
-  CHECK(rendered(example_status()) == R"(hopwise 0.1.0, up 1 h 02 min: ready, steering, lease 4.8 s
+  CHECK(rendered(example_status()) ==
+        R"(hopwise 0.1.0, up 1 h 02 min: ready, steering by mark, lease 4.8 s
 12 routes steered, 3 left to the kernel
 
 INTERFACE  ROLE  ATTACHED BY
@@ -41,9 +42,9 @@ isp-a  203.0.113.1  normal   500      490    10     1      0       0
 isp-b  203.0.113.1  normal   500      490    10     1      0       0
 
 GROUP 1 of 12 routes
-PATH    SHARE                          BUCKETS   COST         OUT              BACK          NOTE
-isp-a  25.0 %  [#####...............]      256  1.500  1.00 k pkt   500 kB  900 pkt  400 kB
-isp-b  75.0 %  [###############.....]      768  0.500  3.00 k pkt  1.50 MB    0 pkt     0 B
+PATH    SHARE                          BUCKETS   COST         OUT              BACK          PASSIVE RTT  SENT AGAIN  NOTE
+isp-a  25.0 %  [#####...............]      256  1.500  1.00 k pkt   500 kB  900 pkt  400 kB     30.00 ms       2.5 %  2 escapes
+isp-b  75.0 %  [###############.....]      768  0.500  3.00 k pkt  1.50 MB    0 pkt     0 B            -           -
 
 PACKETS
 steered                  123456
@@ -105,9 +106,9 @@ NEXTHOP  GATEWAY       INTERFACE  STATE            RTT      BASE   JITTER   LOSS
 isp-a    192.0.2.1     eth1       degraded   120.50 ms  20.00 ms  2.00 ms  2.0 %    3.4 %
 isp-b    198.51.100.1  eth2       probation          -         -        -      -        -  no reply yet
 
-PATH    SHARE                          BUCKETS   COST         OUT              BACK          NOTE
-isp-a  25.0 %  [#####...............]      256  1.500  1.00 k pkt   500 kB  900 pkt  400 kB
-isp-b  75.0 %  [###############.....]      768  0.500  3.00 k pkt  1.50 MB    0 pkt     0 B
+PATH    SHARE                          BUCKETS   COST         OUT              BACK          PASSIVE RTT  SENT AGAIN  NOTE
+isp-a  25.0 %  [#####...............]      256  1.500  1.00 k pkt   500 kB  900 pkt  400 kB     30.00 ms       2.5 %  2 escapes
+isp-b  75.0 %  [###############.....]      768  0.500  3.00 k pkt  1.50 MB    0 pkt     0 B            -           -
 
   DECIDED  GROUP  REASON         CAUSE  SHARES                                          EVIDENCE
 3.0 s ago      1  path_degraded  isp-a  isp-a 50.0 % -> 25.0 %, isp-b 50.0 % -> 75.0 %  rtt_ms=120.5 base_ms=20.0

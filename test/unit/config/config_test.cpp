@@ -55,6 +55,11 @@ TEST_CASE("the example shows every default as it is") {
   CHECK(e.steer == d.steer);
   CHECK(e.bypass_policy == d.bypass_policy);
   CHECK(e.log_level == d.log_level);
+  CHECK(e.affinity == d.affinity);
+  CHECK(e.escape == d.escape);
+  CHECK(e.local_traffic == d.local_traffic);
+  REQUIRE(e.groups.size() == 1);
+  CHECK(e.groups[0].flowlet_gap == GroupConfig{}.flowlet_gap);
   CHECK(needs_restart(d, e) == std::nullopt);
   const auto probe = [](const probes::Options& p) {
     return std::tie(p.interval, p.suspicious_interval, p.suspicious_for, p.min_timeout,
@@ -81,6 +86,7 @@ TEST_CASE("the example names every key that is read") {
   const std::string everywhere = fault(R"({"#####################################": 1,
     "routes": {"#####################################": 1},
     "nexthops": [{"gateway": "192.0.2.1", "#####################################": 1}],
+    "groups": [{"name": "g", "nexthops": [], "#####################################": 1}],
     "probe": {"#####################################": 1},
     "engine": {"#####################################": 1},
     "dataplane": {"#####################################": 1},
@@ -144,6 +150,18 @@ TEST_CASE("keys that contradict each other are faults") {
           R"({"engine": {"loss_limit": 1.5}})",
           R"({"engine": {"floor": 0.2}})",
           R"({"dataplane": {"pin_root": "hopwise"}})",
+          R"({"dataplane": {"actuator": "mark", "local_traffic": true}})",
+          R"({"dataplane": {"control_share": 0.6}})",
+          R"({"dataplane": {"sample_share": -0.1}})",
+          R"({"dataplane": {"escape": "perhaps"}})",
+          R"({"dataplane": {"escape": 1}})",
+          R"({"dataplane": {"on_lease_over": "drop"}})",
+          R"({"dataplane": {"new_flows_per_second": 999}})",
+          R"({"groups": [{"name": "g", "nexthops": ["isp-a"]}]})",
+          R"({"groups": [{"name": "g"}]})",
+          R"({"groups": [{"name": "g", "nexthops": ["192.0.2.1"]},
+                          {"name": "g", "nexthops": ["192.0.2.2"]}]})",
+          R"({"groups": [{"name": "g", "nexthops": ["192.0.2.1"], "flowlet_gap": "66s"}]})",
           R"({"api": {"socket": "hopwise.sock"}})",
           R"({"lan_interfaces": ["eth0", "eth0"]})",
           R"({"lan_interfaces": ["an interface"]})",
@@ -165,6 +183,55 @@ TEST_CASE("a gateway may stand twice on two interfaces, and IPv4 anchors behind 
   CHECK(fault(R"({"nexthops": [
     {"gateway": "fe80::1", "interface": "eth0", "anchors": ["192.0.2.1", "2001:db8::1"]},
     {"gateway": "fe80::1", "interface": "eth1"}]})") == "");
+}
+
+TEST_CASE("groups name nexthops by name, by gateway, or by both ends") {
+  const auto config = parse(R"({"nexthops": [{"name": "isp-a", "gateway": "192.0.2.1"}],
+    "groups": [{"name": "g", "nexthops": ["isp-a", "2001:db8::1", "192.0.2.9@eth1"],
+                "affinity": "bucket"}]})",
+                            "f");
+  if (!config) FAIL(config.error().message);
+  REQUIRE(config->groups.size() == 1);
+  CHECK(config->groups[0].nexthops.size() == 3);
+  CHECK(config->groups[0].affinity == dataplane::Affinity::bucket);
+  CHECK(fault(R"({"groups": [{"name": "g", "nexthops": ["isp-b"]}]})") ==
+        "f:1:39: groups[0].nexthops: \"isp-b\" is no nexthop (write the name of one in "
+        "\"nexthops\", or a gateway's address)");
+}
+
+TEST_CASE("the data plane's keys are read, and flows escape where NAT does not forbid it") {
+  const auto dataplane = [](const std::string& keys) {
+    auto config = parse("{\"dataplane\": {" + keys + "}}", "f");
+    if (!config) FAIL(config.error().message);
+    return *config;
+  };
+  using dataplane::Actuator;
+  const Config usual;
+  CHECK(usual.dataplane.actuator == Actuator::automatic);
+  CHECK(may_escape(usual, Actuator::redirect));
+  CHECK_FALSE(may_escape(usual, Actuator::mark));
+  CHECK(may_escape(dataplane(R"("escape": true)"), Actuator::mark));
+  CHECK(may_escape(dataplane(R"("escape": "on")"), Actuator::mark));
+  CHECK_FALSE(may_escape(dataplane(R"("escape": "off")"), Actuator::redirect));
+  CHECK(may_escape(dataplane(R"("escape": "auto")"), Actuator::redirect));
+
+  const Config all = dataplane(
+      R"("actuator": "mark", "measure": false, "on_lease_over": "hold", "control_share": 0.5,
+         "sample_share": 1, "new_flows_per_second": 5000, "affinity": "flowlet")");
+  CHECK(all.dataplane.actuator == Actuator::mark);
+  CHECK_FALSE(all.dataplane.measure);
+  CHECK(all.dataplane.hold_weights);
+  CHECK(all.dataplane.control_share == 0.5);
+  CHECK(all.dataplane.sample_share == 1);
+  CHECK(all.dataplane.new_flows_per_s == 5000);
+  CHECK(all.affinity == dataplane::Affinity::flowlet);
+  CHECK(dataplane(R"("local_traffic": true)").local_traffic);
+}
+
+TEST_CASE("marks have one base, for probes and traffic") {
+  const auto config = parse(R"({"probe": {"mark_base": "0x12340000"}})", "f");
+  REQUIRE(config.has_value());
+  CHECK(config->dataplane.mark_base == 0x12340000);
 }
 
 TEST_CASE("only loopback addresses are listened on while there is no TLS") {
@@ -200,6 +267,25 @@ TEST_CASE("what cannot change while running is named") {
   wanted.probes.interval = 1s;
   wanted.steer = false;
   CHECK(needs_restart(running, wanted) == std::nullopt);
+  wanted.affinity = dataplane::Affinity::bucket;
+  wanted.local_traffic = true;
+  CHECK(needs_restart(running, wanted) == std::nullopt);
+  const auto named = [&](auto change) {
+    Config other;
+    change(other);
+    const auto message = needs_restart(running, other);
+    return message ? message->substr(0, message->find(':')) : "";
+  };
+  using C = Config;
+  CHECK(named([](C& c) { c.dataplane.actuator = dataplane::Actuator::mark; }) ==
+        "dataplane.actuator");
+  CHECK(named([](C& c) { c.dataplane.measure = false; }) == "dataplane.measure");
+  CHECK(named([](C& c) { c.escape = false; }) == "dataplane.escape");
+  CHECK(named([](C& c) { c.dataplane.hold_weights = true; }) == "dataplane.on_lease_over");
+  CHECK(named([](C& c) { c.dataplane.control_share = 0.01; }) == "dataplane.control_share");
+  CHECK(named([](C& c) { c.dataplane.sample_share = 1; }) == "dataplane.sample_share");
+  CHECK(named([](C& c) { c.dataplane.new_flows_per_s = 1000; }) ==
+        "dataplane.new_flows_per_second");
   wanted.dataplane.pin_root = "/elsewhere";
   CHECK(
       needs_restart(running, wanted) ==

@@ -150,6 +150,26 @@ TEST_CASE("doubt asks for faster probes, certainty does not", "[engine]") {
   CHECK_FALSE(b.engine.nexthop(NexthopId{1})->suspicious);
 }
 
+TEST_CASE("a flow that escapes has its nexthop looked at closer, and moves nothing", "[engine]") {
+  const auto suspicious = [](const Bench& b, std::uint32_t n) {
+    return b.engine.nexthop(NexthopId{n})->suspicious;
+  };
+  const auto well = [](std::uint32_t, std::uint32_t) { return 20.0; };
+  Bench b(group(1, {{1, 1}, {2, 1}}));
+  b.run(10, 2, 1, well);
+  const auto before = b.decisions.size();
+  b.engine.observe(EscapeEvent{NexthopId{1}, at(b.t)});
+  b.engine.observe(EscapeEvent{NexthopId{77}, at(b.t)});  // of no group: ignored
+  CHECK(suspicious(b, 1));
+  CHECK_FALSE(suspicious(b, 2));
+  b.run(2, 2, 1, well);
+  CHECK(suspicious(b, 1));
+  b.run(2, 2, 1, well);
+  CHECK_FALSE(suspicious(b, 1));
+  CHECK(b.decisions.size() == before);
+  CHECK(near(weights(b.engine), {0.5, 0.5}));
+}
+
 TEST_CASE("a neighbour unresolved at the start is not usable yet, and no fault", "[engine]") {
   Bench b;
   b.engine.observe(NexthopEvent{NexthopId{1}, at(0), true, false});

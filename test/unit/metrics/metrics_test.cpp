@@ -111,6 +111,37 @@ TEST_CASE("figures are in base units under the nexthop's name") {
   CHECK(has_line(page, "hopwise_scrape_dropped_series 0"));
 }
 
+TEST_CASE("passive readings are a summary: quantiles of now, count and sum of all time") {
+  const std::string page = example_page();
+  const std::string a = "group=\"1\",nexthop=\"isp-a\"";
+  const std::string b = "group=\"1\",nexthop=\"isp-b\"";
+  CHECK(has_line(page, "hopwise_path_passive_rtt_seconds{" + a + ",quantile=\"0.5\"} 0.03"));
+  CHECK(has_line(page, "hopwise_path_passive_rtt_seconds{" + a + ",quantile=\"0.99\"} 0.06"));
+  CHECK(has_line(page, "hopwise_path_passive_rtt_seconds_count{" + a + "} 5000"));
+  CHECK(has_line(page, "hopwise_path_passive_rtt_seconds_sum{" + a + "} 160"));
+  CHECK(has_line(page, "hopwise_path_passive_rtt_seconds_count{" + b + "} 0"));
+  CHECK(page.find("hopwise_path_passive_rtt_seconds{" + b) == std::string::npos);
+  CHECK(has_line(page, "hopwise_path_passive_rtt_samples_total{" + a + ",method=\"spin\"} 70"));
+  CHECK(has_line(page, "hopwise_path_segments_total{" + a + "} 800"));
+  CHECK(has_line(page, "hopwise_path_retransmitted_segments_total{" + a + "} 20"));
+  CHECK(has_line(page, "hopwise_path_ecn_acks_total{" + a + "} 600"));
+  CHECK(has_line(page, "hopwise_path_ece_acks_total{" + a + "} 6"));
+  CHECK(has_line(page, "hopwise_path_escapes_total{" + b + "} 0"));
+  CHECK(has_line(page, "hopwise_dataplane_events_total{event=\"escaped\"} 2"));
+  CHECK(has_line(page, "hopwise_actuator_info{actuator=\"mark\"} 1"));
+  CHECK(has_line(page, "hopwise_control_packets_total{group=\"1\",direction=\"forward\"} 100"));
+  CHECK(has_line(page, "hopwise_control_passive_rtt_seconds{group=\"1\",quantile=\"0.5\"} 0.025"));
+}
+
+TEST_CASE("without a control group there is no series of it") {
+  const Metrics metrics([] {
+    Status status = example_status();
+    status.groups[0].control_traffic.reset();
+    return status;
+  });
+  CHECK(metrics.scrape().find("hopwise_control_") == std::string::npos);
+}
+
 TEST_CASE("what is not known has no series") {
   const std::string page = example_page();
   CHECK(page.find("hopwise_nexthop_rtt_seconds{nexthop=\"isp-b\"}") == std::string::npos);

@@ -98,6 +98,36 @@ TEST_CASE("watched gateways are reported as their neighbour entries change", "[n
   });
 }
 
+TEST_CASE("a gateway's address and an interface's own are followed", "[netns][routes]") {
+  in_namespace([] {
+    View view;
+    const NexthopKey key{view.ifindex("v0"), *IpAddress::parse("10.0.0.2")};
+    view.follower.watch(key);
+    const auto told = [&](std::optional<EthernetAddress> address) {
+      return view.until([&] {
+        return view.neighbours.at(key) == Neighbour{address.has_value(), address};
+      });
+    };
+    sh("ip neigh add 10.0.0.2 lladdr 02:00:00:00:00:02 dev v0 nud stale");
+    CHECK(told(EthernetAddress{2, 0, 0, 0, 0, 2}));
+    sh("ip neigh change 10.0.0.2 lladdr 02:00:00:00:00:03 dev v0 nud stale");
+    CHECK(told(EthernetAddress{2, 0, 0, 0, 0, 3}));
+    sh("ip neigh change 10.0.0.2 dev v0 nud failed");
+    CHECK(told(std::nullopt));
+    sh("ip neigh change 10.0.0.2 lladdr 02:00:00:00:00:04 dev v0 nud permanent");
+    CHECK(told(EthernetAddress{2, 0, 0, 0, 0, 4}));
+    sh("ip link set p0 down");
+    CHECK(told(std::nullopt));
+    sh("ip link set p0 up");
+    CHECK(told(EthernetAddress{2, 0, 0, 0, 0, 4}));
+    sh("ip link set v0 address 02:00:00:00:01:01");
+    CHECK(view.until([&] {
+      return view.interfaces.at(key.ifindex).address == EthernetAddress{2, 0, 0, 0, 1, 1};
+    }));
+    CHECK(told(std::nullopt));  // the kernel forgets its neighbours with its own address
+  });
+}
+
 TEST_CASE("a table that nobody has made yet is followed from its first route", "[netns][routes]") {
   in_namespace([] {
     Options own;

@@ -281,10 +281,33 @@ TEST_CASE("a link is up when it is enabled and has carrier", "[routes]") {
   CHECK_FALSE(link(IFF_UP | IFF_LOWER_UP).interface.up);
   CHECK_FALSE(link(IFF_RUNNING | IFF_LOWER_UP).interface.up);
   CHECK(link(IFF_LOOPBACK).interface.loopback);
+  CHECK_FALSE(link(IFF_UP).interface.address);
+  Built addressed(RTM_NEWLINK, header);
+  addressed.bytes(IFLA_IFNAME, {"eth0", 5}).bytes(IFLA_ADDRESS, "\x02\x01\x01\x01\x01\x09");
+  CHECK(parsed<LinkMessage>(addressed).interface.address == EthernetAddress{2, 1, 1, 1, 1, 9});
+  header.ifi_type = ARPHRD_INFINIBAND;  // 20 bytes, and 6 mean something else
+  Built other(RTM_NEWLINK, header);
+  other.bytes(IFLA_IFNAME, {"ib0", 4}).bytes(IFLA_ADDRESS, "\x02\x01\x01\x01\x01\x09");
+  CHECK_FALSE(parsed<LinkMessage>(other).interface.address);
 
   header.ifi_family = AF_BRIDGE;  // a port has left a bridge: the link has not gone
   Built port(RTM_DELLINK, header);
   CHECK_FALSE(parse(port.bytes(IFLA_IFNAME, {"eth0", 5}).message()));
+}
+
+TEST_CASE("a neighbour's address is told while it is valid and has six bytes", "[routes]") {
+  ndmsg header{};
+  header.ndm_family = AF_INET;
+  header.ndm_ifindex = 3;
+  const auto address = [&](int state, const char* bytes) {
+    header.ndm_state = static_cast<std::uint16_t>(state);
+    Built built(RTM_NEWNEIGH, header);
+    built.address(NDA_DST, "10.0.0.2").bytes(NDA_LLADDR, bytes);
+    return parsed<NeighbourMessage>(built).address;
+  };
+  CHECK(address(NUD_STALE, "\x02\x01\x01\x01\x01\x09") == EthernetAddress{2, 1, 1, 1, 1, 9});
+  CHECK_FALSE(address(NUD_FAILED, "\x02\x01\x01\x01\x01\x09"));
+  CHECK_FALSE(address(NUD_REACHABLE, "\x0a\x01\x01\x01"));  // a tunnel's: an IPv4 address
 }
 
 TEST_CASE("a neighbour is valid in every state that has an address to use", "[routes]") {

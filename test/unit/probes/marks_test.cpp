@@ -1,0 +1,102 @@
+// Where marks carry traffic too: whose mark leads, and what is forwarded without a table.
+#include "test/catch.hpp"
+#include "test/unit/probes/bench.hpp"
+
+using namespace hopwise;
+using namespace hopwise::probes;
+
+namespace {
+
+Options carrying() {
+  Options options = fast();
+  options.marks_carry_traffic = true;
+  return options;
+}
+
+// A prober that tells of marks.
+struct Marks {
+  explicit Marks(const Lan& lan) : visit(lan.router) {
+    auto opened = Prober::open(
+        io, carrying(), [](const Sample&) {},
+        [this](const std::set<NexthopId>& now) { told.push_back(now); });
+    REQUIRE(opened.has_value());
+    prober = std::move(*opened);
+  }
+  [[nodiscard]] bool becomes(const std::set<NexthopId>& wanted) {
+    const auto limit = std::chrono::steady_clock::now() + std::chrono::seconds(20);
+    while ((told.empty() || told.back() != wanted) && std::chrono::steady_clock::now() < limit)
+      io.run_one_for(std::chrono::milliseconds(20));
+    return !told.empty() && told.back() == wanted;
+  }
+
+  NetNamespace::Visit visit;
+  boost::asio::io_context io{1};
+  std::vector<std::set<NexthopId>> told;
+  std::unique_ptr<Prober> prober;
+};
+
+// How the router would forward a packet from wan with that mark.
+std::string forwarded(const Lan& lan, const char* family, const char* from, const char* to) {
+  return lan.router.output(std::string("ip ") + family + " route get " + to + " from " + from +
+                           " iif side mark 0x68770001 2>&1");
+}
+
+}  // namespace
+
+TEST_CASE("marks lead once every family that the nexthop can carry has its table",
+          "[probes][netns]") {
+  NEEDS_ROOT();
+  const Lan lan;
+  Marks marks(lan);
+  REQUIRE(marks.prober->set_target({lan.nexthop(1, kV4.a), {anchor(Family::v4)}}).has_value());
+  CHECK(marks.becomes({NexthopId{1}}));
+  // An IPv6 gateway carries IPv4 as well (RFC 8950), whatever its anchors are.
+  REQUIRE(marks.prober->set_target({lan.nexthop(2, kV6.b), {}}).has_value());
+  CHECK(marks.becomes({NexthopId{1}, NexthopId{2}}));
+  CHECK(lan.router.output("ip route show table $((0x68770002))").find("via inet6 fd09::2") !=
+        std::string::npos);
+  CHECK(lan.router.output("ip -6 route show table $((0x68770002))").find("via fd09::2") !=
+        std::string::npos);
+  marks.prober->remove_target(NexthopId{1});
+  CHECK(marks.becomes({NexthopId{2}}));
+}
+
+TEST_CASE("a mark leads again after its link came back, and not before", "[probes][netns]") {
+  NEEDS_ROOT();
+  const Lan lan;
+  Marks marks(lan);
+  REQUIRE(marks.prober->set_target({lan.nexthop(1, kV4.a), {anchor(Family::v4)}}).has_value());
+  marks.prober->set_ready(NexthopId{1}, true);
+  REQUIRE(marks.becomes({NexthopId{1}}));
+  lan.router.sh("ip link set wan down");
+  marks.prober->set_ready(NexthopId{1}, false);
+  CHECK(marks.becomes({}));
+  lan.router.sh("ip link set wan up");
+  CHECK(lan.router.output("ip route show table $((0x68770001))").empty());
+  marks.prober->set_ready(NexthopId{1}, true);
+  CHECK(marks.becomes({NexthopId{1}}));
+  CHECK(lan.router.output("ip route show table $((0x68770001))").find("10.9.0.1") !=
+        std::string::npos);
+}
+
+TEST_CASE("what is forwarded with a mark never meets the guard", "[probes][netns]") {
+  NEEDS_ROOT();
+  const Gateways gw = GENERATE(kV4, kV6);
+  const bool v4 = gw.family == Family::v4;
+  const char* family = v4 ? "-4" : "-6";
+  const char* from = v4 ? "10.8.0.3" : "fd08::3";
+  const char* to = v4 ? "203.0.113.1" : "2001:db8::1";
+  const Lan lan;
+  lan.router.sh("sysctl -qw net.ipv4.ip_forward=1 net.ipv6.conf.all.forwarding=1");
+  lan.router.sh(std::string("ip ") + family + " route add default via " + gw.b);
+  Marks marks(lan);
+  REQUIRE(marks.prober->set_target({lan.nexthop(1, gw.a), {anchor(gw.family)}}).has_value());
+  REQUIRE(marks.becomes({NexthopId{1}}));
+  CHECK_THAT(forwarded(lan, family, from, to), Catch::Contains(std::string("via ") + gw.a));
+  // Its table lost, it takes the main table's route; a probe would be refused.
+  lan.router.sh(std::string("ip ") + family + " route flush table $((0x68770001))");
+  CHECK_THAT(forwarded(lan, family, from, to), Catch::Contains(std::string("via ") + gw.b));
+  CHECK_THAT(lan.router.output(std::string("ip ") + family + " route get " + to +
+                               " mark 0x68770001 2>&1 || true"),
+             Catch::Contains("unreachable"));
+}
