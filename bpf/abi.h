@@ -221,22 +221,21 @@ HW_SIZE(hw_flow_key, 40);
 /* What was seen of a flow's own packets: bpf/measure.h only. Times are CLOCK_MONOTONIC. */
 struct hw_seen {
 	__u64 stamp_ns;	   /* when the packet that is being timed went by; 0: none is */
-	__u64 progress_ns; /* when the peer last acknowledged something new, or the oldest data
-			    * that it has not acknowledged went by */
-	__u64 high_ns;	   /* when `high` last grew */
+	__u64 progress_ns; /* when the peer last showed that something arrived, or the oldest data
+			    * that it has not acknowledged went by; 0: not known */
+	__u64 high_ns;	   /* when `high` last grew; QUIC: the last edge of the spin bit */
 	__u32 stamp;	   /* what the answer to the timed packet shows */
 	__u32 high;	   /* TCP: end of the highest data sent */
 	__u32 acked;	   /* TCP: the highest acknowledgement seen */
+	__u32 peer;	   /* TCP: end of the highest data that came back */
 	__u32 timestamp;   /* TCP: the highest TSval sent */
 	__u32 rtt_us;	   /* smoothed; 0: not known */
 	__u32 rtt_deviation_us;
 	__u32 segments;	     /* TCP: with data */
 	__u32 retransmitted; /* of these */
-	__u8 stamp_kind;     /* enum hw_rtt_kind, + 1; 0: none */
-	__u8 state;	     /* HW_SEEN_* */
-	__u8 syns;	     /* sent without an answer */
-	__u8 quic;
-	__u32 pad;
+	__u16 state;	     /* HW_SEEN_* */
+	__u8 stamp_kind;     /* enum hw_rtt_kind */
+	__u8 quic;	     /* HW_QUIC_* */
 };
 HW_SIZE(hw_seen, 64);
 

@@ -221,29 +221,32 @@ static __always_inline void hw_tell_escape(const struct hw_choice *choice, __u32
 /* The flow's nexthop carries it nowhere: changes the choice where another one may be had. */
 static __always_inline void hw_escape(struct hw_choice *choice)
 {
-	struct hw_choice other = *choice;
+	const struct hw_nexthop *nexthop = choice->nexthop;
+	__u32 left = choice->path, from = choice->nexthop_id;
 	struct hw_flow *flow = choice->flow;
 	const struct hw_bucket *bucket;
 	struct hw_traffic *traffic;
-	__u32 left = choice->path;
 
 	if (flow->escapes >= HW_MAX_ESCAPES)
 		return;
 	if (flow->escapes && choice->now_ns - flow->moved_ns < HW_ESCAPE_AGAIN_NS
 								   << (flow->escapes - 1))
 		return;
-	if (!hw_take_path(&other, hw_rendezvous(choice->group_id, choice->hash, choice->family,
-						choice->nexthop_id)))
+	if (!hw_take_path(choice,
+			  hw_rendezvous(choice->group_id, choice->hash, choice->family, from))) {
+		choice->path = left;
+		choice->nexthop_id = from;
+		choice->nexthop = nexthop;
 		return;
+	}
 	bucket = hw_bucket_of(choice);
 	flow->shunned = bucket ? hw_bucket_nexthop(bucket) : 0;
 	flow->escapes++;
-	hw_settle(&other);
+	hw_settle(choice);
 	traffic = bpf_map_lookup_elem(&hw_traffic, &left);
 	if (traffic)
 		traffic->escapes++;
-	hw_tell_escape(&other, choice->nexthop_id);
-	*choice = other;
+	hw_tell_escape(choice, from);
 }
 
 #endif

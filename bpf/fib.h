@@ -9,8 +9,8 @@
 #include "maps.h"
 
 /* The group's id, HW_ROUTE_KERNEL or HW_ROUTE_NONE. */
-static __always_inline __u32 hw_fib_lookup(const struct hw_router *router,
-					   const struct hw_flow_key *flow)
+static __always_inline __u32 hw_fib_lookup(const struct hw_flow_key *flow,
+					   const struct hw_router *router)
 {
 	const __u32 *group;
 

@@ -138,7 +138,7 @@ static __always_inline enum hw_reason hw_steer_packet(struct __sk_buff *skb, enu
 	if (reason != HW_REASON_STEERED)
 		return reason;
 
-	choice.group_id = hw_fib_lookup(router, &packet.key);
+	choice.group_id = hw_fib_lookup(&packet.key, router);
 	if (choice.group_id == HW_ROUTE_NONE)
 		return HW_REASON_NO_ROUTE;
 	if (choice.group_id == HW_ROUTE_KERNEL)

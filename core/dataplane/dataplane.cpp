@@ -58,12 +58,15 @@ const char* text(Affinity affinity) {
   return "unknown";
 }
 
-Dataplane::Impl::Impl(const Options& chosen, std::string pin_folder, Programs loaded, Tables mapped)
+Dataplane::Impl::Impl(const Options& chosen, std::string pin_folder, Programs loaded, Tables mapped,
+                      Escapes told)
     : options(chosen),
       folder(std::move(pin_folder)),
       programs(std::move(loaded)),
       tables(std::move(mapped)),
       weights(tables, pace_of(options)),
+      passive(tables.fds().rtt, options.control_share),
+      escapes(std::move(told)),
       routes(tables.fds().routes4, tables.fds().routes6),
       attachments(abi_folder(folder),
                   {programs.steer_fd(), programs.observe_fd(), programs.local_fd()}, options.hook) {
@@ -80,6 +83,7 @@ void Dataplane::Impl::adopt() {
       weights.adopt(*group);
       adopted.groups.push_back(std::move(*group));
     }
+  passive.adopt(adopted.groups);
 }
 
 Result<> Dataplane::Impl::keep_pinned() const {
@@ -101,8 +105,10 @@ Result<std::unique_ptr<Dataplane>> Dataplane::open(const Options& options) {
   if (!programs) return programs.error();
   auto tables = Tables::map(programs->maps());
   if (!tables) return tables.error();
-  return std::unique_ptr<Dataplane>(new Dataplane(
-      std::make_unique<Impl>(options, folder, std::move(*programs), std::move(*tables))));
+  auto escapes = Escapes::open(programs->maps().events);
+  if (!escapes) return escapes.error();
+  return std::unique_ptr<Dataplane>(new Dataplane(std::make_unique<Impl>(
+      options, folder, std::move(*programs), std::move(*tables), std::move(*escapes))));
 }
 
 Dataplane::Dataplane(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
@@ -166,11 +172,13 @@ Result<> Dataplane::set_group(const Group& group) {
     if (auto valid = check("nexthop", raw(path.nexthop), HW_MAX_NEXTHOPS); !valid) return valid;
   }
   impl_->weights.set(group);
+  impl_->passive.set_group(group);
   return {};
 }
 
 void Dataplane::remove_group(GroupId id) {
   impl_->weights.remove(id);
+  impl_->passive.remove_group(id);
 }
 
 Result<> Dataplane::set_route(const Prefix& prefix, std::optional<GroupId> group) {
@@ -215,6 +223,18 @@ TimePoint Dataplane::lease_expires() const {
 
 DataplaneCounters Dataplane::counters() const {
   return impl_->tables.counters();
+}
+
+int Dataplane::escapes_fd() const {
+  return impl_->escapes.fd();
+}
+
+void Dataplane::take_escapes(const std::function<void(const Escape&)>& each) {
+  impl_->escapes.take(each);
+}
+
+Dataplane::PassiveReadings Dataplane::take_passive() {
+  return impl_->passive.take();
 }
 
 std::vector<std::uint32_t> Dataplane::buckets(GroupId id) const {

@@ -5,6 +5,8 @@
 
 #include "core/dataplane/attach.hpp"
 #include "core/dataplane/dataplane.hpp"
+#include "core/dataplane/escapes.hpp"
+#include "core/dataplane/passive.hpp"
 #include "core/dataplane/programs.hpp"
 #include "core/dataplane/routes.hpp"
 #include "core/dataplane/tables.hpp"
@@ -13,7 +15,7 @@
 namespace hopwise::dataplane {
 
 struct Dataplane::Impl {
-  Impl(const Options& chosen, std::string pin_folder, Programs loaded, Tables mapped);
+  Impl(const Options& chosen, std::string pin_folder, Programs loaded, Tables mapped, Escapes told);
   void adopt();
   /// Puts back the pin folder and the maps' pins where somebody removed them.
   [[nodiscard]] Result<> keep_pinned() const;
@@ -23,6 +25,8 @@ struct Dataplane::Impl {
   Programs programs;
   Tables tables;
   Weights weights;
+  Passive passive;
+  Escapes escapes;
   RouteTable routes;
   Attachments attachments;
   Adopted adopted;
