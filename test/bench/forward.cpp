@@ -182,7 +182,7 @@ struct Turns {
   int stretches = 16;
 };
 
-void run_turns(Report& report, const std::string& section, Contenders& all, Road& road,
+void run_turns(Report& report, const std::string& section, Contenders& all,
                const Turns& turns) {
   std::map<std::string, std::vector<double>> total, forwarding;
   for (int round = 0; round < turns.rounds; ++round) {
@@ -199,7 +199,6 @@ void run_turns(Report& report, const std::string& section, Contenders& all, Road
     progress(section + ": round " + std::to_string(round + 1) + " of " +
              std::to_string(turns.rounds));
   }
-  (void)road;
   const double kernel = spread(total[kKernel]).median;
   const double kernel_part = spread(forwarding[kKernel]).median;
   for (const auto& contender : all) {
@@ -252,7 +251,7 @@ void measure_forward(Report& report, Effort effort) {
       report.explain(section, "One pinned CPU; median of " + std::to_string(turns.rounds) +
                                   " interleaved rounds (extremes). The forwarding part is what is "
                                   "above the base.");
-      run_turns(report, section, all, road, turns);
+      run_turns(report, section, all, turns);
       judge(report, section);
     }
   }

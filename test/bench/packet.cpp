@@ -46,17 +46,21 @@ struct Variant {
   std::function<void()> prepare = [] {};
 };
 
+/// One cell's fixed half; the variants' names are the other, as columns or as rows.
+struct Cells {
+  std::string section;
+  std::string row;  // "": variants are rows
+};
+
 class Packets {
  public:
   Packets(Report& report, PacketSet& set, Pace pace) : report_(report), set_(set), pace_(pace) {}
 
-  void warm(const std::string& section, const std::string& row, std::span<const Variant> variants,
-            Work work, std::uint32_t flows) {
-    measure(section, row, variants, {work, flows, kWarmPackets, false}, pace_.warm, "");
+  void warm(const Cells& cells, std::span<const Variant> variants, Work work, std::uint32_t flows) {
+    add(cells, variants, "warm", measure(variants, {work, flows, kWarmPackets, false}, pace_.warm));
   }
-  void cold(const std::string& section, const std::string& row, std::span<const Variant> variants,
-            Work work, std::uint32_t flows) {
-    measure(section, row, variants, {work, flows, kColdPackets, true}, pace_.cold, ", cold");
+  void cold(const Cells& cells, std::span<const Variant> variants, Work work, std::uint32_t flows) {
+    add(cells, variants, "cold", measure(variants, {work, flows, kColdPackets, true}, pace_.cold));
   }
 
  private:
@@ -66,26 +70,35 @@ class Packets {
     return set_.run(*variant.program, stint);
   }
 
-  void measure(const std::string& section, const std::string& row,
-               std::span<const Variant> variants, const Stint& stint, int turns,
-               const std::string& suffix) {
+  std::vector<Spread> measure(std::span<const Variant> variants, const Stint& stint, int turns) {
     Stint base = stint;
     base.work = Work::write;
     std::vector<std::vector<double>> times(variants.size());
     std::vector<double> bases;
     const AloneOnCpu alone;
-    for (int turn = -1; turn < turns; ++turn)
+    for (int turn = -1; turn < turns; ++turn)  // the first is to get used to it
       for (std::size_t i = 0; i < variants.size(); ++i) {
         const double empty = once(variants[i], base);
         const double full = once(variants[i], stint);
-        if (turn < 0) continue;  // to get used to it
+        if (turn < 0) continue;
         bases.push_back(empty);
         times[i].push_back(full);
       }
     const double empty = spread(bases).median;
+    std::vector<Spread> all;
+    for (auto& each : times) {
+      for (double& time : each) time -= empty;
+      all.push_back(spread(each));
+    }
+    return all;
+  }
+
+  void add(const Cells& cells, std::span<const Variant> variants, const std::string& kind,
+           const std::vector<Spread>& values) {
     for (std::size_t i = 0; i < variants.size(); ++i) {
-      for (double& time : times[i]) time -= empty;
-      report_.add({section, row, variants[i].name + suffix, spread(times[i])});
+      const std::string& name = variants[i].name;
+      if (cells.row.empty()) report_.add({cells.section, name, kind, values[i]});
+      else report_.add({cells.section, cells.row, name + ", " + kind, values[i]});
     }
   }
 
@@ -102,8 +115,10 @@ std::string in_words(std::size_t count) {
 
 constexpr const char* kWhole = "packet: ns a packet, the whole program, by what it looks routes up in";
 constexpr const char* kLookup = "packet: ns a packet, the route look-up alone";
-constexpr const char* kFeatures = "packet: ns a packet, each feature's own cost";
-constexpr const char* kAnswers = "packet: ns a packet, answers on WAN ingress (one flow, warm)";
+constexpr const char* kAnswers = "packet: ns a packet, answers on WAN ingress";
+
+constexpr const char* kAllOn = "flow affinity, all on, neighbour known";
+constexpr const char* kBothOff = "measurement and escape off";
 
 std::string row_name(const char* family, std::size_t routes, std::size_t flows) {
   return std::string(family) + ", " + in_words(routes) + " routes, " + in_words(flows) +
@@ -132,35 +147,36 @@ void compare_tables(Packets& packets, PacketSet& set, std::span<const Variant> v
       set.establish(size.some);
       for (const std::uint32_t flows : {1U, size.some, size.many}) {
         const std::string row = row_name(v4 ? "v4" : "v6", count, flows);
-        packets.warm(kWhole, row, variants, Work::steer, flows);
-        if (flows > 1) packets.cold(kWhole, row, variants, Work::steer, flows);
-        if (flows == size.some) {
-          packets.warm(kLookup, row, variants, Work::look_up, flows);
-          packets.cold(kLookup, row, variants, Work::look_up, flows);
-        }
+        packets.warm({kWhole, row}, variants, Work::steer, flows);
+        if (flows > 1) packets.cold({kWhole, row}, variants, Work::steer, flows);
+        if (flows != size.some) continue;
+        packets.warm({kLookup, row}, variants, Work::look_up, flows);
+        packets.cold({kLookup, row}, variants, Work::look_up, flows);
       }
     }
   }
 }
 
-void compare_features(Report& report, Packets& packets, PacketSet& set, const Size& size) {
-  const std::vector<Prefix> routes = internet(Family::v4, size.most4);
-  constexpr std::uint32_t kFlows = 20'000;
-  set.set_flows(flows_to(routes, kFlows, IPPROTO_TCP));
-  set.establish(kFlows);
+std::string features_section(std::size_t routes, std::uint32_t flows) {
+  return "packet: ns a packet, each feature's own cost, " + row_name("v4", routes, flows);
+}
+
+// `flows` established ones to as many places in `routes`.
+void compare_features(Packets& packets, PacketSet& set, std::size_t routes, std::uint32_t flows) {
+  progress(features_section(routes, flows));
+  set.set_flows(flows_to(internet(Family::v4, routes), flows, IPPROTO_TCP));
+  set.establish(flows);
   const auto with = [&](auto change) {
     hw_settings settings = usual_settings();
     change(settings);
     return set.load(Over::hopwise, settings);
   };
   const Program usual = with([](hw_settings&) {});
-  const Program blind = with([](hw_settings& s) { s.measure = s.escape = 0; });
   const Program unmeasured = with([](hw_settings& s) { s.measure = 0; });
   const Program patient = with([](hw_settings& s) { s.escape = 0; });
+  const Program blind = with([](hw_settings& s) { s.measure = s.escape = 0; });
   const Program control = with([](hw_settings& s) { s.control_share = 65536 / 10; });
-  const Program marking = with([](hw_settings& s) { s.actuator = HW_ACTUATOR_MARK; });
-  (void)marking;
-  const auto in = [&](dataplane::Affinity affinity, bool direct = true) {
+  const auto in = [&set](dataplane::Affinity affinity, bool direct = true) {
     return [&set, affinity, direct] {
       set.set_affinity(affinity);
       set.set_direct(direct);
@@ -168,24 +184,55 @@ void compare_features(Report& report, Packets& packets, PacketSet& set, const Si
   };
   using dataplane::Affinity;
   const std::vector<Variant> variants{
-      {"flow affinity, all on", &usual, in(Affinity::flow)},
+      {kAllOn, &usual, in(Affinity::flow)},
       {"measurement off", &unmeasured, in(Affinity::flow)},
       {"escape off", &patient, in(Affinity::flow)},
-      {"both off", &blind, in(Affinity::flow)},
-      {"neighbour resolved by the kernel*", &usual, in(Affinity::flow, false)},
-      {"control group of 1/10", &control, in(Affinity::flow)},
+      {kBothOff, &blind, in(Affinity::flow)},
+      {"neighbour left to the kernel (its own look-up not included)", &usual,
+       in(Affinity::flow, false)},
+      {"control group of 1/10 (of new flows: the check alone)", &control, in(Affinity::flow)},
+      {"flowlet affinity", &usual, in(Affinity::flowlet)},
       {"bucket affinity, 1/16 measured", &usual, in(Affinity::bucket)},
-      {"bucket affinity, both off", &blind, in(Affinity::bucket)},
+      {"bucket affinity, measurement and escape off", &blind, in(Affinity::bucket)},
   };
-  progress("packet: features");
-  for (const Variant& variant : variants) {
-    // One row each: features are read down, not across.
-    (void)variant;
-  }
-  packets.warm(kFeatures, row_name("v4", routes.size(), kFlows), variants, Work::steer, kFlows);
-  packets.cold(kFeatures, row_name("v4", routes.size(), kFlows), variants, Work::steer, kFlows);
+  const std::string section = features_section(routes, flows);
+  packets.warm({section, ""}, variants, Work::steer, flows);
+  if (flows > 1) packets.cold({section, ""}, variants, Work::steer, flows);
   in(Affinity::flow)();
-  (void)report;
+}
+
+void answers(Report& report, PacketSet& set) {
+  std::vector<double> known, unknown;
+  const AloneOnCpu alone;
+  for (int i = 0; i < 5; ++i) {
+    known.push_back(set.observe(Answer::known));
+    unknown.push_back(set.observe(Answer::unknown));
+  }
+  report.explain(kAnswers, "One packet again and again: one flow, warm, nothing new to be learnt.");
+  report.add({kAnswers, "of a known flow", "warm", spread(known)});
+  report.add({kAnswers, "of no flow", "warm", spread(unknown)});
+}
+
+void judge(Report& report, const Size& size) {
+  const std::string few = row_name("v4", 10, size.some), many = row_name("v4", size.most4, size.some);
+  for (const std::string kind : {"warm", "cold"}) {
+    const auto of = [&](const char* section, const std::string& row, const char* what) {
+      return report.median(section, row, what + (", " + kind));
+    };
+    report.judge({"packet: route look-up, " + many + ", " + kind, Bound::at_least, 3,
+                  of(kLookup, many, "LPM trie") / of(kLookup, many, "hopwise"), "x LPM trie"});
+    report.judge({"packet: whole program, " + many + ", " + kind, Bound::at_least, 3,
+                  of(kWhole, many, "LPM trie") / of(kWhole, many, "hopwise"), "x LPM trie"});
+    report.judge({"packet: whole program, many routes over 10, " + kind, Bound::at_most, 1.5,
+                  of(kWhole, many, "hopwise") / of(kWhole, few, "hopwise"), "x"});
+  }
+  for (const std::uint32_t flows : {1U, 20'000U}) {
+    const std::string section = features_section(size.most4, flows);
+    report.judge({"packet: measurement and escape, " + row_name("v4", size.most4, flows) + ", warm",
+                  Bound::at_most, 40,
+                  report.median(section, kAllOn, "warm") - report.median(section, kBothOff, "warm"),
+                  "ns"});
+  }
 }
 
 }  // namespace
@@ -197,13 +244,21 @@ void measure_packet(Report& report, Effort effort) {
   add_kernel_nexthops(set.where(), 200, "via 2001:db8::2 dev wan0", "via 2001:db8::3 dev wan0");
   const Size size = full ? Size{} : Size{100'000, 20'000, 20'000, 200'000};
   Packets packets(report, set, full ? Pace{} : Pace{3, 5});
+  for (const char* section : {kWhole, kLookup})
+    report.explain(section,
+                   "warm: packets back to back, each of the next flow to a random route; cold: 64 "
+                   "packets after 96 MiB of other memory were written (caches and TLB). The loop's "
+                   "own time is subtracted.");
   const Program hopwise = set.load(Over::hopwise, usual_settings());
   const Program trie = set.load(Over::trie, usual_settings());
   const Program kernel = set.load(Over::kernel, usual_settings());
   const std::vector<Variant> variants{
       {"hopwise", &hopwise}, {"LPM trie", &trie}, {"bpf_fib_lookup", &kernel}};
   compare_tables(packets, set, variants, size);
-  compare_features(report, packets, set, size);
+  for (const std::uint32_t flows : {1U, 20'000U})
+    compare_features(packets, set, size.most4, flows);
+  answers(report, set);
+  judge(report, size);
 }
 
 }  // namespace hopwise::bench

@@ -194,9 +194,9 @@ void PacketSet::set_direct(bool direct) {
     dataplane_->set_nexthop_link(NexthopId{id}, direct ? uplinks_.front().link : std::nullopt);
 }
 
-double PacketSet::observe(bool known) {
+double PacketSet::observe(Answer answer) {
   std::vector<std::uint8_t> frame = answer_frame(0);
-  if (!known) frame[14 + (v4_ ? 20 : 40)] ^= 0xff;  // another port
+  if (answer == Answer::unknown) frame[14 + (v4_ ? 20 : 40)] ^= 0xff;  // another port
   return run_many(observer_->entry("hw_observe"), frame, lan_, 100'000);
 }
 

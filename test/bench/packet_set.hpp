@@ -32,6 +32,9 @@ struct Stint {
   bool touch = false;         // what the packets are made of is read before the clock starts
 };
 
+/// Whose answer it is.
+enum class Answer : std::uint8_t { known, unknown };
+
 class PacketSet {
  public:
   PacketSet();
@@ -51,9 +54,8 @@ class PacketSet {
 
   /// Nanoseconds a packet. Throws when not every packet was redirected, or no route found.
   double run(const Program& program, const Stint& stint);
-  /// The program that sees answers: nanoseconds for one that belongs to a flow of the set, and for
-  /// a packet of no flow.
-  double observe(bool known);
+  /// Nanoseconds of the program that sees answers: for one of a flow of the set, or of no flow.
+  double observe(Answer answer);
 
  private:
   void answer(std::uint32_t flow);

@@ -4,6 +4,9 @@
 // connections go through all of them, and the data plane tells the round-trip times that it saw. The
 // truth is the median ICMP echo over the same link in the same time, which holds the configured
 // delay and whatever this machine adds to it.
+#include <net/if.h>
+
+#include <algorithm>
 #include <chrono>
 #include <cmath>
 #include <future>
@@ -11,12 +14,11 @@
 #include <sstream>
 #include <thread>
 
+#include "core/dataplane/dataplane.hpp"
 #include "test/bench/parts.hpp"
 #include "test/bench/visit.hpp"
 #include "test/lab/lab.hpp"
-#include "core/dataplane/dataplane.hpp"
-
-#include <net/if.h>
+#include "test/lab/traffic.hpp"
 
 namespace hopwise::bench {
 namespace {
@@ -36,6 +38,24 @@ constexpr std::array<Line, 8> kLines{{{1ms, 0},
                                       {10ms, 0.02},
                                       {50ms, 0.02},
                                       {200ms, 0.02}}};
+/// What goes over the links.
+struct Load {
+  const char* name;
+  const char* text;
+  int long_flows;
+  double new_flows_per_s;
+  int flow_kbytes;
+  double mbit;
+  bool judged;
+};
+constexpr std::array<Load, 2> kLoads{
+    {{"rtt: passive against the truth, transfers", "100 TCP transfers of 40 kB a second", 0, 100, 40,
+      32, true},
+     {"rtt: passive against the truth, paced flows",
+      "64 TCP connections that send a segment every 30 ms each: receivers delay their "
+      "acknowledgements, which no passive method can tell from the path; no target",
+      64, 4, 4, 25, false}}};
+
 constexpr GroupId kGroup{1};
 
 std::string name_of(const Line& line) {
@@ -114,66 +134,66 @@ std::map<std::uint32_t, std::vector<double>> listen(dataplane::Dataplane& datapl
   for (Duration passed{}; passed < time; passed += step) {
     std::this_thread::sleep_for(step);
     dataplane.renew_lease(std::chrono::steady_clock::now());
-    for (const auto& [path, rtt] : dataplane.take_passive().paths)
+    const auto readings = dataplane.take_passive();
+    for (const auto& [path, rtt] : readings.paths)
       if (rtt.samples >= 5) told[raw(path)].push_back(milliseconds(rtt.p50));
   }
   return told;
 }
 
-void judge(Report& report, const std::string& section, const Line& line, double truth,
+void judge(Report& report, const Load& load, const Line& line, double truth,
            const std::vector<double>& told) {
+  if (told.empty() && !load.judged) return;  // too few packets
+  if (told.empty()) throw std::runtime_error(name_of(line) + ": no passive time was told");
   std::vector<double> errors;
   for (const double time : told) errors.push_back(std::abs(time - truth));
-  const Spread error = spread(errors);
   std::sort(errors.begin(), errors.end());
-  const double p95 = errors.empty() ? 0 : errors[(errors.size() - 1) * 95 / 100];
+  const double median = spread(errors).median, p95 = errors[(errors.size() - 1) * 95 / 100];
   const auto add = [&](const std::string& column, double value) {
-    report.add({section, name_of(line), column, {value, value, value}});
+    report.add({load.name, name_of(line), column, {value, value, value}});
   };
   add("readings", static_cast<double>(told.size()));
   add("truth, ms", truth);
-  report.add({section, name_of(line), "passive, ms", spread(told)});
-  add("median error, ms", error.median);
+  report.add({load.name, name_of(line), "passive, ms", spread(told)});
+  add("median error, ms", median);
   add("p95 error, ms", p95);
-  if (told.empty()) throw std::runtime_error(name_of(line) + ": no passive time was told");
-  report.judge({"rtt: median error at " + name_of(line), Bound::at_most,
-                std::max(1.0, 0.03 * truth), error.median, "ms"});
+  if (load.judged)
+    report.judge({"rtt: median error at " + name_of(line), Bound::at_most,
+                  std::max(1.0, 0.03 * truth), median, "ms"});
+}
+
+void measure(Report& report, const Load& load, const lab::Lab& lab, Duration time) {
+  progress(std::string(load.name) + ": eight links");
+  lab::TrafficPlan plan;
+  plan.server = *IpAddress::parse(lab::kService4);
+  plan.long_flows = load.long_flows;
+  plan.new_flows_per_s = load.new_flows_per_s;
+  plan.flow_kbytes = load.flow_kbytes;
+  plan.mbit = load.mbit;
+  const auto dataplane = attach(lab);
+  const auto traffic = std::move(
+      lab::Traffic::start(lab.client(), lab.server(), plan, std::chrono::steady_clock::now())
+          .value());
+  std::this_thread::sleep_for(2s);  // the connections open
+  auto echoes = std::async(std::launch::async, [&] { return truths(lab, time); });
+  const auto told = listen(*dataplane, time, 500ms);
+  const std::vector<double> truth = echoes.get();
+  report.explain(load.name, std::string(load.text) +
+                                ", over eight links at once. A reading is the median of what a path "
+                                "told in 0.5 s; the truth is the median ICMP echo.");
+  for (std::uint32_t i = 0; i < kLines.size(); ++i) {
+    const auto path = told.find(i + 1);
+    judge(report, load, kLines[i], truth.at(i),
+          path == told.end() ? std::vector<double>{} : path->second);
+  }
 }
 
 }  // namespace
 
 void measure_rtt(Report& report, Effort effort) {
-  const Duration time = effort == Effort::full ? 20s : 6s;
-  progress("rtt: eight links, real TCP");
   const auto lab = std::move(lab::Lab::open(topology()).value());
-  const auto dataplane = attach(*lab);
-  auto server = lab->start(lab->server(), {"iperf3", "-s"}, "iperf3-server").value();
-  const std::string seconds_text = std::to_string(time / 1s + 4);
-  lab::eventually(5s, [&] {
-    return lab->server().run({"ss", "-Hltn", "sport = :5201"}).value().find("5201") !=
-           std::string::npos;
-  });
-  auto client = lab->start(lab->client(),
-                           {"iperf3", "-c", lab::kService4, "-P", "96", "-b", "300K", "-l", "4K",
-                            "-t", seconds_text},
-                           "iperf3-client")
-                    .value();
-  std::this_thread::sleep_for(2s);  // connections are opened one after the other
-  auto echoes = std::async(std::launch::async, [&] { return truths(*lab, time); });
-  const auto told = listen(*dataplane, time, 500ms);
-  const std::vector<double> truth = echoes.get();
-  if (!client.running() && told.empty())
-    throw std::runtime_error("iperf3 failed: " + client.log());
-
-  const std::string section = "rtt: passive round-trip times against the truth";
-  report.explain(section,
-                 "96 TCP connections of 300 kbit/s over eight links at once; a reading is the "
-                 "median of what a path told in 0.5 s; the truth is the median ICMP echo.");
-  for (std::uint32_t i = 0; i < kLines.size(); ++i) {
-    const auto path = told.find(i + 1);
-    judge(report, section, kLines[i], truth.at(i),
-          path == told.end() ? std::vector<double>{} : path->second);
-  }
+  for (const Load& load : kLoads)
+    measure(report, load, *lab, effort == Effort::full ? Duration(20s) : Duration(5s));
 }
 
 }  // namespace hopwise::bench
