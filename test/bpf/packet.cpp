@@ -2,6 +2,7 @@
 
 #include <linux/if_ether.h>
 
+#include <algorithm>
 #include <utility>
 
 #include "core/model/address.hpp"
@@ -40,6 +41,8 @@ Bytes transport(const PacketSpec& spec) {
     put16(bytes, 8 + spec.payload);
     put16(bytes, 0);
   }
+  bytes.insert(bytes.end(), spec.content.begin(), spec.content.end());
+  if (!spec.content.empty()) return bytes;
   for (std::size_t i = 0; i < spec.payload; ++i) bytes.push_back(static_cast<std::uint8_t>(i));
   return bytes;
 }
@@ -101,6 +104,21 @@ PacketSpec to_v6(PacketSpec spec) {
     spec.protocol = IPPROTO_ICMPV6;
     spec.icmp_type = spec.icmp_type == 8 ? 128 : 129;
   }
+  return spec;
+}
+
+PacketSpec error_about(const PacketSpec& reported, const ErrorSpec& error) {
+  const Bytes frame = build(reported);
+  const bool v4 = IpAddress::parse(reported.source)->is_v4();
+  PacketSpec spec;
+  spec.source = error.from;
+  spec.destination = reported.source;
+  spec.protocol = IPPROTO_ICMP;
+  if (!v4) spec.protocol = IPPROTO_ICMPV6;
+  spec.icmp_type = error.type != 0 ? error.type : v4 ? 3 : 1;
+  const std::size_t end = std::min(frame.size(), kEthernetBytes + error.bytes);
+  spec.content.assign(frame.begin() + kEthernetBytes,
+                      frame.begin() + static_cast<std::ptrdiff_t>(end));
   return spec;
 }
 

@@ -34,12 +34,21 @@ struct PacketSpec {
   std::size_t option_bytes = 0;          // IPv4
   std::vector<std::uint8_t> extensions;  // IPv6, by protocol number, 8 bytes each
   std::array<std::uint8_t, 6> mac{};
+  Bytes content;  // after the first 8 bytes of the transport header, in place of `payload`
 };
 
 Bytes build(const PacketSpec& spec);
 
 /// "2001:db8:1::2" -> "2001:db8:ff::9", otherwise as `spec`.
 PacketSpec to_v6(PacketSpec spec);
+/// What a router or host at `from` says of a packet that it got: `reported` is cut off after
+/// `bytes` of layer 3. 0: the family's own "unreachable".
+struct ErrorSpec {
+  std::string from;
+  std::uint8_t type = 0;
+  std::size_t bytes = 1000;
+};
+PacketSpec error_about(const PacketSpec& reported, const ErrorSpec& error);
 /// The same flow's packet on its way back.
 PacketSpec reversed(PacketSpec spec);
 

@@ -209,17 +209,27 @@ Outcome Router::run_counted(int program, const Bytes& packet, const Skb& skb) {
   return outcome;
 }
 
+int Router::steer_fd() const {
+  return bpf_program__fd(object_->progs.hw_steer);
+}
+int Router::local_fd() const {
+  return bpf_program__fd(object_->progs.hw_local);
+}
+int Router::observe_fd() const {
+  return bpf_program__fd(object_->progs.hw_observe);
+}
+
 Outcome Router::steer(const Bytes& packet, const Skb& skb) {
-  return run_counted(bpf_program__fd(object_->progs.hw_steer), packet, skb);
+  return run_counted(steer_fd(), packet, skb);
 }
 
 Outcome Router::local(const Bytes& packet, const Skb& skb) {
-  return run_counted(bpf_program__fd(object_->progs.hw_local), packet, skb);
+  return run_counted(local_fd(), packet, skb);
 }
 
 int Router::observe(const Bytes& packet, const Skb& skb) {
   Outcome outcome;
-  run_program(bpf_program__fd(object_->progs.hw_observe), packet, skb, outcome);
+  run_program(observe_fd(), packet, skb, outcome);
   CHECK(outcome.bytes == packet);
   return outcome.verdict;
 }
@@ -260,7 +270,7 @@ int Router::observe_fd() const {
 std::uint32_t Router::nexthop_of(const PacketSpec& spec) {
   const auto before = dataplane_->counters().paths;
   Outcome outcome;
-  run_program(bpf_program__fd(object_->progs.hw_steer), build(spec), {}, outcome);
+  run_program(steer_fd(), build(spec), {}, outcome);
   const auto after = dataplane_->counters().paths;
   for (const Group& group : groups_)
     for (const Path& path : group.paths) {

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <ostream>
@@ -73,6 +74,11 @@ class Router {
   dataplane::Dataplane& dataplane() { return *dataplane_; }
   /// Ends the daemon and starts the next one on what the first has left pinned.
   void restart();
+  /// The same with other options.
+  void restart_with(const std::function<void(dataplane::Options&)>& change) {
+    change(options_);
+    restart();
+  }
   [[nodiscard]] hw_router lease() const;
   /// Set from the start, so that the tests' flows fall into the same buckets in every run.
   void set_hash_seed(std::uint32_t seed);
@@ -98,6 +104,9 @@ class Router {
   [[nodiscard]] std::optional<hw_flow> embryo(const PacketSpec& spec) const;
   /// Overwrites an entry, in the table where it is: to have it older, or otherwise different.
   void set_flow(const PacketSpec& spec, const hw_flow& flow);
+  [[nodiscard]] int steer_fd() const;
+  [[nodiscard]] int local_fd() const;
+  [[nodiscard]] int observe_fd() const;
   /// Of a map by its name, as in bpf/maps.h.
   [[nodiscard]] int map_fd(const std::string& name) const;
   [[nodiscard]] std::uint64_t event(const std::string& name) const {

@@ -278,3 +278,21 @@ TEST_CASE("a path's counters are the packets and bytes it carried", "[bpf]") {
   CHECK(traffic.forward_bytes == 5 * (20 + 8 + 40));
   CHECK(traffic.reverse_packets == 0);
 }
+
+TEST_CASE("counters are right wherever a path's number and its group's lie", "[bpf]") {
+  Router router;
+  router.nexthop(1, "192.0.2.1");
+  const std::uint32_t paths[] = {1, 2, 255, 256, 257, 8000, 8191};
+  const std::uint32_t groups[] = {1, 2, 3, 300, 1000, 4093, 4094};
+  for (std::uint32_t i = 0; i < std::size(paths); ++i) {
+    REQUIRE(
+        router.dataplane().set_group({GroupId{groups[i]}, {{PathId{paths[i]}, NexthopId{1}, 1}}}));
+    router.route("203.0.113.0/24", groups[i]);
+    for (std::uint32_t n = 0; n <= i; ++n) REQUIRE(router.steer(build({})).reason == "steered");
+  }
+  const auto counters = router.dataplane().counters();
+  CHECK(counters.paths.size() == std::size(paths));
+  for (std::size_t i = 0; i < std::size(paths); ++i)
+    CHECK(counters.paths.at(PathId{paths[i]}).forward_packets == i + 1);
+  CHECK(counters.control.empty());
+}

@@ -4,6 +4,7 @@
 //
 // What a test run cannot show: that a redirected packet really leaves with the right MAC address,
 // tags and aggregates in an skb's metadata, and frames that are shorter than an IP header.
+#include <bpf/libbpf.h>
 #include <linux/if_packet.h>
 #include <net/ethernet.h>
 #include <net/if.h>
@@ -11,6 +12,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cstring>
 
 #include "test/bpf/router.hpp"
@@ -49,7 +51,7 @@ class Wire {
   [[nodiscard]] Bytes next_packet() const {
     pollfd ready{fd_, POLLIN, 0};
     while (poll(&ready, 1, 5000) == 1) {
-      Bytes frame(4096);
+      Bytes frame(16384);
       frame.resize(static_cast<std::size_t>(recv(fd_, frame.data(), frame.size(), 0)));
       const bool ip = frame[12] == 8 || (frame[12] == 0x86 && frame[20] == IPPROTO_TCP);
       if (ip) return frame;
@@ -127,6 +129,92 @@ TEST_CASE("a steered packet leaves for its gateway's MAC address, of either fami
   spec.destination = "198.51.100.9";
   expect(wan1, spec, 2);
   expect(wan1, to_v6(spec), 2);
+}
+
+TEST_CASE("with link-layer addresses kept here no neighbour is asked", "[bpf]") {
+  Router router;
+  make_wires();
+  add_nexthop(router, 1, "wan0", "192.0.2.77");  // unknown to the kernel
+  router.group(1, {{1, 1}});
+  router.route("0.0.0.0/0", 1);
+  router.route("::/0", 1);
+  const dataplane::LinkAddresses link{{2, 0, 0, 0, 2, 77}, {2, 0, 0, 0, 3, 3}};
+  router.dataplane().set_nexthop_link(NexthopId{1}, link);
+  attach_lan(router);
+  const Wire client("client"), wan0("wan0-peer");
+  PacketSpec spec = to_router({});
+  client.send(build(spec));
+  const Bytes got = wan0.next_packet();
+  --spec.hops;
+  Bytes want = build(spec);
+  std::copy(link.gateway.begin(), link.gateway.end(), want.begin());
+  std::copy(link.interface.begin(), link.interface.end(), want.begin() + 6);
+  CHECK(got == want);
+  CHECK(router.event("sent_direct") == 1);
+  PrivateNamespace::run("! ip neigh show 192.0.2.77 | grep -q .");
+}
+
+TEST_CASE("local traffic is redirected once and passes the next interface untouched", "[bpf]") {
+  Router router;
+  make_wires();
+  add_nexthop(router, 2, "wan1", "fe80::1");
+  router.group(1, {{2, 1}});
+  router.route("0.0.0.0/0", 1);
+  PrivateNamespace::run("ip address add 192.0.2.2/24 dev wan0");
+  PrivateNamespace::run("ip route add default via 192.0.2.1");
+  const auto local = router.local_fd();
+  for (const char* wan : {"wan0", "wan1"}) {
+    bpf_tc_hook hook{};
+    hook.sz = sizeof(hook);
+    hook.ifindex = static_cast<int>(if_nametoindex(wan));
+    hook.attach_point = BPF_TC_EGRESS;
+    REQUIRE(bpf_tc_hook_create(&hook) == 0);
+    bpf_tc_opts filter{};
+    filter.sz = sizeof(filter);
+    filter.prog_fd = local;
+    REQUIRE(bpf_tc_attach(&hook, &filter) == 0);
+  }
+  const Wire wan1("wan1-peer");
+  const int sender = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+  sockaddr_in to{};
+  to.sin_family = AF_INET;
+  to.sin_port = htons(9);
+  to.sin_addr.s_addr = htonl(0xcb007109);  // 203.0.113.9
+  REQUIRE(sendto(sender, "x", 1, 0, reinterpret_cast<sockaddr*>(&to), sizeof(to)) == 1);
+  close(sender);
+  const Bytes got = wan1.next_packet();
+  REQUIRE(got.size() >= kEthernetBytes + 20);
+  CHECK(got[5] == 2);
+  CHECK(got[kEthernetBytes + 8] == 64);  // of the sender's own, no hop counted
+  CHECK(count(router, "steered") == 1);
+}
+
+TEST_CASE("headers that a driver left out of the linear part are brought in", "[bpf]") {
+  Router router;
+  make_wires();
+  for (const char* device : {"lan0", "client", "wan0", "wan0-peer"})
+    PrivateNamespace::run(std::string("ip link set mtu 9000 dev ") + device);
+  add_nexthop(router, 1, "wan0", "192.0.2.1");
+  router.group(1, {{1, 1}});
+  router.route("0.0.0.0/0", 1);
+  attach_lan(router);
+  const Wire client("client", true), wan0("wan0-peer");
+  for (const std::uint8_t protocol : {IPPROTO_TCP, IPPROTO_UDP})
+    for (const std::uint8_t linear : Bytes{14, 20, 34, 42, 54, 60, 66, 100}) {
+      PacketSpec spec = to_router({});
+      spec.protocol = protocol;
+      spec.payload = 6000;
+      Bytes frame = build(spec);
+      frame[kEthernetBytes + 20 + 12] = 0x80;            // a TCP header of 32 bytes
+      Bytes message{0, 0, linear, 0, 0, 0, 0, 0, 0, 0};  // struct virtio_net_hdr
+      message.insert(message.end(), frame.begin(), frame.end());
+      client.send(message);
+      const Bytes got = wan0.next_packet();
+      INFO(int{linear} << " bytes, protocol " << int{protocol});
+      REQUIRE(got.size() == frame.size());
+      CHECK(Bytes(got.begin() + 34, got.end()) == Bytes(frame.begin() + 34, frame.end()));
+    }
+  CHECK(count(router, "steered") == 16);
 }
 
 TEST_CASE("frames cut off before the IP header's end are left to the kernel", "[bpf]") {
