@@ -256,17 +256,6 @@ void Router::set_flow(const PacketSpec& spec, const hw_flow& flow) {
   REQUIRE(bpf_map_update_elem(fd, &key, &flow, BPF_EXIST) == 0);
 }
 
-int Router::steer_fd() const {
-  return bpf_program__fd(object_->progs.hw_steer);
-}
-int Router::local_fd() const {
-  return bpf_program__fd(object_->progs.hw_local);
-}
-
-int Router::observe_fd() const {
-  return bpf_program__fd(object_->progs.hw_observe);
-}
-
 std::uint32_t Router::nexthop_of(const PacketSpec& spec) {
   const auto before = dataplane_->counters().paths;
   Outcome outcome;
