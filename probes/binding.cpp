@@ -18,6 +18,7 @@ namespace {
 constexpr std::uint32_t kOneMark = 0xffffffff;
 constexpr std::uint32_t kAllMarks = 0xffff0000;
 constexpr std::uint32_t kMainTablePriority = 32766;
+constexpr const char* kThisHost = "lo";  // as an input interface: what was not forwarded
 constexpr std::array kFamilies{Family::v4, Family::v6};
 
 int address_family(Family family) {
@@ -52,7 +53,7 @@ struct Request {
   }
 };
 
-// `table` 0 makes it unreachable.
+// `table` 0 makes it unreachable, for packets of this host.
 struct Rule {
   std::uint32_t mark, mask, priority, table;
 
@@ -75,7 +76,10 @@ void describe(Request& request, Family family, const Rule& rule) {
   mnl_attr_put_u32(request.header, FRA_PRIORITY, rule.priority);
   mnl_attr_put_u32(request.header, FRA_FWMARK, rule.mark);
   mnl_attr_put_u32(request.header, FRA_FWMASK, rule.mask);
-  if (rule.table != 0) mnl_attr_put_u32(request.header, FRA_TABLE, rule.table);
+  if (rule.table != 0)
+    mnl_attr_put_u32(request.header, FRA_TABLE, rule.table);
+  else
+    mnl_attr_put_strz(request.header, FRA_IIFNAME, kThisHost);
   mnl_attr_put_u8(request.header, FRA_PROTOCOL, kRouteProtocol);
 }
 

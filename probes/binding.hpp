@@ -2,11 +2,13 @@
 //
 //   rule  PRIORITY      fwmark BASE+id          -> table BASE+id
 //   table BASE+id       default via GATEWAY dev INTERFACE onlink
-//   rule  PRIORITY + 1  fwmark BASE/0xffff0000  -> unreachable
+//   rule  PRIORITY + 1  fwmark BASE/0xffff0000 iif lo  -> unreachable
 //
 // SO_BINDTODEVICE would name an interface but no gateway, and several gateways may share one. The
 // last rule is the guard: when a table is empty, as when its interface went down, its probes are
-// refused; they never fall through to the main table and measure another path.
+// refused; they never fall through to the main table and measure another path. It is for packets
+// of this host alone ("iif lo"): where marks carry traffic too (dataplane::Actuator::mark), what is
+// forwarded and finds no table takes the main table's route, and never a black hole.
 //
 // Rules and routes carry our own protocol number, by which the leftovers of a dead daemon are
 // known.

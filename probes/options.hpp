@@ -23,6 +23,8 @@ struct Options {
   /// The nexthops' rules stand at rule_priority, the guard just behind them and before the main
   /// table's: 1 to 32764.
   std::uint32_t mark_base = 0x68770000;
+  /// The marks also carry traffic: each nexthop's leads for every family that it can carry.
+  bool marks_carry_traffic = false;
   std::uint32_t rule_priority = 5200;
 };
 

@@ -79,12 +79,19 @@ bool is_unreachable(int error) {
 }  // namespace
 
 struct Prober::Impl : std::enable_shared_from_this<Impl> {
-  Impl(asio::io_context& context, const Options& o, OnSample callback)
-      : io(context), options(o), on_sample(std::move(callback)), timer(context) {}
+  Impl(asio::io_context& context, const Options& o, OnSample on_sample_call, OnMarks on_marks_call)
+      : io(context),
+        options(o),
+        on_sample(std::move(on_sample_call)),
+        on_marks(std::move(on_marks_call)),
+        timer(context) {}
 
   Result<> open_channel(Family family);
   Result<> bind(NexthopId id, Family family);
   Result<> bind(const Target& target);
+  Result<> bind_anew(NexthopId id, Family family);
+  bool lead(NexthopId id);
+  void tell_marks();
   void keep_anchors(const Target& target);
   void add_flow(const Nexthop& nexthop, const IpAddress& anchor);
   template <class Action>
@@ -106,11 +113,14 @@ struct Prober::Impl : std::enable_shared_from_this<Impl> {
   asio::io_context& io;
   Options options;
   OnSample on_sample;
+  OnMarks on_marks;
   std::unique_ptr<Binding> binding;
   std::shared_ptr<RuleWatch> watch;
   std::array<std::unique_ptr<Channel>, 2> channels;  // by family; IPv6 may be missing
   std::map<NexthopId, Nexthop> nexthops;
   std::map<NexthopId, bool> ready;
+  std::set<NexthopId> leading;  // by their marks, while the rules are intact
+  std::optional<std::set<NexthopId>> told;
   std::vector<std::unique_ptr<Flow>> flows;  // by slot
   asio::steady_timer timer;
   std::optional<TimePoint> armed;  // what the timer is set to
@@ -145,6 +155,34 @@ Result<> Prober::Impl::bind(const Target& target) {
   for (const Family family : families)
     if (auto done = bind(target.nexthop.id, family); !done) return done;
   return {};
+}
+
+// What a mark carries besides probes needs every family's table, whatever the anchors are.
+bool Prober::Impl::lead(NexthopId id) {
+  if (!options.marks_carry_traffic) return true;
+  const IpAddress& gateway = nexthops.at(id).key.gateway;
+  bool leads = binding->bind(nexthops.at(id), Family::v4).has_value();
+  if (!gateway.is_v4()) leads = binding->bind(nexthops.at(id), Family::v6) && leads;
+  if (leads)
+    leading.insert(id);
+  else
+    leading.erase(id);
+  tell_marks();
+  return leads;
+}
+
+// After the kernel dropped a route: it dropped the other family's as well.
+Result<> Prober::Impl::bind_anew(NexthopId id, Family family) {
+  lead(id);
+  return bind(id, family);
+}
+
+void Prober::Impl::tell_marks() {
+  if (!options.marks_carry_traffic || !on_marks) return;
+  std::set<NexthopId> now = watch->intact() ? leading : std::set<NexthopId>{};
+  if (told == now) return;
+  told = now;
+  on_marks(now);
 }
 
 void Prober::Impl::keep_anchors(const Target& target) {
@@ -205,6 +243,7 @@ void Prober::Impl::drain(Family family) {
 
 void Prober::Impl::turn() {
   const TimePoint now = steady_clock::now();
+  tell_marks();
   if (armed && now - *armed > kStall) after_stall(now - *armed);
   for (std::size_t slot = 0; slot < flows.size(); slot++) {
     if (!flows[slot]) continue;
@@ -285,7 +324,7 @@ void Prober::Impl::send(std::size_t slot, Flow& flow) {
   const Family family = flow.anchor.family;
   if (!watch->intact()) return flow.stream.unsent(steady_clock::now(), unit());
   if (!binding->holds(flow.nexthop, family)) {
-    if (const auto bound = bind(flow.nexthop, family); !bound) {
+    if (const auto bound = bind_anew(flow.nexthop, family); !bound) {
       flow.trouble = bound.error().message;
       return flow.stream.unsent(steady_clock::now(), unit());
     }
@@ -300,7 +339,7 @@ void Prober::Impl::send(std::size_t slot, Flow& flow) {
   TimePoint at = steady_clock::now();
   int error = socket.send(flow.anchor, flow.route, bytes);
   // The kernel drops routes when an interface goes down, and does not put them back.
-  if (is_unreachable(error) && bind(flow.nexthop, family)) {
+  if (is_unreachable(error) && bind_anew(flow.nexthop, family)) {
     at = steady_clock::now();
     error = socket.send(flow.anchor, flow.route, bytes);
   }
@@ -320,8 +359,8 @@ Prober::Prober(std::shared_ptr<Impl> impl) : impl_(std::move(impl)) {}
 Prober::~Prober() = default;
 
 Result<std::unique_ptr<Prober>> Prober::open(asio::io_context& io, const Options& options,
-                                             OnSample on_sample) {
-  auto impl = std::make_shared<Impl>(io, options, std::move(on_sample));
+                                             OnSample on_sample, OnMarks on_marks) {
+  auto impl = std::make_shared<Impl>(io, options, std::move(on_sample), std::move(on_marks));
   auto binding = Binding::open(options);
   if (!binding) return binding.error();
   impl->binding = std::move(*binding);
@@ -341,6 +380,9 @@ Result<> Prober::set_target(const Target& target) {
   if (known != impl_->nexthops.end() && known->second.key != target.nexthop.key) remove_target(id);
   impl_->nexthops[id] = target.nexthop;
   auto bound = impl_->bind(target);
+  if (!impl_->lead(id) && bound)
+    bound = Error{"route by the mark of " + target.nexthop.name +
+                  ": its rule or table cannot be made; it carries no traffic"};
   impl_->keep_anchors(target);
   impl_->arm();
   return bound;
@@ -352,12 +394,18 @@ void Prober::remove_target(NexthopId id) {
   impl_->binding->unbind(id);
   impl_->nexthops.erase(id);
   impl_->ready.erase(id);
+  if (impl_->leading.erase(id) != 0) impl_->tell_marks();
   impl_->arm();
 }
 
 void Prober::set_ready(NexthopId id, bool ready) {
   if (!impl_->nexthops.contains(id)) return;
   impl_->ready[id] = ready;
+  // The kernel drops routes with the link, and does not put them back.
+  if (ready)
+    impl_->lead(id);
+  else if (impl_->leading.erase(id) != 0)
+    impl_->tell_marks();
   impl_->each_flow(id, [&](Flow& flow) { flow.stream.set_ready(ready, steady_clock::now()); });
 }
 

@@ -10,6 +10,7 @@
 #include <boost/asio/io_context.hpp>
 #include <functional>
 #include <memory>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -29,10 +30,14 @@ struct Target {
 class Prober {
  public:
   using OnSample = std::function<void(const Sample&)>;
+  /// Those whose marks lead by them now, of every family that they can carry. None while another
+  /// program has removed rules that are not back yet. Called when it changes, and only where
+  /// Options::marks_carry_traffic.
+  using OnMarks = std::function<void(const std::set<NexthopId>& leading)>;
 
   /// Opens the sockets and clears rules and tables that a dead daemon left.
   static Result<std::unique_ptr<Prober>> open(boost::asio::io_context& io, const Options& options,
-                                              OnSample on_sample);
+                                              OnSample on_sample, OnMarks on_marks = {});
   ~Prober();  // removes the rules and tables
 
   /// Starts probing a nexthop, or replaces its anchors; those that stay keep what they know. It is

@@ -2,6 +2,7 @@
 // them. What is not known is null; ids are numbers; nexthops are named wherever they are spoken of.
 #include <nlohmann/json.hpp>
 
+#include "core/api/flow_json.hpp"
 #include "core/api/server.hpp"
 
 namespace hopwise::api {
@@ -64,26 +65,60 @@ Json describe(const NexthopStatus& status, TimePoint now) {
           {"probes", std::move(probes)}};
 }
 
+Json describe(const std::optional<PassiveRtt>& rtt) {
+  if (!rtt) return nullptr;
+  Json by_method = Json::object();
+  for (std::size_t method = 0; method < kPassiveMethods; ++method)
+    by_method[text(static_cast<PassiveMethod>(method))] = rtt->by_method[method];
+  return {{"samples", rtt->samples},          {"mean_ms", milliseconds(rtt->mean)},
+          {"p10_ms", milliseconds(rtt->p10)}, {"p50_ms", milliseconds(rtt->p50)},
+          {"p90_ms", milliseconds(rtt->p90)}, {"p99_ms", milliseconds(rtt->p99)},
+          {"by_method", std::move(by_method)}};
+}
+
+/// Adds what was carried, and what it told.
+void describe_traffic(Json& json, const PathTraffic& traffic,
+                      const std::optional<PassiveRtt>& passive) {
+  json["forward_packets"] = traffic.forward_packets;
+  json["forward_bytes"] = traffic.forward_bytes;
+  json["reverse_packets"] = traffic.reverse_packets;
+  json["reverse_bytes"] = traffic.reverse_bytes;
+  json["segments"] = traffic.segments;
+  json["retransmitted"] = traffic.retransmitted;
+  json["ecn_acks"] = traffic.acks;
+  json["ece_acks"] = traffic.ece_acks;
+  json["escapes"] = traffic.escapes;
+  json["passive"] = describe(passive);
+}
+
 Json describe(const PathStatus& status, const Names& name) {
-  const PathTraffic& traffic = status.traffic;
-  return {{"id", raw(status.path.id)},
-          {"nexthop", name(status.path.nexthop)},
-          {"nexthop_id", raw(status.path.nexthop)},
-          {"kernel_weight", status.path.kernel_weight},
-          {"weight", status.weight},
-          {"buckets", status.buckets},
-          {"usable", status.usable},
-          {"cost", status.cost},
-          {"forward_packets", traffic.forward_packets},
-          {"forward_bytes", traffic.forward_bytes},
-          {"reverse_packets", traffic.reverse_packets},
-          {"reverse_bytes", traffic.reverse_bytes}};
+  Json json{{"id", raw(status.path.id)},
+            {"nexthop", name(status.path.nexthop)},
+            {"nexthop_id", raw(status.path.nexthop)},
+            {"kernel_weight", status.path.kernel_weight},
+            {"weight", status.weight},
+            {"buckets", status.buckets},
+            {"usable", status.usable},
+            {"cost", status.cost}};
+  describe_traffic(json, status.traffic, status.passive);
+  return json;
 }
 
 Json describe(const std::vector<PathStatus>& paths, const Names& name) {
   Json list = Json::array();
   for (const PathStatus& path : paths) list.push_back(describe(path, name));
   return list;
+}
+
+Json describe(const GroupStatus& group, const Names& name) {
+  Json control = nullptr;
+  if (group.control_traffic)
+    describe_traffic(control = Json::object(), *group.control_traffic, group.control_passive);
+  return {{"id", raw(group.id)},
+          {"routes", group.routes},
+          {"affinity", group.affinity},
+          {"paths", describe(group.paths, name)},
+          {"control", std::move(control)}};
 }
 
 Json describe(const Decision& decision, const Names& name, TimePoint now) {
@@ -119,6 +154,8 @@ std::string to_json(const Status& status, TimePoint now) {
             {"ready", status.ready},
             {"not_ready_because", status.ready ? Json(nullptr) : Json(status.not_ready_because)},
             {"steering", status.steering},
+            {"actuator", status.actuator},
+            {"actuator_because", status.actuator_because},
             {"lease_remaining_s", status.lease_remaining_s},
             {"routes_steered", status.routes_steered},
             {"routes_kernel", status.routes_kernel},
@@ -128,6 +165,7 @@ std::string to_json(const Status& status, TimePoint now) {
             {"nexthops", Json::array()},
             {"groups", Json::array()},
             {"packets_by_reason", Json::object()},
+            {"dataplane_events", Json::object()},
             {"decisions_by_reason", Json::object()},
             {"recent_decisions", Json::array()}};
   for (const InterfaceStatus& interface : status.interfaces)
@@ -135,11 +173,11 @@ std::string to_json(const Status& status, TimePoint now) {
         {{"name", interface.name}, {"role", interface.role}, {"attach", interface.attach}});
   for (const NexthopStatus& nexthop : status.nexthops)
     json["nexthops"].push_back(describe(nexthop, now));
-  for (const GroupStatus& group : status.groups)
-    json["groups"].push_back(
-        {{"id", raw(group.id)}, {"routes", group.routes}, {"paths", describe(group.paths, name)}});
+  for (const GroupStatus& group : status.groups) json["groups"].push_back(describe(group, name));
   for (const auto& [reason, packets] : status.packets_by_reason)
     json["packets_by_reason"][reason] = packets;
+  for (const auto& [event, count] : status.dataplane_events)
+    json["dataplane_events"][event] = count;
   for (const auto& [reason, decisions] : status.decisions_by_reason)
     json["decisions_by_reason"][std::string(text(reason))] = decisions;
   for (const Decision& decision : status.recent_decisions)
@@ -160,11 +198,18 @@ std::string to_json(const Explanation& explanation, TimePoint now) {
             {"nexthop", name(placement.nexthop)},
             {"flow_packets", placement.flow_packets},
             {"flow_bytes", placement.flow_bytes},
+            {"flow", nullptr},
             {"nexthops", Json::array()},
             {"paths", describe(explanation.paths, name)},
             {"last_decision", nullptr}};
   for (const NexthopStatus& nexthop : explanation.nexthops)
     json["nexthops"].push_back(describe(nexthop, now));
+  if (placement.record) {
+    const Json nexthop = name(placement.record->nexthop);
+    json["flow"] =
+        describe(*placement.record,
+                 nexthop.is_null() ? std::nullopt : std::optional(nexthop.get<std::string>()));
+  }
   if (explanation.last_decision)
     json["last_decision"] = describe(*explanation.last_decision, name, now);
   return dump(json);

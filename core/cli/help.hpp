@@ -14,6 +14,8 @@ inline constexpr const char* kExamples =
     "  hopwise status                         nexthops, states, shares, last decisions\n"
     "  hopwise explain 10.0.0.2 203.0.113.9 tcp 40000 443\n"
     "                                         where this flow goes, and why\n"
+    "  hopwise flows --nexthop isp-a --sort rtt\n"
+    "                                         the flows on a nexthop, the slowest first\n"
     "  hopwise detach                         remove all that hopwise ever left in the kernel\n"
     "Exit status: 0 done, 1 failed, 2 wrong command line or configuration.";
 
@@ -42,6 +44,13 @@ inline constexpr const char* kExplain =
     "that\n"
     "matches, its group, the flow's bucket and what it holds, the nexthop that an existing flow\n"
     "sticks to, the figures of every path, and the group's last decision with its reason.";
+
+inline constexpr const char* kFlows =
+    "Reads the data path's flow table, as root, whether a daemon runs or not; flows do not "
+    "notice.\n"
+    "RTT is between this router and the peer, from the traffic itself. SENT AGAIN counts TCP data\n"
+    "segments that were retransmitted, whoever lost them. OUT is from LAN to WAN, BACK the "
+    "answers.";
 
 inline constexpr const char* kDetach =
     "For this network namespace, also after a crash: TC programs, pinned maps, the fwmark rules "

@@ -6,6 +6,7 @@
 #include <string>
 
 #include "core/api/client.hpp"
+#include "core/cli/flow_list.hpp"
 #include "core/cli/help.hpp"
 #include "core/cli/render.hpp"
 #include "core/config/config.hpp"
@@ -26,6 +27,7 @@ struct Options {
   bool json = false;
   std::string source, destination, protocol = "tcp";
   std::string source_port = "0", destination_port = "0";
+  FlowOptions flows;
 };
 
 int fail(const Error& error, int code = kFailed) {
@@ -85,6 +87,30 @@ int explain(const Options& options) {
               render_explanation);
 }
 
+// The kernel's tables tell of the flows; the daemon, if there is one, of the nexthops' names.
+int flows(const Options& options) {
+  const auto config = config::load(config::choose_path(options.config));
+  if (!config) return fail(config.error(), kUsage);
+  const auto status = api::request(socket_path(options), "GET", "/api/v1/status");
+  const auto names = status ? named_nexthops(status->body) : std::vector<NamedNexthop>();
+  const auto query = parse_flow_query(options.flows, names);
+  if (!query) return fail(query.error(), kUsage);
+  FlowList list(query->order, query->limit);
+  const auto read = dataplane::read_flows(config->dataplane.pin_root, query->filter,
+                                          std::chrono::steady_clock::now(),
+                                          [&](const FlowRecord& flow) { list.add(flow); });
+  if (!read) return fail(read.error());
+  const std::string json = to_json(list, names);
+  if (options.json) {
+    std::cout << json << '\n';
+    return 0;
+  }
+  const auto text = render_flows(json);
+  if (!text) return fail(text.error());
+  std::cout << *text;
+  return 0;
+}
+
 int reload(const Options& options) {
   const auto reply = api::request(socket_path(options), "POST", "/api/v1/reload");
   if (!reply) return fail(reply.error());
@@ -122,6 +148,7 @@ class CommandLine {
   CLI::App* with_config(CLI::App* command, const char* names = "-c,--config");
   CLI::App* with_socket(CLI::App* command);
   CLI::App* with_json(CLI::App* command);
+  void with_flow_options(CLI::App* command);
 
   Options options_;
   CLI::App app_{help::kAbout};
@@ -144,6 +171,8 @@ CommandLine::CommandLine() {
   flow->add_option("PROTO", options_.protocol, "tcp (default), udp, icmp, icmpv6, or a number");
   flow->add_option("SPORT", options_.source_port, "source port (ICMP: the echo identifier)");
   flow->add_option("DPORT", options_.destination_port, "destination port");
+  with_flow_options(with_json(
+      command("flows", "the flows in the data path, largest first", help::kFlows, flows)));
   with_socket(command("reload", "swap in the configuration file, whole or not at all", "", reload));
   with_config(
       command("detach", "remove all that hopwise left in the kernel", help::kDetach, detach));
@@ -174,8 +203,26 @@ CLI::App* CommandLine::with_socket(CLI::App* command) {
   return with_config(command);
 }
 
+void CommandLine::with_flow_options(CLI::App* command) {
+  FlowOptions& flows = options_.flows;
+  const auto option = [&](const char* name, std::string& value, const char* type,
+                          const char* about) {
+    command->add_option(name, value, about)->type_name(type);
+  };
+  option("--source", flows.source, "PREFIX", "from this address or prefix");
+  option("--destination", flows.destination, "PREFIX", "to this address or prefix");
+  option("--protocol", flows.protocol, "NAME", "tcp, udp, icmp (of both families), or a number");
+  option("--port", flows.port, "NUMBER", "of either end (ICMP: the echo identifier)");
+  option("--nexthop", flows.nexthop, "NAME", "a nexthop's name, id or gateway");
+  option("--group", flows.group, "ID", "of this group");
+  option("--active", flows.active, "TIME", "seen within 500ms, 10s, 2m, 1h");
+  option("--sort", flows.sort, "ORDER",
+         "bytes (default), packets, rtt, retransmissions, age, idle: most first");
+  option("--limit", flows.limit, "NUMBER", "show at most so many (default: 50)");
+}
+
 CLI::App* CommandLine::with_json(CLI::App* command) {
-  command->add_flag("-j,--json", options_.json, "print the API's JSON");
+  command->add_flag("-j,--json", options_.json, "print JSON");
   return with_socket(command);
 }
 

@@ -4,65 +4,23 @@
 #include <cmath>
 #include <nlohmann/json.hpp>
 
+#include "core/cli/figures.hpp"
+#include "core/cli/flow_list.hpp"
 #include "core/cli/table.hpp"
 #include "core/model/format.hpp"
 
 namespace hopwise::cli {
 namespace {
 
-using Json = nlohmann::ordered_json;
 using Align = Table::Align;
 
 constexpr int kBarWidth = 20;
 constexpr std::size_t kDecisionsShown = 8;
 
-// --- figures -------------------------------------------------------------------------------
-
-std::string percent(double ratio) {
-  return format("%.1f %%", 100 * ratio);
-}
-
-std::string milliseconds_text(const Json& ms) {
-  return ms.is_null() ? "-" : format("%.2f ms", ms.get<double>());
-}
-
-/// "1.23 M": three digits that matter.
-std::string magnitude(double number) {
-  constexpr const char* kUnits[] = {"", " k", " M", " G", " T", " P"};
-  std::size_t unit = 0;
-  while (number >= 999.5 && unit + 1 < std::size(kUnits)) {
-    number /= 1000;
-    ++unit;
-  }
-  const int digits = unit == 0 || number >= 99.95 ? 0 : number >= 9.995 ? 1 : 2;
-  return format("%.*f%s", digits, number, kUnits[unit]);
-}
-
-std::string bytes_text(const Json& bytes) {
-  const std::string text = magnitude(bytes.get<double>());
-  return text + (text.find(' ') == std::string::npos ? " B" : "B");
-}
-
-/// "3.0 s", "12 min", "2 h 05 min", "3 d 4 h".
-std::string time_text(double seconds) {
-  const auto minutes = static_cast<long>(seconds / 60);
-  if (seconds < 100) return format("%.1f s", std::max(0.0, seconds));
-  if (minutes < 60) return format("%ld min", minutes);
-  if (minutes < 1440) return format("%ld h %02ld min", minutes / 60, minutes % 60);
-  return format("%ld d %ld h", minutes / 1440, minutes / 60 % 24);
-}
-
 std::string bar(double ratio) {
   const auto length =
       static_cast<std::size_t>(std::lround(std::clamp(ratio, 0.0, 1.0) * kBarWidth));
   return '[' + std::string(length, '#') + std::string(kBarWidth - length, '.') + ']';
-}
-
-std::string count(const Json& number) {
-  return std::to_string(number.get<std::uint64_t>());
-}
-std::string text(const Json& json) {
-  return json.is_null() ? "-" : json.get<std::string>();
 }
 
 // --- parts ---------------------------------------------------------------------------------
@@ -120,6 +78,25 @@ std::string probes(const Json& list) {
   return table.empty() ? "" : '\n' + table.text();
 }
 
+/// Of TCP segments with data.
+std::string retransmitted_text(const Json& path) {
+  const auto segments = path.at("segments").get<double>();
+  return segments == 0 ? "-" : percent(path.at("retransmitted").get<double>() / segments);
+}
+
+std::string passive_text(const Json& path) {
+  const Json& passive = path.at("passive");
+  return passive.is_null() ? "-" : milliseconds_text(passive.at("p50_ms"));
+}
+
+/// "not usable, 3 escapes".
+std::string path_note(const Json& path) {
+  std::string note = path.at("usable").get<bool>() ? "" : "not usable";
+  if (path.at("escapes").get<std::uint64_t>() > 0)
+    note += (note.empty() ? "" : ", ") + count(path.at("escapes")) + " escapes";
+  return note;
+}
+
 std::string paths(const Json& list) {
   Table table({{"PATH"},
                {"SHARE", Align::right},
@@ -130,16 +107,16 @@ std::string paths(const Json& list) {
                {"", Align::right},
                {"BACK", Align::right},
                {"", Align::right},
+               {"PASSIVE RTT", Align::right},
+               {"SENT AGAIN", Align::right},
                {"NOTE"}});
   for (const Json& path : list) {
     const double share = path.at("weight").get<double>();
     table.add({text(path.at("nexthop")), percent(share), bar(share), count(path.at("buckets")),
                format("%.3f", path.at("cost").get<double>()),
-               magnitude(path.at("forward_packets").get<double>()) + " pkt",
-               bytes_text(path.at("forward_bytes")),
-               magnitude(path.at("reverse_packets").get<double>()) + " pkt",
-               bytes_text(path.at("reverse_bytes")),
-               path.at("usable").get<bool>() ? "" : "not usable"});
+               packets_text(path.at("forward_packets")), bytes_text(path.at("forward_bytes")),
+               packets_text(path.at("reverse_packets")), bytes_text(path.at("reverse_bytes")),
+               passive_text(path), retransmitted_text(path), path_note(path)});
   }
   return table.text();
 }
@@ -196,6 +173,8 @@ std::string head(const Json& status) {
                      time_text(status.at("uptime_s").get<double>()) + ": " +
                      (ready ? "ready" : "NOT READY: " + text(status.at("not_ready_because")));
   line += status.at("steering").get<bool>() ? ", steering" : ", observing only (steer is false)";
+  if (const std::string actuator = text(status.at("actuator")); !actuator.empty())
+    line += " by " + actuator;
   line += format(", lease %.1f s\n", status.at("lease_remaining_s").get<double>());
   line += count(status.at("routes_steered")) + " routes steered, " +
           count(status.at("routes_kernel")) + " left to the kernel";
@@ -221,12 +200,16 @@ std::string whole_explanation(const Json& explanation) {
   page += "bucket  " + count(explanation.at("bucket")) + ", held by " +
           text(explanation.at("bucket_nexthop")) + '\n';
   page += "flow    ";
-  if (explanation.at("flow_nexthop").is_null())
+  const Json& flow = explanation.at("flow");
+  if (!flow.is_null() && flow.at("control").get<bool>())
+    page += "of the control group: the kernel routes it\n";
+  else if (explanation.at("flow_nexthop").is_null())
     page += "not seen yet: its first packet follows the bucket\n";
   else
     page += "sticks to " + text(explanation.at("flow_nexthop")) + " (" +
             magnitude(explanation.at("flow_packets").get<double>()) + " packets, " +
             bytes_text(explanation.at("flow_bytes")) + " so far)\n";
+  if (!flow.is_null()) page += "        " + flow_sentence(flow) + '\n';
   const Json& nexthop = explanation.at("nexthop");
   page += "next    " + (nexthop.is_null() ? "the kernel's route" : text(nexthop)) + "\n\n";
   page += nexthops(explanation.at("nexthops")) + '\n' + paths(explanation.at("paths"));

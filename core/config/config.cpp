@@ -7,11 +7,9 @@
 #include <filesystem>
 #include <memory>
 #include <string_view>
-#include <tuple>
 
 #include "core/api/endpoint.hpp"
 #include "core/config/reader.hpp"
-#include "core/model/format.hpp"
 
 namespace hopwise::config {
 namespace {
@@ -167,7 +165,83 @@ void read_engine(Object& o, engine::Options& e) {
   read_states(o, e);
 }
 
-void read_dataplane(Object& o, dataplane::Options& d) {
+std::optional<dataplane::Affinity> read_affinity(Object& o) {
+  using dataplane::Affinity;
+  std::string name;
+  if (!o.one_of("affinity", name, {"flow", "flowlet", "bucket"})) return std::nullopt;
+  return name == "flow" ? Affinity::flow : name == "flowlet" ? Affinity::flowlet : Affinity::bucket;
+}
+
+// A name that a nexthop has, or whatever may be a gateway: routing may offer it later.
+bool can_be_nexthop(const std::string& named, const Config& config) {
+  return std::any_of(config.nexthops.begin(), config.nexthops.end(),
+                     [&](const NexthopConfig& nexthop) { return nexthop.name == named; }) ||
+         IpAddress::parse(named.substr(0, named.find('@')));
+}
+
+void read_groups(Object& top, Config& config) {
+  std::vector<GroupConfig> groups;
+  const bool given = top.objects("groups", [&](Object& o) {
+    GroupConfig group;
+    o.require({"name", "nexthops"});
+    o.text("name", group.name);
+    o.texts("nexthops", group.nexthops);
+    group.affinity = read_affinity(o);
+    o.duration("flowlet_gap", group.flowlet_gap, {1ms, 65s});
+    for (const GroupConfig& other : groups)
+      if (!group.name.empty() && group.name == other.name)
+        o.fault("name", '"' + group.name + "\" is another group's name already (choose another)");
+    for (const std::string& named : group.nexthops)
+      if (!can_be_nexthop(named, config))
+        o.fault("nexthops", '"' + named +
+                                "\" is no nexthop (write the name of one in \"nexthops\", "
+                                "or a gateway's address)");
+    groups.push_back(std::move(group));
+  });
+  if (given) config.groups = std::move(groups);
+}
+
+void read_actuator(Object& o, Config& config) {
+  using dataplane::Actuator;
+  std::string name;
+  if (o.one_of("actuator", name, {"auto", "redirect", "mark"}))
+    config.dataplane.actuator = name == "auto"   ? Actuator::automatic
+                                : name == "mark" ? Actuator::mark
+                                                 : Actuator::redirect;
+  o.boolean("local_traffic", config.local_traffic);
+  if (config.local_traffic && config.dataplane.actuator == Actuator::mark)
+    o.fault("local_traffic",
+            "this host's own traffic is steered by redirect alone (leave it to the "
+            "kernel, or set \"actuator\": \"redirect\")");
+}
+
+void read_escape(Object& o, std::optional<bool>& escape) {
+  bool chosen = false;
+  std::string name;
+  const Value* value = o.value("escape");
+  if (value == nullptr) return;
+  if (value->kind == Kind::boolean) {
+    if (o.boolean("escape", chosen)) escape = chosen;
+  } else if (o.one_of("escape", name, {"auto", "on", "off"})) {
+    escape = name == "auto" ? std::nullopt : std::optional(name == "on");
+  }
+}
+
+void read_traffic(Object& o, dataplane::Options& d) {
+  std::string then;
+  if (o.one_of("on_lease_over", then, {"kernel", "hold"})) d.hold_weights = then == "hold";
+  o.boolean("measure", d.measure);
+  o.number("control_share", d.control_share, {0, 0.5});
+  o.ratio("sample_share", d.sample_share);
+  o.integer("new_flows_per_second", d.new_flows_per_s, {1000, 10'000'000});
+}
+
+void read_dataplane(Object& o, Config& config) {
+  dataplane::Options& d = config.dataplane;
+  read_actuator(o, config);
+  read_traffic(o, d);
+  read_escape(o, config.escape);
+  if (const auto affinity = read_affinity(o)) config.affinity = *affinity;
   o.any_text("pin_root", d.pin_root);
   o.duration("lease", d.lease, {1s, 1h});
   o.integer("busy_moves", d.busy_moves, {1, 1024});
@@ -201,17 +275,23 @@ bool RouteFilter::accepts(const Prefix& prefix) const {
          std::none_of(except.begin(), except.end(), covers);
 }
 
+bool may_escape(const Config& config, dataplane::Actuator actuator) {
+  return config.escape.value_or(actuator == dataplane::Actuator::redirect);
+}
+
 void read(Object& top, Config& config) {
   top.boolean("steer", config.steer);
   top.boolean("bypass_policy", config.bypass_policy);
   read_lan_interfaces(top, config);
   top.object("routes", [&](Object& o) { read_routes(o, config); });
   read_nexthops(top, config);
+  read_groups(top, config);
   top.object("probe", [&](Object& o) { read_probe(o, config.probes); });
   top.object("engine", [&](Object& o) { read_engine(o, config.engine); });
-  top.object("dataplane", [&](Object& o) { read_dataplane(o, config.dataplane); });
+  top.object("dataplane", [&](Object& o) { read_dataplane(o, config); });
   top.object("api", [&](Object& o) { read_api(o, config.api); });
   top.one_of("log_level", config.log_level, {"debug", "info", "warn", "error"});
+  config.dataplane.mark_base = config.probes.mark_base;
 }
 
 Result<Config> parse(const std::string& text, const std::string& file) {
@@ -241,34 +321,6 @@ Result<Config> load(const std::string& path) {
   if (std::ferror(file.get()) != 0)
     return system_error("read " + path, errno, errno == EISDIR ? "name a file" : "");
   return parse(text, path);
-}
-
-std::optional<std::string> needs_restart(const Config& running, const Config& wanted) {
-  const auto& [r, w] = std::tie(running, wanted);
-  const auto n = [](std::uint32_t number) { return std::to_string(number); };
-  const struct {
-    const char* key;
-    std::string before, after;
-  } fixed[] = {
-      {"routes.table", n(r.routes.table), n(w.routes.table)},
-      {"routes.debounce", duration_text(r.routes.debounce), duration_text(w.routes.debounce)},
-      {"probe.mark_base", n(r.probes.mark_base), n(w.probes.mark_base)},
-      {"probe.rule_priority", n(r.probes.rule_priority), n(w.probes.rule_priority)},
-      {"dataplane.pin_root", r.dataplane.pin_root, w.dataplane.pin_root},
-      {"dataplane.lease", duration_text(r.dataplane.lease), duration_text(w.dataplane.lease)},
-      {"dataplane.busy_moves", n(r.dataplane.busy_moves), n(w.dataplane.busy_moves)},
-      {"dataplane.idle_after", duration_text(r.dataplane.idle_after),
-       duration_text(w.dataplane.idle_after)},
-      {"api.listen", r.api.listen, w.api.listen},
-      {"api.socket", r.api.socket, w.api.socket},
-  };
-  for (const auto& [key, before, after] : fixed)
-    if (before != after)
-      return format(
-          "%s: \"%s\" cannot become \"%s\" while hopwise runs (restart it: traffic goes on "
-          "meanwhile)",
-          key, before.c_str(), after.c_str());
-  return std::nullopt;
 }
 
 }  // namespace hopwise::config

@@ -26,6 +26,15 @@ struct NexthopConfig {
   std::vector<IpAddress> anchors;  // empty: the gateway itself
 };
 
+/// How the flows of some groups keep their nexthop: of the groups whose nexthops are all named
+/// here.
+struct GroupConfig {
+  std::string name;
+  std::vector<std::string> nexthops;  // by name, or by gateway
+  std::optional<dataplane::Affinity> affinity;
+  Duration flowlet_gap = std::chrono::milliseconds(50);  // at least
+};
+
 /// Which multipath routes are steered: inside one of `only` (empty: all) and in none of `except`.
 struct RouteFilter {
   std::vector<Prefix> only;
@@ -40,14 +49,22 @@ struct Config {
   std::vector<std::string> lan_interfaces;  // empty: every Ethernet interface that is no nexthop's
   RouteFilter route_filter;
   std::vector<NexthopConfig> nexthops;
+  std::vector<GroupConfig> groups;                           // the first that fits a group rules
+  dataplane::Affinity affinity = dataplane::Affinity::flow;  // of all other groups
+  std::optional<bool> escape;      // empty: as the actuator allows, see may_escape()
+  bool local_traffic = false;      // true: steer also what this host itself sends
   std::string log_level = "info";  // debug, info, warn, error
 
   routes::Options routes;
   probes::Options probes;
   engine::Options engine;
-  dataplane::Options dataplane;
+  dataplane::Options dataplane{.actuator = dataplane::Actuator::automatic};
   api::Options api;
 };
+
+/// Whether flows may leave a nexthop by themselves. Behind NAT a flow dies with a change of its
+/// source address, so with `mark` only where the configuration says so.
+bool may_escape(const Config& config, dataplane::Actuator actuator);
 
 class Object;
 
@@ -67,8 +84,8 @@ std::string choose_path(const std::string& named);
 /// Reads and parses; an empty path gives the defaults.
 Result<Config> load(const std::string& path);
 
-/// What cannot change while running (pin_root, marks, sockets): a message naming the first such
-/// difference, or nothing.
+/// What cannot change while running (what programs are loaded with, marks, sockets): a message
+/// naming the first such difference, or nothing.
 std::optional<std::string> needs_restart(const Config& running, const Config& wanted);
 
 }  // namespace hopwise::config

@@ -3,6 +3,7 @@
 //
 //   kernel -> routes -> Steering -> data plane | engine | probes
 //   probes -> engine -> Decision -> data plane -> log, metrics, API
+//   data plane -> escapes -> engine; passive readings -> metrics, API
 //
 // One control loop owns everything here but the prober, which has a thread of its own.
 #include "core/daemon/daemon.hpp"
@@ -12,13 +13,18 @@
 #include <boost/asio/signal_set.hpp>
 #include <boost/asio/steady_timer.hpp>
 #include <csignal>
+#include <set>
 
 #include "core/api/server.hpp"
 #include "core/config/config.hpp"
+#include "core/daemon/actuator.hpp"
+#include "core/daemon/escape_watch.hpp"
 #include "core/daemon/host.hpp"
 #include "core/daemon/log.hpp"
 #include "core/daemon/policy.hpp"
+#include "core/daemon/policy_watch.hpp"
 #include "core/daemon/probe_thread.hpp"
+#include "core/daemon/readings.hpp"
 #include "core/daemon/snapshot.hpp"
 #include "core/daemon/steering.hpp"
 #include "core/metrics/metrics.hpp"
@@ -63,12 +69,17 @@ class Daemon {
   void run();
 
  private:
+  void resolve_actuator();
+  [[nodiscard]] dataplane::Options dataplane_options() const;
+  [[nodiscard]] probes::Options probe_options() const;
   void wire_signals();
   routes::Events route_events();
   ProbeThread::Events probe_events();
   api::Handlers api_handlers();
 
   void observe(const Sample& sample);
+  void observe(const std::vector<dataplane::Escape>& escapes);
+  void tell_escapes();
   void decide_soon();
   void decide();
   void carry_out(const Decision& decision);
@@ -77,6 +88,7 @@ class Daemon {
   void tick();
   void every_second();
   void check_policy();
+  void check_local_traffic();
   Result<> reload();
 
   [[nodiscard]] Status snapshot() const;
@@ -98,9 +110,12 @@ class Daemon {
   std::unique_ptr<ProbeThread> probes_;
   std::unique_ptr<Steering> steering_;
   std::unique_ptr<PolicyWatch> policy_;
+  std::unique_ptr<EscapeWatch> escapes_;
   std::unique_ptr<api::Server> server_;
 
   Journal journal_;
+  ActuatorChoice actuator_;
+  Readings readings_;
   std::string held_because_;  // why nothing is steered although the configuration would; or empty
   std::vector<std::string> policy_asked_for_;  // interfaces
   std::vector<ProbeStatus> probe_status_;
@@ -109,18 +124,41 @@ class Daemon {
   bool decide_pending_ = false;
 };
 
+void Daemon::resolve_actuator() {
+  const auto& named = config_.lan_interfaces;
+  actuator_ = choose_actuator(config_.dataplane.actuator,
+                              find_policy(named.empty() ? every_interface() : named),
+                              config_.probes.rule_priority);
+  log_.info("actuator", {{"actuator", text(actuator_.actuator)}, {"because", actuator_.because}});
+}
+
+dataplane::Options Daemon::dataplane_options() const {
+  dataplane::Options options = config_.dataplane;
+  options.actuator = actuator_.actuator;
+  options.escape = config::may_escape(config_, actuator_.actuator);
+  return options;
+}
+
+probes::Options Daemon::probe_options() const {
+  probes::Options options = config_.probes;
+  options.marks_carry_traffic = actuator_.actuator == dataplane::Actuator::mark;
+  return options;
+}
+
 Result<> Daemon::start() {
-  auto dataplane = dataplane::Dataplane::open(config_.dataplane);
+  resolve_actuator();
+  check_local_traffic();
+  auto dataplane = dataplane::Dataplane::open(dataplane_options());
   if (!dataplane) return dataplane.error();
   dataplane_ = std::move(*dataplane);
 
-  auto probes = ProbeThread::start(io_, config_.probes, probe_events());
+  auto probes = ProbeThread::start(io_, probe_options(), probe_events());
   if (!probes) return probes.error();
   probes_ = std::move(*probes);
 
   follower_ = std::make_unique<routes::Follower>(io_, config_.routes, route_events());
   steering_ = std::make_unique<Steering>(
-      Steering::Parts{*dataplane_, engine_, *probes_, *follower_, log_,
+      Steering::Parts{*dataplane_, engine_, *probes_, *follower_, log_, actuator_.actuator,
                       [this](const Nexthop& nexthop) { metrics_.forget(nexthop); }},
       config_, now);
   auto server = api::Server::open(io_, config_.api, api_handlers());
@@ -133,6 +171,9 @@ Result<> Daemon::start() {
   steering_->settle_interfaces();
   policy_ = std::make_unique<PolicyWatch>(io_, [this] { check_policy(); });
   check_policy();
+  // data plane -> engine
+  escapes_ = std::make_unique<EscapeWatch>(io_, *dataplane_,
+                                           [this](const auto& escapes) { observe(escapes); });
   journal_.started = now();
   wire_signals();
   schedule_tick();
@@ -163,8 +204,8 @@ routes::Events Daemon::route_events() {
             decide_soon();
           },
       .neighbour =
-          [this](const NexthopKey& key, bool resolved) {
-            steering_->on_neighbour(key, resolved);
+          [this](const NexthopKey& key, const routes::Neighbour& neighbour) {
+            steering_->on_neighbour(key, neighbour);
             decide_soon();
           },
       .trouble =
@@ -178,6 +219,13 @@ ProbeThread::Events Daemon::probe_events() {
   return {
       // probes -> engine, metrics
       .sample = [this](const Sample& sample) { observe(sample); },
+      // marks that lead -> data plane
+      .marks =
+          [this](const std::set<NexthopId>& leading) {
+            const bool led = steering_->marks_lead();
+            steering_->on_marks(leading);
+            if (led != steering_->marks_lead()) settle_lease();
+          },
       .trouble =
           [this](const Error& error) {
             log_.error("probes", {{"error", error.message}});
@@ -217,6 +265,24 @@ void Daemon::observe(const Sample& sample) {
   const auto found = nexthops.find(sample.nexthop);
   if (found != nexthops.end()) metrics_.observe(sample, found->second.nexthop);
   if (sample.outcome != Outcome::reply) decide_soon();
+}
+
+// What a flow fled from is probed faster at once; the probes decide.
+void Daemon::observe(const std::vector<dataplane::Escape>& escapes) {
+  for (const dataplane::Escape& escape : escapes)
+    engine_.observe(EscapeEvent{escape.from, escape.at});
+  steering_->settle_pace();
+}
+
+// One line a second and nexthop, however many flows there were.
+void Daemon::tell_escapes() {
+  for (const auto& [id, flows] : escapes_->take_tally()) {
+    const auto found = steering_->nexthops().find(id);
+    if (found == steering_->nexthops().end()) continue;
+    log_.warn("escapes", {{"nexthop", found->second.nexthop.name},
+                          {"flows", std::to_string(flows)},
+                          {"because", "they got no answer through it"}});
+  }
 }
 
 // Events that may kill a path do not wait for the tick; many of them make one decision.
@@ -259,7 +325,7 @@ void Daemon::tick() {
 
 // The kernel's routes rule from the next packet on where steering is off or held.
 void Daemon::settle_lease() {
-  if (config_.steer && held_because_.empty())
+  if (config_.steer && held_because_.empty() && steering_->marks_lead())
     dataplane_->renew_lease(now());
   else
     dataplane_->end_lease();
@@ -268,27 +334,37 @@ void Daemon::settle_lease() {
 void Daemon::every_second() {
   settle_lease();
   steering_->expire();
+  steering_->settle_affinities();
+  readings_.add(dataplane_->take_passive(), now());
+  readings_.keep(steering_->groups());
+  tell_escapes();
   probes_->fetch_status([this](std::vector<ProbeStatus> s) { probe_status_ = std::move(s); });
   notify_watchdog();
 }
 
 // To steer past the kernel's other rules is the operator's choice, never ours.
 void Daemon::check_policy() {
-  std::string because;
   policy_asked_for_ = steering_->lan_interfaces();
-  const auto skipped = skipped_policy(policy_asked_for_);
-  if (!skipped) {
-    because = skipped.error().message;
-  } else if (!skipped->empty() && !config_.bypass_policy) {
-    because = "redirected packets would skip";
-    for (const std::string& rule : *skipped) because += " \"" + rule + '"';
-    because += " (set \"bypass_policy\": true if they may)";
-  }
+  const auto found = find_policy(policy_asked_for_);
+  std::string because;
+  if (!found)
+    because = found.error().message;
+  else if (!config_.bypass_policy)
+    because = why_held(config_.dataplane.actuator, actuator_.actuator, *found,
+                       config_.probes.rule_priority);
   if (because != held_because_ && !because.empty())
     log_.warn("steering_held", {{"because", because}});
   if (because != held_because_ && because.empty()) log_.info("steering_resumed");
   held_because_ = because;
   settle_lease();
+}
+
+// Marks steer what is forwarded: a packet of this host has chosen its source address by its route.
+void Daemon::check_local_traffic() {
+  if (config_.local_traffic && actuator_.actuator == dataplane::Actuator::mark)
+    log_.error("local_traffic_not_steered",
+               {{"because", "the actuator is \"mark\": " + actuator_.because +
+                                " (set \"actuator\": \"redirect\" if packets may skip that)"}});
 }
 
 // --- configuration --------------------------------------------------------------------------
@@ -312,9 +388,10 @@ Result<> Daemon::reload() {
   config_ = std::move(*wanted);
   log_.set_level(config_.log_level);
   engine_.reconfigure(config_.engine);
-  probes_->reconfigure(config_.probes);
+  probes_->reconfigure(probe_options());
   steering_->reconfigure(config_);
   check_policy();
+  check_local_traffic();
   ++journal_.reloads;
   log_.info("reloaded", {{"config", config_name(options_)}});
   return {};
@@ -323,7 +400,8 @@ Result<> Daemon::reload() {
 // --- what it tells of itself ----------------------------------------------------------------
 
 SnapshotParts Daemon::parts() const {
-  return {*dataplane_, engine_, *steering_, journal_, probe_status_, config_.steer, held_because_};
+  return {*dataplane_,   engine_,   *steering_,    journal_,     readings_,
+          probe_status_, actuator_, config_.steer, held_because_};
 }
 
 Status Daemon::snapshot() const {

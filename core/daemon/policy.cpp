@@ -2,6 +2,7 @@
 
 #include <arpa/inet.h>
 #include <linux/fib_rules.h>
+#include <linux/if_link.h>
 #include <linux/netfilter.h>
 #include <linux/netfilter/nf_tables.h>
 #include <linux/netfilter/nfnetlink.h>
@@ -10,9 +11,9 @@
 
 #include <algorithm>
 #include <array>
-#include <boost/asio/posix/stream_descriptor.hpp>
-#include <boost/asio/steady_timer.hpp>
+#include <filesystem>
 #include <fstream>
+#include <functional>
 #include <optional>
 #include <set>
 #include <tuple>
@@ -23,8 +24,9 @@
 namespace hopwise {
 namespace {
 
+using Kind = KernelPolicy::Kind;
 using ChainName = std::tuple<std::uint8_t, std::string, std::string>;  // family, table, chain
-constexpr std::size_t kAttributes = FRA_MAX + 1;  // every attribute that is read lies below
+constexpr std::size_t kAttributes = 64;  // every attribute that is read lies below
 
 using Attributes = std::array<const nlattr*, kAttributes>;
 
@@ -96,15 +98,15 @@ Result<> dump(netlink::Socket& socket, int command, const std::string& what,
   return socket.dump(request, what, each);
 }
 
-void find_legacy_tables(std::vector<std::string>& found) {
+void find_legacy_tables(std::vector<KernelPolicy>& found) {
   for (const char* program : {"ip", "ip6"}) {
     std::ifstream names(std::string("/proc/net/") + program + "_tables_names");
     for (std::string table; std::getline(names, table);)
-      found.push_back(std::string(program) + "tables " + table);
+      found.push_back({Kind::netfilter, std::string(program) + "tables " + table});
   }
 }
 
-Result<> find_chains(std::vector<std::string>& found) {
+Result<> find_chains(std::vector<KernelPolicy>& found) {
   auto socket = netlink::Socket::open(NETLINK_NETFILTER);
   if (!socket) return {};  // a kernel without nfnetlink has no nf_tables either
 
@@ -123,13 +125,15 @@ Result<> find_chains(std::vector<std::string>& found) {
     const std::string chain = text_of(a[NFTA_CHAIN_NAME]);
     const bool drops = number_of(a[NFTA_CHAIN_POLICY]) == NF_DROP;
     if (drops || with_rules.contains({family_of(m), table, chain}))
-      found.push_back("nftables " + std::string(family) + ' ' + table + ' ' + chain);
+      found.push_back(
+          {Kind::netfilter, "nftables " + std::string(family) + ' ' + table + ' ' + chain});
   });
 }
 
 // Rules stand in routing's own order; the first three of every Linux, and ours, change nothing for
 // a forwarded packet.
-Result<> find_rules(netlink::Socket& socket, std::uint8_t family, std::vector<std::string>& found) {
+Result<> find_rules(netlink::Socket& socket, std::uint8_t family,
+                    std::vector<KernelPolicy>& found) {
   std::array<char, 256> buffer{};
   nlmsghdr* request = mnl_nlmsg_put_header(buffer.data());
   request->nlmsg_type = RTM_GETRULE;
@@ -147,12 +151,30 @@ Result<> find_rules(netlink::Socket& socket, std::uint8_t family, std::vector<st
                        (priority == 32766 && table == RT_TABLE_MAIN) ||
                        (priority == 32767 && table == RT_TABLE_DEFAULT);
     if (ours || (usual && rule.action == FR_ACT_TO_TBL)) return;
-    found.push_back(std::string(family == AF_INET ? "ip" : "ip -6") + " rule " +
-                    std::to_string(priority));
+    found.push_back(
+        {Kind::rule,
+         std::string(family == AF_INET ? "ip" : "ip -6") + " rule " + std::to_string(priority),
+         priority});
   });
 }
 
-Result<> find_xfrm(std::vector<std::string>& found) {
+// A VRF is a device of that kind, which other interfaces are ports of.
+Result<> find_vrfs(netlink::Socket& socket, std::vector<KernelPolicy>& found) {
+  std::array<char, 256> buffer{};
+  nlmsghdr* request = mnl_nlmsg_put_header(buffer.data());
+  request->nlmsg_type = RTM_GETLINK;
+  mnl_nlmsg_put_extra_header(request, sizeof(ifinfomsg));
+  return socket.dump(request, "list VRFs", [&](const nlmsghdr& m) {
+    const auto a = attributes_of<ifinfomsg>(m);
+    if (a[IFLA_LINKINFO] == nullptr) return;
+    Attributes about{};
+    mnl_attr_parse_nested(a[IFLA_LINKINFO], collect, &about);
+    if (text_of(about[IFLA_INFO_KIND]) == "vrf")
+      found.push_back({Kind::vrf, "vrf " + text_of(a[IFLA_IFNAME])});
+  });
+}
+
+Result<> find_xfrm(std::vector<KernelPolicy>& found) {
   auto socket = netlink::Socket::open(NETLINK_XFRM);
   if (!socket) return {};  // a kernel without IPsec
   std::array<char, 256> buffer{};
@@ -164,7 +186,7 @@ Result<> find_xfrm(std::vector<std::string>& found) {
     const auto& policy = *static_cast<const xfrm_userpolicy_info*>(mnl_nlmsg_get_payload(&m));
     any = any || policy.dir == XFRM_POLICY_OUT || policy.dir == XFRM_POLICY_FWD;
   });
-  if (any) found.emplace_back("ip xfrm policy");
+  if (any) found.push_back({Kind::xfrm, "ip xfrm policy"});
   return done;
 }
 
@@ -177,81 +199,30 @@ int rp_filter(const std::string& interface) {
 
 }  // namespace
 
-Result<std::vector<std::string>> skipped_policy(const std::vector<std::string>& interfaces) {
-  std::vector<std::string> found;
+Result<std::vector<KernelPolicy>> find_policy(const std::vector<std::string>& interfaces) {
+  std::vector<KernelPolicy> found;
   find_legacy_tables(found);
   if (auto done = find_chains(found); !done) return done.error();
   auto socket = netlink::Socket::open(NETLINK_ROUTE);
   if (!socket) return socket.error();
   for (const std::uint8_t family : {std::uint8_t{AF_INET}, std::uint8_t{AF_INET6}})
     if (auto done = find_rules(*socket, family, found); !done) return done.error();
+  if (auto done = find_vrfs(*socket, found); !done) return done.error();
   if (auto done = find_xfrm(found); !done) return done.error();
   for (const std::string& interface : interfaces)
     if (std::max(rp_filter("all"), rp_filter(interface)) == 1)
-      found.push_back("rp_filter " + interface);
+      found.push_back({Kind::rp_filter, "rp_filter " + interface});
   return {boost::system::in_place_value, std::move(found)};
 }
 
-// --- changes --------------------------------------------------------------------------------
-
-struct PolicyWatch::Impl : std::enable_shared_from_this<Impl> {
-  Impl(boost::asio::io_context& io_context, std::function<void()> on_change)
-      : io(io_context), changed(std::move(on_change)), settle(io_context) {}
-
-  void listen(int bus, std::initializer_list<int> groups) {
-    auto socket = netlink::Socket::open(bus);
-    if (!socket) return;  // a kernel without it has no such policy
-    for (const int group : groups)
-      if (!socket->join(group)) return;
-    sources.push_back(
-        {std::move(*socket), std::make_unique<boost::asio::posix::stream_descriptor>(io)});
-    sources.back().readable->assign(sources.back().socket.fd());
-  }
-
-  void wait(std::size_t i) {
-    sources[i].readable->async_wait(
-        boost::asio::posix::stream_descriptor::wait_read,
-        [self = shared_from_this(), i](boost::system::error_code error) {
-          if (error) return;
-          static_cast<void>(self->sources[i].socket.receive([](const nlmsghdr&) {}));
-          self->tell_soon();
-          self->wait(i);
-        });
-  }
-
-  // A rule set is loaded in many messages: one answer to all of them.
-  void tell_soon() {
-    settle.expires_after(std::chrono::milliseconds(20));
-    settle.async_wait([self = shared_from_this()](boost::system::error_code error) {
-      if (!error) self->changed();
-    });
-  }
-
-  void stop() {
-    settle.cancel();
-    for (Source& source : sources) source.readable->release();
-  }
-
-  struct Source {
-    netlink::Socket socket;
-    std::unique_ptr<boost::asio::posix::stream_descriptor> readable;
-  };
-  boost::asio::io_context& io;
-  std::function<void()> changed;
-  boost::asio::steady_timer settle;
-  std::vector<Source> sources;
-};
-
-PolicyWatch::PolicyWatch(boost::asio::io_context& io, std::function<void()> changed)
-    : impl_(std::make_shared<Impl>(io, std::move(changed))) {
-  impl_->listen(NETLINK_NETFILTER, {NFNLGRP_NFTABLES});
-  impl_->listen(NETLINK_ROUTE, {RTNLGRP_IPV4_RULE, RTNLGRP_IPV6_RULE, RTNLGRP_IPV4_NETCONF});
-  impl_->listen(NETLINK_XFRM, {XFRMNLGRP_POLICY});
-  for (std::size_t i = 0; i < impl_->sources.size(); ++i) impl_->wait(i);
-}
-
-PolicyWatch::~PolicyWatch() {
-  impl_->stop();
+std::vector<std::string> every_interface() {
+  std::vector<std::string> names;
+  std::error_code ignored;  // a kernel without IPv4 has none
+  for (const auto& entry : std::filesystem::directory_iterator("/proc/sys/net/ipv4/conf", ignored))
+    if (const std::string name = entry.path().filename(); name != "all" && name != "default")
+      names.push_back(name);
+  std::sort(names.begin(), names.end());
+  return names;
 }
 
 }  // namespace hopwise

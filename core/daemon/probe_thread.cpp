@@ -30,6 +30,9 @@ struct ProbeThread::Impl {
   void report(const Sample& sample) {
     asio::post(control, [this, sample] { events.sample(sample); });
   }
+  void report(const std::set<NexthopId>& leading) {
+    asio::post(control, [this, leading] { events.marks(leading); });
+  }
   void report(const Error& error) {
     asio::post(control, [this, error] { events.trouble(error); });
   }
@@ -50,8 +53,9 @@ Result<std::unique_ptr<ProbeThread>> ProbeThread::start(asio::io_context& contro
                                                         const probes::Options& options,
                                                         Events events) {
   auto impl = std::make_unique<Impl>(control, std::move(events));
-  auto prober =
-      probes::Prober::open(impl->io, options, [i = impl.get()](const Sample& s) { i->report(s); });
+  auto prober = probes::Prober::open(
+      impl->io, options, [i = impl.get()](const Sample& s) { i->report(s); },
+      [i = impl.get()](const std::set<NexthopId>& leading) { i->report(leading); });
   if (!prober) return prober.error();
   impl->prober = std::move(*prober);
   impl->thread = std::thread([i = impl.get()] { i->run(); });

@@ -4,6 +4,7 @@
 #include <boost/asio/io_context.hpp>
 #include <functional>
 #include <memory>
+#include <set>
 #include <vector>
 
 #include "core/model/result.hpp"
@@ -16,6 +17,7 @@ class ProbeThread {
  public:
   struct Events {
     std::function<void(const Sample&)> sample;
+    std::function<void(const std::set<NexthopId>&)> marks;  // probes::Prober::OnMarks
     std::function<void(const Error&)> trouble;
   };
 

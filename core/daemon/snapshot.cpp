@@ -30,11 +30,23 @@ NexthopStatus describe(const NexthopRecord& record, const SnapshotParts& parts) 
   return status;
 }
 
+void describe_control(GroupStatus& status, const SnapshotParts& parts,
+                      const DataplaneCounters& counters, TimePoint now) {
+  if (const auto found = counters.control.find(status.id); found != counters.control.end())
+    status.control_traffic = found->second;
+  if (const auto* reading = parts.readings.control(status.id)) {
+    status.control_passive = reading->fresh(now);
+    status.control_total = reading->total;
+  }
+}
+
 GroupStatus describe(const Group& group, const SnapshotParts& parts,
-                     const std::map<PathId, PathTraffic>& traffic) {
+                     const DataplaneCounters& counters, TimePoint now) {
   GroupStatus status;
   status.id = group.id;
   status.routes = parts.steering.routes_of(group.id);
+  status.affinity = dataplane::text(parts.steering.affinity_of(group.id));
+  describe_control(status, parts, counters, now);
   const auto views = parts.engine.group(group.id);
   const auto buckets = parts.dataplane.buckets(group.id);
   for (std::size_t i = 0; i < group.paths.size(); ++i) {
@@ -46,8 +58,12 @@ GroupStatus describe(const Group& group, const SnapshotParts& parts,
       path.cost = views[i].cost;
     }
     if (i < buckets.size()) path.buckets = buckets[i];
-    if (const auto found = traffic.find(path.path.id); found != traffic.end())
+    if (const auto found = counters.paths.find(path.path.id); found != counters.paths.end())
       path.traffic = found->second;
+    if (const auto* reading = parts.readings.path(path.path.id)) {
+      path.passive = reading->fresh(now);
+      path.passive_total = reading->total;
+    }
     status.paths.push_back(path);
   }
   return status;
@@ -110,6 +126,8 @@ Status take_snapshot(const SnapshotParts& parts, TimePoint now) {
   status.version = HOPWISE_VERSION;
   status.uptime_s = seconds(now - parts.journal.started);
   status.steering = parts.steer;
+  status.actuator = text(parts.actuator.actuator);
+  status.actuator_because = parts.actuator.because;
   status.lease_remaining_s = std::max(0.0, seconds(parts.dataplane.lease_expires() - now));
   status.interfaces = parts.dataplane.attachments();
   for (const auto& [id, record] : parts.steering.nexthops())
@@ -117,10 +135,11 @@ Status take_snapshot(const SnapshotParts& parts, TimePoint now) {
 
   const DataplaneCounters counters = parts.dataplane.counters();
   for (const Group* group : parts.steering.groups())
-    status.groups.push_back(describe(*group, parts, counters.paths));
+    status.groups.push_back(describe(*group, parts, counters, now));
   status.routes_steered = parts.steering.steered_routes();
   status.routes_kernel = parts.steering.kernel_routes();
   status.packets_by_reason = counters.packets_by_reason;
+  status.dataplane_events = counters.events;
   status.decisions_by_reason = parts.journal.by_reason;
   status.recent_decisions.assign(parts.journal.recent.begin(), parts.journal.recent.end());
   status.reloads = parts.journal.reloads;
@@ -140,7 +159,7 @@ Result<Explanation> explain_flow(const SnapshotParts& parts, const FlowTuple& fl
   const auto& id = explanation.placement.group;
   const Group* group = id ? parts.steering.group(*id) : nullptr;
   if (group != nullptr) {
-    explanation.paths = describe(*group, parts, parts.dataplane.counters().paths).paths;
+    explanation.paths = describe(*group, parts, parts.dataplane.counters(), now).paths;
     for (const Path& path : group->paths)
       if (const auto found = parts.steering.nexthops().find(path.nexthop);
           found != parts.steering.nexthops().end())

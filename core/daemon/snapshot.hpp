@@ -6,7 +6,9 @@
 #include <map>
 #include <vector>
 
+#include "core/daemon/actuator.hpp"
 #include "core/daemon/log.hpp"
+#include "core/daemon/readings.hpp"
 #include "core/daemon/steering.hpp"
 #include "core/model/status.hpp"
 
@@ -30,7 +32,9 @@ struct SnapshotParts {
   const engine::Engine& engine;
   const Steering& steering;
   const Journal& journal;
+  const Readings& readings;
   const std::vector<ProbeStatus>& probes;
+  const ActuatorChoice& actuator;
   bool steer;                       // as configured
   const std::string& held_because;  // why nothing is steered all the same; or empty
 };

@@ -12,6 +12,7 @@ Steering::Steering(const Parts& parts, const config::Config& config, Clock clock
       config_(config),
       clock_(std::move(clock)),
       groups_(dataplane::Dataplane::limits()),
+      affinities_(parts_.dataplane, parts_.engine),
       forwards_v4_(kernel_forwards(Family::v4)),
       forwards_v6_(kernel_forwards(Family::v6)) {
   const auto& left = parts_.dataplane.adopted();
@@ -65,6 +66,7 @@ std::optional<GroupId> Steering::join_group(const routes::Route& route) {
   if (acquired->new_group) {
     note(parts_.dataplane.set_group(acquired->group));
     parts_.engine.set_group(acquired->group, clock_());
+    settle_affinity(acquired->group);
     roles_changed_ = true;
   }
   return acquired->group.id;
@@ -77,7 +79,7 @@ void Steering::leave_group(std::optional<GroupId> id) {
 }
 
 void Steering::drop_unknown_routes() {
-  note(parts_.dataplane.sweep_routes([this](const Prefix& p) { return routes_.contains(p); }));
+  note(parts_.dataplane.sweep_routes());
 }
 
 void Steering::reapply_routes() {
@@ -95,6 +97,7 @@ void Steering::expire() {
   for (const GroupId id : gone.groups) {
     parts_.engine.remove_group(id);
     parts_.dataplane.remove_group(id);
+    affinities_.forget(id);
   }
   for (const NexthopId id : gone.nexthops) remove_nexthop(id);
   if (!gone.groups.empty() && !refused_.empty()) retry_refused();
@@ -168,10 +171,36 @@ void Steering::remove_nexthop(NexthopId id) {
   roles_changed_ = true;
 }
 
+// A mark that leads nowhere carries nothing: the main table would choose another way than the
+// flow's.
+void Steering::refresh_usable(const NexthopRecord& record) {
+  parts_.dataplane.set_nexthop_usable(record.nexthop.id,
+                                      record.ready() && (!by_mark() || record.mark_leads));
+}
+
+std::optional<dataplane::LinkAddresses> Steering::link_of(const NexthopRecord& record) const {
+  const auto& interfaces = parts_.follower.interfaces();
+  const auto interface = interfaces.find(record.nexthop.key.ifindex);
+  if (!record.ready() || interface == interfaces.end() || !interface->second.ethernet ||
+      !interface->second.address || !record.gateway_address)
+    return std::nullopt;
+  return dataplane::LinkAddresses{*record.gateway_address, *interface->second.address};
+}
+
+void Steering::refresh_link(NexthopRecord& record) {
+  const auto link = link_of(record);
+  if (link == record.link) return;
+  record.link = link;
+  parts_.dataplane.set_nexthop_link(record.nexthop.id, link);
+}
+
 // Tells everyone what the kernel says of a nexthop: the data path first.
 void Steering::refresh_nexthop(NexthopRecord& record) {
   const NexthopId id = record.nexthop.id;
-  parts_.dataplane.set_nexthop_usable(id, record.ready());
+  record.introduced = true;
+  if (!record.ready()) record.mark_leads = false;  // until the prober has seen to its table
+  refresh_link(record);
+  refresh_usable(record);
   parts_.engine.observe(NexthopEvent{id, clock_(), record.link_up, record.neighbour_resolved});
   parts_.probes.set_ready(id, record.ready());
   parts_.log.info("nexthop_state",
@@ -180,12 +209,44 @@ void Steering::refresh_nexthop(NexthopRecord& record) {
                    {"neighbour", record.neighbour_resolved ? "ok" : "unresolved"}});
 }
 
-void Steering::on_neighbour(const NexthopKey& key, bool resolved) {
+void Steering::on_neighbour(const NexthopKey& key, const routes::Neighbour& neighbour) {
   for (auto& [id, record] : nexthops_) {
     if (record.nexthop.key != key) continue;
-    record.neighbour_resolved = resolved;
-    refresh_nexthop(record);
+    const bool same = record.introduced && record.neighbour_resolved == neighbour.resolved;
+    record.neighbour_resolved = neighbour.resolved;
+    record.gateway_address = neighbour.address;
+    if (same)
+      refresh_link(record);
+    else
+      refresh_nexthop(record);
   }
+}
+
+// When none leads, somebody has removed the rules: then the lease is what stops the traffic, so
+// that flows find their nexthops again.
+void Steering::on_marks(const std::set<NexthopId>& leading) {
+  marks_lead_ = !leading.empty();
+  if (!marks_lead_) return;
+  for (auto& [id, record] : nexthops_) {
+    const bool leads = record.ready() && leading.contains(id);
+    if (record.mark_leads == leads) continue;
+    record.mark_leads = leads;
+    refresh_usable(record);
+  }
+}
+
+// --- affinity -------------------------------------------------------------------------------
+
+void Steering::settle_affinity(const Group& group) {
+  std::vector<const Nexthop*> nexthops;
+  for (const Path& path : group.paths)
+    if (const auto found = nexthops_.find(path.nexthop); found != nexthops_.end())
+      nexthops.push_back(&found->second.nexthop);
+  affinities_.settle(group, affinity_rule(nexthops, config_));
+}
+
+void Steering::settle_affinities() {
+  for (const Group* group : groups_.used()) settle_affinity(*group);
 }
 
 void Steering::settle_pace() {
@@ -203,7 +264,10 @@ void Steering::on_interface(const routes::Interface& interface) {
   roles_changed_ = true;
   for (auto& [id, record] : nexthops_) {
     if (record.nexthop.key.ifindex != interface.ifindex) continue;
-    if (record.link_up == interface.up) continue;
+    if (record.link_up == interface.up) {
+      refresh_link(record);  // its own address may have changed
+      continue;
+    }
     record.link_up = interface.up;
     refresh_nexthop(record);
   }
@@ -213,27 +277,50 @@ void Steering::on_interface_gone(std::uint32_t ifindex) {
   on_interface({ifindex, {}});
 }
 
-void Steering::settle_interfaces() {
-  if (!roles_changed_) return;
-  roles_changed_ = false;
-
+// What each interface is to us. Answers are seen where NAT has been undone already: with `mark`, on
+// their way out to the LAN.
+std::vector<dataplane::Dataplane::Attachment> Steering::roles() {
+  using dataplane::Role;
   std::set<std::uint32_t> wan;
   for (const auto& [id, record] : nexthops_) wan.insert(record.nexthop.key.ifindex);
   const auto& named = config_.lan_interfaces;
   std::vector<dataplane::Dataplane::Attachment> wanted;
+  std::set<std::string> refused;
   lan_.clear();
   for (const auto& [ifindex, interface] : parts_.follower.interfaces()) {
     const bool is_named = std::find(named.begin(), named.end(), interface.name) != named.end();
     const bool is_wan = wan.contains(ifindex);
-    if (is_wan) wanted.push_back({ifindex, interface.name, dataplane::Role::wan});
+    if (is_wan && !by_mark()) wanted.push_back({ifindex, interface.name, Role::wan});
+    if (is_wan && !by_mark() && config_.local_traffic)
+      wanted.push_back({ifindex, interface.name, Role::local});
+    if (is_named && !interface.ethernet) {
+      refused.insert(interface.name);
+      continue;
+    }
     // A named interface is steered even where it is a nexthop's too (a router on a stick).
     if (is_named || (named.empty() && !is_wan && interface.can_be_lan())) {
-      wanted.push_back({ifindex, interface.name, dataplane::Role::lan});
+      wanted.push_back({ifindex, interface.name, Role::lan});
+      if (by_mark()) wanted.push_back({ifindex, interface.name, Role::lan_return});
       lan_.push_back(interface.name);
     }
   }
+  for (const std::string& name : refused)
+    if (!refused_lan_.contains(name))
+      parts_.log.error("lan_interface_refused",
+                       {{"interface", name},
+                        {"because",
+                         "it is no Ethernet interface: what comes in by it is left to "
+                         "the kernel (remove it from lan_interfaces)"}});
+  refused_lan_ = std::move(refused);
   // Without a group there is nothing to steer: leave every interface alone.
   if (wan.empty()) wanted.clear();
+  return wanted;
+}
+
+void Steering::settle_interfaces() {
+  if (!roles_changed_) return;
+  roles_changed_ = false;
+  const auto wanted = roles();
   std::set<std::string> faults;  // each is told once, and tried again at every recheck
   for (const Error& error : parts_.dataplane.attach(wanted)) faults.insert(error.message);
   for (const std::string& fault : faults)
@@ -259,6 +346,7 @@ void Steering::reconfigure(const config::Config& config) {
     parts_.probes.set_ready(id, record.ready());
   }
   roles_changed_ = true;
+  settle_affinities();
   reapply_routes();
 }
 

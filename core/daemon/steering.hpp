@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "core/config/config.hpp"
+#include "core/daemon/affinity.hpp"
 #include "core/daemon/log.hpp"
 #include "core/daemon/probe_thread.hpp"
 #include "core/dataplane/dataplane.hpp"
@@ -28,6 +29,10 @@ struct NexthopRecord {
   bool link_up = false;
   bool neighbour_resolved = false;
   bool suspicious = false;  // as last told to its prober
+  bool introduced = false;  // the engine has heard of it
+  bool mark_leads = false;  // by it; matters with the actuator "mark" alone
+  std::optional<routes::EthernetAddress> gateway_address{};
+  std::optional<dataplane::LinkAddresses> link{};  // as last told to the data plane
 
   [[nodiscard]] bool ready() const { return link_up && neighbour_resolved; }
 };
@@ -40,6 +45,7 @@ class Steering {
     ProbeThread& probes;
     routes::Follower& follower;
     Log& log;
+    dataplane::Actuator actuator;
     std::function<void(const Nexthop&)> forget;  // metrics kept under its name
   };
   using Clock = std::function<TimePoint()>;
@@ -51,7 +57,9 @@ class Steering {
   void on_withdrawn(const Prefix& prefix);
   void on_interface(const routes::Interface& interface);
   void on_interface_gone(std::uint32_t ifindex);
-  void on_neighbour(const NexthopKey& key, bool resolved);
+  void on_neighbour(const NexthopKey& key, const routes::Neighbour& neighbour);
+  // probes -> data plane: those whose marks lead by them
+  void on_marks(const std::set<NexthopId>& leading);
 
   /// After the first full report: drops what an earlier daemon knew and routing no longer has.
   void drop_unknown_routes();
@@ -64,11 +72,16 @@ class Steering {
   void expire();
   /// Passes the engine's wish for faster probing on to the probers.
   void settle_pace();
+  /// Follows the paths' delays with the gap that ends a flowlet.
+  void settle_affinities();
   /// A new configuration: names, anchors, filter, interfaces.
   void reconfigure(const config::Config& config);
 
   /// Names of the interfaces that have, or should have, `steer`.
   [[nodiscard]] const std::vector<std::string>& lan_interfaces() const { return lan_; }
+  /// False while traffic would carry marks that lead nowhere.
+  [[nodiscard]] bool marks_lead() const { return !by_mark() || marks_lead_; }
+  [[nodiscard]] dataplane::Affinity affinity_of(GroupId id) const { return affinities_.of(id); }
   [[nodiscard]] const std::map<NexthopId, NexthopRecord>& nexthops() const { return nexthops_; }
   [[nodiscard]] std::vector<const Group*> groups() const { return groups_.used(); }
   [[nodiscard]] const Group* group(GroupId id) const { return groups_.find(id); }
@@ -77,12 +90,18 @@ class Steering {
   [[nodiscard]] std::size_t kernel_routes() const { return routes_.size() - steered_; }
 
  private:
+  [[nodiscard]] bool by_mark() const { return parts_.actuator == dataplane::Actuator::mark; }
   [[nodiscard]] bool may_steer(const routes::Route& route) const;
   std::optional<GroupId> join_group(const routes::Route& route);
   void leave_group(std::optional<GroupId> id);
   void add_nexthop(NexthopId id, const NexthopKey& key);
   void remove_nexthop(NexthopId id);
   void refresh_nexthop(NexthopRecord& record);
+  void refresh_usable(const NexthopRecord& record);
+  void refresh_link(NexthopRecord& record);
+  [[nodiscard]] std::optional<dataplane::LinkAddresses> link_of(const NexthopRecord& record) const;
+  void settle_affinity(const Group& group);
+  [[nodiscard]] std::vector<dataplane::Dataplane::Attachment> roles();
   [[nodiscard]] probes::Target target_of(const NexthopRecord& record) const;
   [[nodiscard]] const config::NexthopConfig* configured(const Nexthop& nexthop) const;
   [[nodiscard]] std::string name_of(const Nexthop& nexthop) const;
@@ -99,7 +118,10 @@ class Steering {
   std::size_t steered_ = 0;
   std::set<Prefix> refused_;  // multipath routes for which there was no id left
   std::size_t refused_told_ = 0;
+  Affinities affinities_;
+  bool marks_lead_ = false;
   std::vector<std::string> lan_;
+  std::set<std::string> refused_lan_;  // named, and no Ethernet
   std::set<std::string> attach_faults_;
   bool roles_changed_ = true;
   bool forwards_v4_ = true;

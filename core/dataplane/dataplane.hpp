@@ -62,6 +62,9 @@ struct Options {
 struct Adopted {
   std::vector<std::pair<NexthopId, NexthopKey>> nexthops;
   std::vector<Group> groups;  // kernel_weight is not kept: 1
+  /// Not empty: maps of this ABI were pinned but did not serve, for this reason, and new ones have
+  /// taken their place. Flows, buckets and ids begin afresh.
+  std::string set_aside{};
 };
 
 /// What an interface is to us. `lan` gets the steer program and `wan` gets observe, both at
@@ -128,9 +131,9 @@ class Dataplane {
   /// `group` empty: the route is known, and left to the kernel.
   Result<> set_route(const Prefix& prefix, std::optional<GroupId> group);
   Result<> remove_route(const Prefix& prefix);
-  /// Removes every installed route that `keep` does not accept: after a restart, what the old
-  /// daemon knew and the new one does not.
-  Result<> sweep_routes(const std::function<bool(const Prefix&)>& keep);
+  /// Once all that routing has is set. After a restart the programs use the old daemon's routes
+  /// until then, and exactly those that are set from then on.
+  Result<> sweep_routes();
 
   /// Makes a decision real: path flags at once, then the fewest bucket moves.
   void publish(const Decision& decision, TimePoint now);
@@ -170,8 +173,8 @@ class Dataplane {
 struct FlowFilter {
   std::optional<Prefix> source;
   std::optional<Prefix> destination;
-  std::optional<std::uint8_t> protocol;
-  std::optional<std::uint16_t> port;  // either end's
+  std::optional<std::uint8_t> protocol;  // ICMP's number means that of both families
+  std::optional<std::uint16_t> port;     // either end's; an echo's identifier
   std::optional<NexthopId> nexthop;
   std::optional<GroupId> group;
   Duration idle_below = Duration::max();

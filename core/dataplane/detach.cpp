@@ -24,8 +24,10 @@ Result<std::vector<std::string>> detach_all(const std::string& pin_root) {
   if (bpf_link_get_next_id(0, &first_link) != 0 && errno == EPERM)
     fail(system_error("look for programs that are attached", EPERM, "needs root"));
   for (const Hook& hook : find_hooks()) {
-    const std::string what = std::string(program_name(hook.role)) + " from " + hook.interface +
-                             (hook.tcx ? " (tcx)" : " (clsact)");
+    const RoleFacts& role = facts(hook.role);
+    const std::string what = std::string(role.program) + " from " + hook.interface +
+                             (hook.tcx ? " (tcx" : " (clsact") +
+                             (role.direction == Direction::egress ? " egress)" : ")");
     if (remove_hook(hook))
       done.push_back("detached " + what);
     else

@@ -15,7 +15,13 @@
 namespace hopwise::dataplane {
 
 struct Dataplane::Impl {
-  Impl(const Options& chosen, std::string pin_folder, Programs loaded, Tables mapped, Escapes told);
+  struct Loaded {
+    Programs programs;
+    Tables tables;
+    RouteMaps routes;
+    Escapes escapes;
+  };
+  Impl(const Options& chosen, std::string pin_folder, Loaded loaded);
   void adopt();
   /// Puts back the pin folder and the maps' pins where somebody removed them.
   [[nodiscard]] Result<> keep_pinned() const;
@@ -27,6 +33,7 @@ struct Dataplane::Impl {
   Weights weights;
   Passive passive;
   Escapes escapes;
+  RouteMaps route_maps;
   RouteTable routes;
   Attachments attachments;
   Adopted adopted;

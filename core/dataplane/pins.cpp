@@ -109,9 +109,9 @@ Links links_in(const fs::path& folder) {
   Links found = Links::none;
   for (const auto& entry : fs::recursive_directory_iterator(folder, ignored)) {
     const std::string name = entry.path().filename();
-    if (!name.starts_with("lan-") && !name.starts_with("wan-")) continue;
+    if (!is_link_pin(name)) continue;
     const Handle link(bpf_obj_get(entry.path().c_str()));
-    if (!link || tcx_ifindex(link.fd()) != 0) return Links::alive;
+    if (!link || hangs_anywhere(link.fd())) return Links::alive;
     found = Links::dead;
   }
   return found;
@@ -137,6 +137,15 @@ std::string namespace_folder(const std::string& pin_root, std::uint64_t cookie) 
 
 std::string abi_name() {
   return "v" + std::to_string(HW_ABI_VERSION);
+}
+
+std::string link_pin(const Dataplane::Attachment& where) {
+  return facts(where.role).pin + std::to_string(where.ifindex);
+}
+
+bool is_link_pin(std::string_view name) {
+  return std::any_of(kRoles.begin(), kRoles.end(),
+                     [&](const RoleFacts& role) { return name.starts_with(role.pin); });
 }
 
 Result<> make_pin_folder(const std::string& folder) {

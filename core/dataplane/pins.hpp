@@ -1,14 +1,15 @@
 // The folders on the bpffs in which maps and links outlive the daemon:
-//   PIN_ROOT/netns-COOKIE/vABI/{hw_router, ..., lan-IFINDEX, wan-IFINDEX}
+//   PIN_ROOT/netns-COOKIE/vABI/{hw_router, ..., lan-IFINDEX, wan-IFINDEX, return-..., local-...}
 // A namespace's cookie is never used again until the next boot, when the bpffs is empty anyway.
 #pragma once
 
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
-#include "core/model/result.hpp"
+#include "core/dataplane/dataplane.hpp"
 
 namespace hopwise::dataplane {
 
@@ -17,6 +18,10 @@ Result<std::uint64_t> namespace_cookie();
 std::string namespace_folder(const std::string& pin_root, std::uint64_t cookie);
 /// "v1": what this ABI's folder is called.
 std::string abi_name();
+
+/// What the link of an attachment is pinned as, and whether a pin is such a link's.
+std::string link_pin(const Dataplane::Attachment& where);
+bool is_link_pin(std::string_view name);
 
 /// Makes the folder, and mounts a bpffs at /sys/fs/bpf when that is where it should be.
 Result<> make_pin_folder(const std::string& folder);

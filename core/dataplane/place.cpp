@@ -7,6 +7,7 @@
 #include <cstring>
 
 #include "bpf/hash.h"
+#include "core/dataplane/flows.hpp"
 #include "core/dataplane/impl.hpp"
 
 namespace hopwise::dataplane {
@@ -87,7 +88,7 @@ FlowPlacement Dataplane::place(const FlowTuple& tuple, TimePoint now) const {
   const auto match = impl_->routes.find(tuple.destination);
   if (!match) return placement;
   placement.route = match->prefix;
-  if (match->group == 0) return placement;
+  if (match->group == HW_ROUTE_KERNEL) return placement;
   placement.group = GroupId{match->group};
 
   const hw_flow_key key = key_of(tuple);
@@ -102,6 +103,7 @@ FlowPlacement Dataplane::place(const FlowTuple& tuple, TimePoint now) const {
     if (flow->nexthop != 0) placement.flow_nexthop = NexthopId{flow->nexthop};
     placement.flow_packets = flow->packets;
     placement.flow_bytes = flow->bytes;
+    placement.record = record_of(key, *flow, placement.group, now);
   }
   const TimePoint expires = lease_expires();
   const bool trusted = now < expires || (settings.hold != 0 && expires != TimePoint());

@@ -28,18 +28,32 @@ bool defined_alike(int pinned_fd, const bpf_map* map) {
          info.max_entries == bpf_map__max_entries(map) && info.map_flags == bpf_map__map_flags(map);
 }
 
-// All or nothing: half of the old tables would contradict the other half.
-bool reuse_pinned(bpf_object* object, const std::string& folder) {
+// All or nothing: half of the old tables would contradict the other half. Where there are some but
+// not all, `set_aside` says why they do not serve.
+bool reuse_pinned(bpf_object* object, const std::string& folder, std::string& set_aside) {
   std::vector<std::pair<bpf_map*, Handle>> pinned;
+  std::string unlike, missing;
   bpf_map* map = nullptr;
   bpf_object__for_each_map(map, object) {
     if (bpf_map__is_internal(map)) continue;
     Handle fd(bpf_obj_get(pin_of(folder, map).c_str()));
-    if (!fd || !defined_alike(fd.fd(), map)) return false;
-    pinned.emplace_back(map, std::move(fd));
+    if (!fd)
+      missing = bpf_map__name(map);
+    else if (!defined_alike(fd.fd(), map))
+      unlike = bpf_map__name(map);
+    else
+      pinned.emplace_back(map, std::move(fd));
   }
+  if (!unlike.empty())
+    set_aside = unlike + " is not defined as this version's";
+  else if (!missing.empty() && !pinned.empty())
+    set_aside = missing + " is missing";
+  if (!unlike.empty() || !missing.empty()) return false;
   for (const auto& [mine, fd] : pinned)
-    if (bpf_map__reuse_fd(mine, fd.fd()) != 0) return false;
+    if (bpf_map__reuse_fd(mine, fd.fd()) != 0) {
+      set_aside = std::string(bpf_map__name(mine)) + " cannot be taken over";
+      return false;
+    }
   return true;
 }
 
@@ -71,7 +85,7 @@ Result<Programs> Programs::load(const std::string& folder, const hw_settings& se
   Programs programs(object);
   object->rodata->hw_settings = settings;
 
-  const bool taken_over = !folder.empty() && reuse_pinned(object->obj, folder);
+  const bool taken_over = !folder.empty() && reuse_pinned(object->obj, folder, programs.set_aside_);
   if (const int failed = hopwise_bpf::load(object); failed != 0)
     return system_error(
         "load the BPF programs", failed,
@@ -110,7 +124,9 @@ MapFds Programs::maps() const {
   MapFds fds{};
   fds.router = bpf_map__fd(maps.hw_router);
   fds.routes4 = bpf_map__fd(maps.hw_routes4);
+  fds.blocks4 = bpf_map__fd(maps.hw_blocks4);
   fds.routes6 = bpf_map__fd(maps.hw_routes6);
+  fds.nodes6 = bpf_map__fd(maps.hw_nodes6);
   fds.groups = bpf_map__fd(maps.hw_groups);
   fds.buckets = bpf_map__fd(maps.hw_buckets);
   fds.paths = bpf_map__fd(maps.hw_paths);

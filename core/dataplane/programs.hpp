@@ -28,6 +28,8 @@ class Programs {
   [[nodiscard]] int observe_fd() const;
   [[nodiscard]] int local_fd() const;
   [[nodiscard]] MapFds maps() const;
+  /// Why maps that were pinned were not taken over; empty when they were, or there were none.
+  [[nodiscard]] const std::string& set_aside() const { return set_aside_; }
 
  private:
   struct Destroy {
@@ -35,6 +37,7 @@ class Programs {
   };
   explicit Programs(hopwise_bpf* object) : object_(object) {}
   std::unique_ptr<hopwise_bpf, Destroy> object_;
+  std::string set_aside_;
 };
 
 }  // namespace hopwise::dataplane

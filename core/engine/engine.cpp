@@ -76,6 +76,10 @@ void Engine::observe(const NexthopEvent& event) {
   nexthop.observe(event, impl_->now);
 }
 
+void Engine::observe(const EscapeEvent& event) {
+  if (TrackedNexthop* nexthop = impl_->find(event.nexthop)) nexthop->observe(event);
+}
+
 std::vector<Decision> Engine::decide(TimePoint now) {
   impl_->advance_to(now);
   for (auto& [id, nexthop] : impl_->nexthops) nexthop.advance(impl_->now, impl_->answered);

@@ -91,6 +91,7 @@ class Engine {
 
   void observe(const Sample& sample);
   void observe(const NexthopEvent& event);
+  void observe(const EscapeEvent& event);
 
   std::vector<Decision> decide(TimePoint now);
 

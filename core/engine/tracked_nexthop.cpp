@@ -161,13 +161,13 @@ NexthopView TrackedNexthop::view(TimePoint now) const {
   NexthopView v;
   v.state = health_.state();
   v.penalty = health_.penalty(now, *options_);
+  // Faster probing settles a doubt; it is no use while the fault is known, or lasts for ever.
+  const bool in_doubt = v.state == PathState::up || v.state == PathState::probation;
+  v.suspicious = in_doubt && escaped_ && now - *escaped_ < kDoubt;
   const Estimator* shown = best(now);
   for (const auto& [anchor, e] : anchors_) {
     if (!shown) shown = &e;
-    // Faster probing settles a doubt; it is no use while the fault is known, or lasts for ever.
-    const bool in_doubt = v.state == PathState::up || v.state == PathState::probation;
-    v.suspicious = v.suspicious || (in_doubt && e.suspicious() &&
-                                    now - e.trouble_since() < std::chrono::seconds(3));
+    v.suspicious = v.suspicious || (in_doubt && e.suspicious() && now - e.trouble_since() < kDoubt);
   }
   if (shown) v.estimate = shown->estimate();
   return v;

@@ -24,6 +24,8 @@ class TrackedNexthop {
   /// `answered` are the anchors that have answered through some nexthop; a reply adds to it.
   void observe(const Sample& sample, std::set<IpAddress>& answered);
   void observe(const NexthopEvent& event, TimePoint now);
+  /// Faster probing is all that follows: what the probes say then decides.
+  void observe(const EscapeEvent& event) { escaped_ = event.at; }
   void reconfigure(const Options& options);
 
   /// Draws the conclusions from what was observed since the last call.
@@ -57,6 +59,7 @@ class TrackedNexthop {
 
  private:
   static constexpr std::size_t kMaxAnchors = 16;
+  static constexpr Duration kDoubt = std::chrono::seconds(3);  // how long to look closer
 
   [[nodiscard]] Signs signs(TimePoint now, const std::set<IpAddress>& answered) const;
   [[nodiscard]] const Estimator* best(TimePoint now) const;
@@ -66,6 +69,7 @@ class TrackedNexthop {
   const Options* options_;
   std::map<IpAddress, Estimator> anchors_;
   std::optional<NexthopEvent> event_;
+  std::optional<TimePoint> escaped_;  // when a flow left last
   Health health_;
   bool dirty_ = false;
   std::optional<Reading> reading_;

@@ -10,8 +10,9 @@
 #include "core/model/time.hpp"
 
 namespace prometheus {
+struct ClientMetric;
 struct MetricFamily;
-}
+}  // namespace prometheus
 
 namespace hopwise::metrics {
 
@@ -31,11 +32,17 @@ class Page {
     add(metric, static_cast<double>(value), std::move(labels));
   }
 
+  /// Count and sum are of all time, quantiles of the present, where they are known.
+  void add(Metric metric, const PassiveTotal& total, const std::optional<PassiveRtt>& now,
+           std::vector<Label> labels);
+
   [[nodiscard]] std::size_t dropped() const { return dropped_; }
   /// The families that have series, in the table's order. Empties the page.
   std::vector<prometheus::MetricFamily> take();
 
  private:
+  prometheus::ClientMetric* series(Metric metric, std::size_t lines, std::vector<Label> labels);
+
   std::size_t room_;
   std::size_t dropped_ = 0;
   std::vector<prometheus::MetricFamily> families_;  // by Metric

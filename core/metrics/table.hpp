@@ -12,12 +12,16 @@
   X(steering, gauge, "", "1 when traffic is steered, 0 when hopwise only measures and decides")    \
   X(lease_remaining_seconds, gauge, "seconds",                                                     \
     "Time until the data path falls back to the kernel's routes, unless the lease is renewed")     \
+  X(actuator_info, gauge, "info",                                                                  \
+    "How packets are sent to their nexthops, in its label: redirect or mark; always 1")            \
   X(interface_attached, gauge, "", "1 for each interface with a program of ours on it")            \
   X(routes, gauge, "", "Routes known: steered, or left to the kernel")                             \
   X(config_reloads_total, counter, "", "Reloads of the configuration, by result")                  \
   X(decisions_total, counter, "", "Decisions of the engine, by reason")                            \
   X(packets_total, counter, "",                                                                    \
     "Packets seen on LAN ingress: steered, or left to the kernel for this reason")                 \
+  X(dataplane_events_total, counter, "",                                                           \
+    "Events of the data path beside the packet's own fate: flow entries, moves, escapes")          \
   X(nexthop_info, gauge, "info", "Gateway and interface of a nexthop, in its labels; always 1")    \
   X(nexthop_up, gauge, "", "1 while the link is up and the gateway's link-layer address is known") \
   X(nexthop_state, gauge, "", "1 for the state that the nexthop is in, 0 for the others")          \
@@ -43,6 +47,27 @@
   X(path_cost, gauge, "", "What the policy makes of the estimate; lower is better")                \
   X(path_packets_total, counter, "", "Packets that the path carried, by direction")                \
   X(path_bytes_total, counter, "bytes", "Bytes that the path carried, by direction")               \
+  X(path_segments_total, counter, "", "TCP segments with data that the path carried forward")      \
+  X(path_retransmitted_segments_total, counter, "",                                                \
+    "TCP segments that the path carried again: retransmissions, not all of them losses")           \
+  X(path_ecn_acks_total, counter, "",                                                              \
+    "TCP acknowledgements that came back on connections with ECN")                                 \
+  X(path_ece_acks_total, counter, "",                                                              \
+    "TCP acknowledgements with ECE: congestion on the way forward")                                \
+  X(path_escapes_total, counter, "",                                                               \
+    "Flows that left the path by themselves: it answered nothing")                                 \
+  X(path_passive_rtt_seconds, summary, "seconds",                                                  \
+    "Round-trip time from here to the peers of the path's own flows; quantiles of the newest "     \
+    "second")                                                                                      \
+  X(path_passive_rtt_samples_total, counter, "", "Passive round-trip times taken, by method")      \
+  X(control_packets_total, counter, "",                                                            \
+    "Packets of the group's control flows, which the kernel routes, by direction")                 \
+  X(control_bytes_total, counter, "bytes", "Bytes of the group's control flows, by direction")     \
+  X(control_segments_total, counter, "", "TCP segments with data of the group's control flows")    \
+  X(control_retransmitted_segments_total, counter, "",                                             \
+    "TCP segments of the group's control flows that were sent again")                              \
+  X(control_passive_rtt_seconds, summary, "seconds",                                               \
+    "Round-trip time from here to the peers of the group's control flows, likewise")               \
   X(scrape_duration_seconds, gauge, "seconds", "Time that it took to gather this page")            \
   X(scrape_dropped_series, gauge, "", "Series left out of this page to keep it under its limit")   \
   X(scrape_failures_total, counter, "", "Pages that could not be gathered whole")
@@ -56,7 +81,7 @@ enum class Metric : std::size_t {
       count
 };
 
-enum class MetricKind : unsigned char { gauge, counter, histogram };
+enum class MetricKind : unsigned char { gauge, counter, histogram, summary };
 
 struct MetricRow {
   const char* name;

@@ -21,18 +21,6 @@ struct FlowTuple {
   std::uint16_t destination_port = 0;
 };
 
-/// What the data path does with a packet of a flow, and by what.
-struct FlowPlacement {
-  std::optional<Prefix> route;   // longest match; empty: no route is known to the data path
-  std::optional<GroupId> group;  // empty: that route is left to the kernel
-  std::uint32_t bucket = 0;      // index in the group's table
-  std::optional<NexthopId> bucket_nexthop;  // what the bucket holds: where a new flow would go
-  std::optional<NexthopId> flow_nexthop;    // what the flow's own entry sticks to, if it has one
-  std::optional<NexthopId> nexthop;         // where the next packet goes; empty: to the kernel
-  std::uint64_t flow_packets = 0;           // of the flow's entry
-  std::uint64_t flow_bytes = 0;
-};
-
 /// A flow's entry in the data path.
 struct FlowRecord {
   FlowTuple tuple;
@@ -52,6 +40,19 @@ struct FlowRecord {
   std::uint32_t segments = 0;       // TCP with data, forward
   std::uint32_t retransmitted = 0;  // of these
   std::uint32_t escapes = 0;        // times it left a nexthop by itself
+};
+
+/// What the data path does with a packet of a flow, and by what.
+struct FlowPlacement {
+  std::optional<Prefix> route;   // longest match; empty: no route is known to the data path
+  std::optional<GroupId> group;  // empty: that route is left to the kernel
+  std::uint32_t bucket = 0;      // index in the group's table
+  std::optional<NexthopId> bucket_nexthop;  // what the bucket holds: where a new flow would go
+  std::optional<NexthopId> flow_nexthop;    // what the flow's own entry sticks to, if it has one
+  std::optional<NexthopId> nexthop;         // where the next packet goes; empty: to the kernel
+  std::uint64_t flow_packets = 0;           // of the flow's entry
+  std::uint64_t flow_bytes = 0;
+  std::optional<FlowRecord> record;  // the flow's entry, if it has one
 };
 
 }  // namespace hopwise

@@ -13,6 +13,8 @@ enum class PassiveMethod : std::uint8_t { timestamp, handshake, sequence, echo, 
 inline constexpr std::size_t kPassiveMethods = 6;
 const char* text(PassiveMethod method);
 
+using PassiveSamples = std::array<std::uint64_t, kPassiveMethods>;
+
 /// Round-trip times between this router and the flows' peers over a stretch of time, as quantiles
 /// of a histogram: each within 1/32 of the true one. TCP timestamps tick in milliseconds at most
 /// senders: +-1 ms.
@@ -23,7 +25,14 @@ struct PassiveRtt {
   Duration p50{};
   Duration p90{};
   Duration p99{};
-  std::array<std::uint64_t, kPassiveMethods> by_method{};  // samples, weak ones too
+  PassiveSamples by_method{};  // samples, weak ones too
+};
+
+/// All that were taken since the daemon began.
+struct PassiveTotal {
+  std::uint64_t samples = 0;  // of sound methods
+  Duration sum{};             // of these
+  PassiveSamples by_method{};
 };
 
 }  // namespace hopwise

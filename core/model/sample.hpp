@@ -1,4 +1,5 @@
-// What can be learnt of a nexthop: samples of its path, and events of its link and neighbour.
+// What can be learnt of a nexthop: samples of its path, events of its link and neighbour, and flows
+// that flee from it.
 // Both enter the engine by engine.observe().
 #pragma once
 
@@ -34,6 +35,13 @@ struct NexthopEvent {
   TimePoint at;
   bool link_up = false;             // interface up with carrier
   bool neighbour_resolved = false;  // the gateway's link-layer address is known (NUD_VALID)
+};
+
+/// A flow has left the nexthop by itself, in the data path: it got no answer. No proof of a fault
+/// (the flow's peer may be gone), but a reason to look at once.
+struct EscapeEvent {
+  NexthopId nexthop{};
+  TimePoint at;
 };
 
 }  // namespace hopwise

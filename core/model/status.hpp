@@ -70,6 +70,7 @@ struct PathStatus {
   double cost = 0;
   PathTraffic traffic;
   std::optional<PassiveRtt> passive{};  // of its own traffic; empty: nothing was measured lately
+  PassiveTotal passive_total{};
 };
 
 struct GroupStatus {
@@ -79,11 +80,12 @@ struct GroupStatus {
   std::vector<PathStatus> paths;
   std::optional<PathTraffic> control_traffic{};  // empty: no control group
   std::optional<PassiveRtt> control_passive{};
+  PassiveTotal control_total{};
 };
 
 struct InterfaceStatus {
   std::string name;
-  std::string role;    // "lan" (steer attached) or "wan" (observe attached)
+  std::string role;    // "lan", "wan", "lan_return" or "local": dataplane::Role
   std::string attach;  // "tcx" or "clsact"
 };
 

@@ -2,8 +2,10 @@
 // state.
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <functional>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -13,6 +15,8 @@
 
 namespace hopwise::routes {
 
+using EthernetAddress = std::array<std::uint8_t, 6>;
+
 struct Interface {
   std::uint32_t ifindex = 0;
   std::string name;
@@ -21,11 +25,20 @@ struct Interface {
   bool loopback = false;
   bool enslaved = false;  // a port of a bridge, bond or team
   std::uint32_t mtu = 0;
+  std::optional<EthernetAddress> address{};  // of Ethernet interfaces
 
   /// Whether clients may stand behind it. A port's bridge or bond counts, not the port.
   [[nodiscard]] bool can_be_lan() const { return ethernet && !loopback && !enslaved; }
 
   bool operator==(const Interface&) const = default;
+};
+
+/// What the kernel knows of a gateway.
+struct Neighbour {
+  bool resolved = false;                     // NUD_VALID, on an interface that is up
+  std::optional<EthernetAddress> address{};  // while it is resolved, by six bytes
+
+  bool operator==(const Neighbour&) const = default;
 };
 
 /// The best route to a prefix: of those with a leg alive, as the kernel orders them. `nexthops`
@@ -46,8 +59,8 @@ struct Events {
   std::function<void(const Prefix&)> withdrawn;     // no route to this prefix any more
   std::function<void(const Interface&)> interface;  // new or changed
   std::function<void(std::uint32_t ifindex)> interface_gone;
-  /// NUD_VALID or not, for gateways that were named by watch().
-  std::function<void(const NexthopKey&, bool resolved)> neighbour;
+  /// Of gateways that were named by watch(): resolved or not, or with another address than before.
+  std::function<void(const NexthopKey&, const Neighbour&)> neighbour;
   std::function<void(const Error&)> trouble;  // lost events, failed dumps: already being repaired
 };
 

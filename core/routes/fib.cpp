@@ -201,7 +201,7 @@ bool Fib::in_use(std::uint32_t nexthop) const {
 
 Fib::Meaning Fib::apply_neighbour(const NeighbourMessage& neighbour) {
   if (neighbour.valid)
-    neighbours_.insert(neighbour.key);
+    neighbours_[neighbour.key] = neighbour.address;
   else
     neighbours_.erase(neighbour.key);
   return Meaning::clear;
@@ -295,9 +295,12 @@ NexthopSet Fib::best(const Prefix& prefix) const {
   return tied ? kLeftToKernel : best->forwarding->reported;
 }
 
-bool Fib::resolved(const NexthopKey& key) const {
+Neighbour Fib::neighbour(const NexthopKey& key) const {
   const auto interface = interfaces_.find(key.ifindex);
-  return interface != interfaces_.end() && interface->second.up && neighbours_.contains(key);
+  const auto valid = neighbours_.find(key);
+  if (interface == interfaces_.end() || !interface->second.up || valid == neighbours_.end())
+    return {};
+  return {true, valid->second};
 }
 
 std::vector<Prefix> Fib::prefixes() const {

@@ -34,7 +34,7 @@ class Fib {
   /// without a route.
   [[nodiscard]] NexthopSet best(const Prefix& prefix) const;
   [[nodiscard]] const std::map<std::uint32_t, Interface>& interfaces() const { return interfaces_; }
-  [[nodiscard]] bool resolved(const NexthopKey& key) const;
+  [[nodiscard]] Neighbour neighbour(const NexthopKey& key) const;
   [[nodiscard]] std::vector<Prefix> prefixes() const;
   /// How many sets of hops are kept: bounded by those in use.
   [[nodiscard]] std::size_t sets() const { return forwardings_.size(); }
@@ -87,7 +87,7 @@ class Fib {
   std::map<std::uint32_t, Interface> interfaces_;
   std::unordered_set<std::uint32_t> enabled_;  // interfaces that are administratively up
   std::unordered_map<std::uint32_t, NexthopMessage> nexthops_;
-  std::unordered_set<NexthopKey> neighbours_;  // the valid ones
+  std::unordered_map<NexthopKey, std::optional<EthernetAddress>> neighbours_;  // the valid ones
   std::unordered_map<Prefix, Entries> routes_;
   std::set<std::shared_ptr<Forwarding>, ByHops> forwardings_;
   std::size_t sweep_at_ = 1024;  // forget unused forwardings when there are so many

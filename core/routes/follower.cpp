@@ -46,7 +46,7 @@ struct Follower::Impl : std::enable_shared_from_this<Follower::Impl> {
   // What has been told.
   std::unordered_map<Prefix, NexthopSet> routes;
   std::map<std::uint32_t, Interface> interfaces;
-  std::unordered_map<NexthopKey, bool> watched;
+  std::unordered_map<NexthopKey, Neighbour> watched;
 
   std::optional<netlink::Socket> event_socket;
   std::optional<netlink::Socket> dump_socket;
@@ -231,11 +231,12 @@ void Follower::Impl::report_route(const Prefix& prefix) {
 
 // Those who are told may watch and unwatch meanwhile.
 void Follower::Impl::report_neighbours() {
-  std::vector<std::pair<NexthopKey, bool>> changes;
+  std::vector<std::pair<NexthopKey, Neighbour>> changes;
   for (auto& [key, told] : watched)
-    if (const bool now = fib.resolved(key); now != told) changes.emplace_back(key, told = now);
-  for (const auto& [key, resolved] : changes)
-    if (watched.contains(key)) events.neighbour(key, resolved);
+    if (const Neighbour now = fib.neighbour(key); now != told)
+      changes.emplace_back(key, told = now);
+  for (const auto& [key, neighbour] : changes)
+    if (watched.contains(key)) events.neighbour(key, neighbour);
 }
 
 Follower::Follower(boost::asio::io_context& io, const Options& options, Events events)
@@ -250,9 +251,9 @@ Result<> Follower::start() {
 }
 
 void Follower::watch(const NexthopKey& key) {
-  const bool resolved = impl_->fib.resolved(key);
-  impl_->watched[key] = resolved;
-  impl_->events.neighbour(key, resolved);
+  const Neighbour neighbour = impl_->fib.neighbour(key);
+  impl_->watched[key] = neighbour;
+  impl_->events.neighbour(key, neighbour);
 }
 
 void Follower::unwatch(const NexthopKey& key) {

@@ -30,7 +30,7 @@ class Follower {
   /// Subscribes and dumps. When it returns, everything has been reported once.
   Result<> start();
 
-  /// Reports this gateway's neighbour state now and whenever it changes, until unwatch().
+  /// Reports this gateway's neighbour now and whenever it changes, until unwatch().
   void watch(const NexthopKey& key);
   void unwatch(const NexthopKey& key);
 

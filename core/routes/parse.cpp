@@ -231,6 +231,11 @@ std::optional<Message> parse_nexthop(const nlmsghdr& head, Bytes bytes) {
   return nexthop;
 }
 
+// An address of another length is that of another kind of link.
+void read_link_address(Bytes bytes, std::optional<EthernetAddress>& address) {
+  if (EthernetAddress six{}; read(bytes, six)) address = six;
+}
+
 std::optional<Message> parse_link(const nlmsghdr& head, Bytes bytes) {
   ifinfomsg about;
   // AF_BRIDGE tells of ports that join and leave a bridge, not of links that come and go.
@@ -258,6 +263,9 @@ std::optional<Message> parse_link(const nlmsghdr& head, Bytes bytes) {
         return true;
       case IFLA_MTU:
         return read(payload, interface.mtu);
+      case IFLA_ADDRESS:
+        if (interface.ethernet) read_link_address(payload, interface.address);
+        return true;
       default:
         return true;
     }
@@ -276,6 +284,7 @@ std::optional<Message> parse_neighbour(const nlmsghdr& head, Bytes bytes) {
   neighbour.valid = head.nlmsg_type == RTM_NEWNEIGH && (about.ndm_state & kNudValid) != 0;
   bool addressed = false;
   const auto each = [&](int type, Bytes payload) {
+    if (type == NDA_LLADDR && neighbour.valid) read_link_address(payload, neighbour.address);
     if (type != NDA_DST) return true;
     return addressed = read_address(*family, payload, neighbour.key.gateway);
   };

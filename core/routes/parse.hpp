@@ -73,7 +73,8 @@ struct LinkMessage {
 
 struct NeighbourMessage {
   NexthopKey key;
-  bool valid = false;  // NUD_VALID: has a link-layer address that may be used
+  bool valid = false;                        // NUD_VALID: has a link-layer address that may be used
+  std::optional<EthernetAddress> address{};  // of a valid one, where it has six bytes
 };
 
 /// The kernel says nothing about routes that vanish with an address.

@@ -36,11 +36,9 @@ Dataplane::Attachment on(const std::string& name, Role role) {
 }
 
 std::string describe(const std::vector<dataplane::Hook>& hooks) {
-  std::string text;
-  for (const auto& hook : hooks)
-    text += std::string(dataplane::program_name(hook.role)) + ' ' + hook.interface +
-            (hook.tcx ? " tcx" : " clsact") + "; ";
-  return text;
+  std::string all;
+  for (const auto& hook : hooks) all += text(hook) + "; ";
+  return all;
 }
 
 void expect_nothing_left(const Router& router) {
@@ -92,7 +90,7 @@ TEST_CASE("attachments become exactly what is wanted, and detach leaves nothing"
     const auto errors =
         dataplane.attach({on("tun0", Role::lan), on("wan0", Role::wan), on("lan0", Role::lan)});
     REQUIRE(errors.size() == 1);
-    CHECK(errors[0].message.starts_with("attach steer to tun0: "));
+    CHECK(errors[0].message.starts_with("attach steer to tun0: no Ethernet device"));
     CHECK(dataplane.attachments().size() == 2);
   }
   SECTION("one that has gone is no error, and no attachment") {
@@ -105,6 +103,48 @@ TEST_CASE("attachments become exactly what is wanted, and detach leaves nothing"
   }
   SECTION("after a crash detach still finds everything") {
     router.crash();
+  }
+  expect_nothing_left(router);
+}
+
+TEST_CASE("one interface takes several roles, each with a hook of its own", "[bpf]") {
+  const auto hook = GENERATE(HookChoice::automatic, HookChoice::clsact);
+  const std::string by = hook == HookChoice::automatic ? " tcx; " : " clsact; ";
+  Router router(with(hook));
+  make_veth("stick0");
+  const std::vector wanted{on("stick0", Role::lan), on("stick0", Role::wan),
+                           on("stick0", Role::lan_return)};
+  const std::string all =
+      "steer stick0" + by + "observe stick0" + by + "observe stick0 egress" + by;
+  CHECK(router.dataplane().attach(wanted).empty());
+  CHECK(describe(dataplane::find_hooks()) == all);
+  const auto before = dataplane::find_hooks();
+  REQUIRE(router.dataplane().attachments().size() == 3);
+  CHECK(router.dataplane().attachments()[2].role == "lan_return");
+
+  SECTION("one of them ends and the others stay") {
+    CHECK(router.dataplane().attach({wanted[1], wanted[2]}).empty());
+    CHECK(describe(dataplane::find_hooks()) ==
+          "observe stick0" + by + "observe stick0 egress" + by);
+    CHECK(router.dataplane().attach({wanted[2]}).empty());
+    CHECK(describe(dataplane::find_hooks()) == "observe stick0 egress" + by);
+  }
+  SECTION("one of them is taken off by somebody else, and put back") {
+    REQUIRE(dataplane::remove_hook(before.at(2)));
+    REQUIRE(router.dataplane().attachments().size() == 2);
+    CHECK(router.dataplane().attach(wanted).empty());
+    CHECK(describe(dataplane::find_hooks()) == all);
+  }
+  SECTION("the next daemon takes over each") {
+    router.restart();
+    CHECK(router.dataplane().attach(wanted).empty());
+    const auto after = dataplane::find_hooks();
+    REQUIRE(after.size() == 3);
+    for (std::size_t i = 0; i < 3; ++i) CHECK(after[i].link_id == before[i].link_id);
+  }
+  SECTION("a crash leaves them all") {
+    router.crash();
+    CHECK(describe(dataplane::find_hooks()) == all);
   }
   expect_nothing_left(router);
 }

@@ -82,17 +82,6 @@ TEST_CASE("every router draws a hash seed of its own and keeps it over restarts"
   CHECK(router.lease().hash_seed != drawn);
 }
 
-TEST_CASE("routes that only the old daemon knew are swept, the others stay", "[bpf]") {
-  Router router;
-  router.two_upstreams();
-  router.route("203.0.113.0/24", 0);
-  router.route("2001:db8:ff::/48", 0);
-  router.restart();
-  REQUIRE(router.dataplane().sweep_routes([](const Prefix& p) { return p.length == 0; }));
-  CHECK(router.steer(build({})).reason == "steered");
-  CHECK(router.steer(build(to_v6({}))).reason == "steered");
-}
-
 TEST_CASE("maps that are not defined as ours are set aside", "[bpf]") {
   Router router;
   router.two_upstreams();
@@ -106,9 +95,24 @@ TEST_CASE("maps that are not defined as ours are set aside", "[bpf]") {
   close(other);
 
   router.restart();
+  CHECK(router.dataplane().adopted().set_aside == "hw_paths is not defined as this version's");
   CHECK(router.dataplane().adopted().groups.empty());
   CHECK(router.dataplane().adopted().nexthops.empty());
   CHECK(router.steer(build({})).reason == "no_route");
   router.two_upstreams();
   CHECK(router.steer(build({})).reason == "steered");
+  router.restart();
+  CHECK(router.dataplane().adopted().set_aside.empty());
+  CHECK(router.dataplane().adopted().groups.size() == 2);
+}
+
+TEST_CASE("maps of which one is missing are set aside too", "[bpf]") {
+  Router router;
+  CHECK(router.dataplane().adopted().set_aside.empty());  // there were none at all
+  router.two_upstreams();
+  router.crash();
+  fs::remove(abi_folder(router) / "hw_flows");
+  router.restart();
+  CHECK(router.dataplane().adopted().set_aside == "hw_flows is missing");
+  CHECK(router.dataplane().adopted().groups.empty());
 }

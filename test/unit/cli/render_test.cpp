@@ -123,6 +123,34 @@ TEST_CASE("a flow of its own is told with what it carried") {
         std::string::npos);
 }
 
+TEST_CASE("what was seen of a flow stands below where it goes") {
+  Explanation explanation = example_explanation();
+  explanation.placement.flow_nexthop = NexthopId{1};
+  explanation.placement.flow_packets = 10;
+  explanation.placement.flow_bytes = 1000;
+  FlowRecord& record = explanation.placement.record.emplace();
+  record.nexthop = NexthopId{1};
+  record.answered = true;
+  record.age = 90s;
+  record.idle = 500ms;
+  record.moved = Duration(3s);
+  record.reverse_packets = 20;
+  record.reverse_bytes = 30'000;
+  record.rtt = Duration(23'100us);
+  record.segments = 8;
+  record.retransmitted = 2;
+  record.escapes = 1;
+  CHECK(rendered(explanation).find(R"(
+flow    sticks to isp-a (10 packets, 1.00 kB so far)
+        90.0 s old, idle for 0.5 s, 20 pkt 30.0 kB back, RTT 23.10 ms, sent again 2 (25.0 %) of its segments, moved 3.0 s ago, escaped 1 time
+)") != std::string::npos);
+
+  record.control = true;
+  explanation.placement.flow_nexthop.reset();
+  CHECK(rendered(explanation).find("flow    of the control group: the kernel routes it\n") !=
+        std::string::npos);
+}
+
 TEST_CASE("a destination without a group is told in two lines") {
   Explanation explanation;
   explanation.summary =

@@ -78,23 +78,23 @@ TEST_CASE("watched gateways are reported as their neighbour entries change", "[n
     const NexthopKey v6{view.ifindex("v1"), *IpAddress::parse("fd00:1::2")};
     view.follower.watch(v4);
     view.follower.watch(v6);
-    CHECK(view.neighbours.at(v4));
-    CHECK_FALSE(view.neighbours.at(v6));
+    CHECK(view.neighbours.at(v4).resolved);
+    CHECK_FALSE(view.neighbours.at(v6).resolved);
     sh("ip neigh add fd00:1::2 lladdr 02:00:00:00:00:02 dev v1 nud stale");
-    CHECK(view.until([&] { return view.neighbours.at(v6); }));
+    CHECK(view.until([&] { return view.neighbours.at(v6).resolved; }));
     sh("ip neigh change fd00:1::2 dev v1 nud failed");
-    CHECK(view.until([&] { return !view.neighbours.at(v6); }));
+    CHECK(view.until([&] { return !view.neighbours.at(v6).resolved; }));
     sh("ip link set p0 down");
-    CHECK(view.until([&] { return !view.neighbours.at(v4); }));
+    CHECK(view.until([&] { return !view.neighbours.at(v4).resolved; }));
     sh("ip link set p0 up");
-    CHECK(view.until([&] { return view.neighbours.at(v4); }));
+    CHECK(view.until([&] { return view.neighbours.at(v4).resolved; }));
     sh("ip neigh del 10.0.0.2 dev v0");
-    CHECK(view.until([&] { return !view.neighbours.at(v4); }));
+    CHECK(view.until([&] { return !view.neighbours.at(v4).resolved; }));
     view.follower.unwatch(v4);
     sh("ip neigh add 10.0.0.2 lladdr 02:00:00:00:00:02 dev v0 nud permanent");
     sh("ip neigh change fd00:1::2 lladdr 02:00:00:00:00:03 dev v1 nud stale");
-    CHECK(view.until([&] { return view.neighbours.at(v6); }));
-    CHECK_FALSE(view.neighbours.at(v4));
+    CHECK(view.until([&] { return view.neighbours.at(v6).resolved; }));
+    CHECK_FALSE(view.neighbours.at(v4).resolved);
   });
 }
 

@@ -65,7 +65,7 @@ class View {
   boost::asio::io_context io;
   std::map<Prefix, std::vector<WeightedNexthop>> routes;
   std::map<std::uint32_t, Interface> interfaces;
-  std::map<NexthopKey, bool> neighbours;
+  std::map<NexthopKey, Neighbour> neighbours;
   std::vector<std::string> troubles;
   std::map<Prefix, std::size_t> reports;
   Follower follower;
@@ -85,7 +85,7 @@ class View {
         .interface =
             [this](const Interface& interface) { interfaces[interface.ifindex] = interface; },
         .interface_gone = [this](std::uint32_t index) { CHECK(interfaces.erase(index) == 1); },
-        .neighbour = [this](const NexthopKey& key, bool resolved) { neighbours[key] = resolved; },
+        .neighbour = [this](const NexthopKey& key, const Neighbour& n) { neighbours[key] = n; },
         .trouble = [this](const Error& error) { troubles.push_back(error.message); },
     };
   }

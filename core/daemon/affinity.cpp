@@ -1,0 +1,78 @@
+#include "core/daemon/affinity.hpp"
+
+#include <algorithm>
+
+namespace hopwise {
+namespace {
+
+using dataplane::Affinity;
+
+constexpr Duration kLongestGap = std::chrono::seconds(65);  // milliseconds in 16 bits
+constexpr Duration kUsualGap = config::GroupConfig{}.flowlet_gap;
+
+bool names(const std::string& named, const Nexthop& nexthop) {
+  return named == nexthop.name || named == nexthop.key.gateway.text() ||
+         named == nexthop.key.gateway.text() + '@' + nexthop.interface ||
+         IpAddress::parse(named) == nexthop.key.gateway;
+}
+
+bool fits(const config::GroupConfig& entry, const std::vector<const Nexthop*>& nexthops) {
+  return std::all_of(nexthops.begin(), nexthops.end(), [&](const Nexthop* nexthop) {
+    return std::any_of(entry.nexthops.begin(), entry.nexthops.end(),
+                       [&](const std::string& named) { return names(named, *nexthop); });
+  });
+}
+
+std::vector<PathDelay> delays(const Group& group, const engine::Engine& engine) {
+  std::vector<PathDelay> known;
+  const auto views = engine.group(group.id);
+  for (std::size_t i = 0; i < views.size() && i < group.paths.size(); ++i) {
+    const auto nexthop = engine.nexthop(group.paths[i].nexthop);
+    if (!views[i].usable || !nexthop || !nexthop->estimate.rtt) continue;
+    known.push_back({*nexthop->estimate.rtt, nexthop->estimate.jitter});
+  }
+  return known;
+}
+
+}  // namespace
+
+AffinityRule affinity_rule(const std::vector<const Nexthop*>& nexthops,
+                           const config::Config& config) {
+  const auto entry =
+      std::find_if(config.groups.begin(), config.groups.end(),
+                   [&](const config::GroupConfig& group) { return fits(group, nexthops); });
+  if (entry == config.groups.end()) return {config.affinity, kUsualGap};
+  return {entry->affinity.value_or(config.affinity), entry->flowlet_gap};
+}
+
+Duration flowlet_gap(Duration minimum, std::span<const PathDelay> paths) {
+  Duration gap = minimum;
+  const auto lowest =
+      std::min_element(paths.begin(), paths.end(),
+                       [](const PathDelay& a, const PathDelay& b) { return a.rtt < b.rtt; });
+  for (const PathDelay& path : paths) gap = std::max(gap, path.rtt - lowest->rtt + 2 * path.jitter);
+  return std::min(gap, kLongestGap);
+}
+
+bool differs(Duration before, Duration after) {
+  return std::chrono::abs(after - before) * 10 > before;
+}
+
+void Affinities::settle(const Group& group, const AffinityRule& rule) {
+  AffinityRule now = rule;
+  if (now.affinity == Affinity::flowlet)
+    now.flowlet_gap = flowlet_gap(rule.flowlet_gap, delays(group, engine_));
+  const auto told = told_.find(group.id);
+  if (told != told_.end() && told->second.affinity == now.affinity &&
+      !differs(told->second.flowlet_gap, now.flowlet_gap))
+    return;
+  told_[group.id] = now;
+  dataplane_.set_affinity(group.id, now.affinity, now.flowlet_gap);
+}
+
+Affinity Affinities::of(GroupId id) const {
+  const auto told = told_.find(id);
+  return told == told_.end() ? Affinity::flow : told->second.affinity;
+}
+
+}  // namespace hopwise

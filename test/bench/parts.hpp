@@ -1,0 +1,20 @@
+// The parts of the benchmark. Each adds its tables and targets to the report, and throws what keeps
+// it from doing so. They run as root, and leave nothing behind.
+#pragma once
+
+#include "test/bench/report.hpp"
+
+namespace hopwise::bench {
+
+/// `quick` is for seeing that everything works: fewer runs, fewer cases, smaller tables.
+enum class Effort : std::uint8_t { quick, full };
+
+void measure_routes(Report& report, Effort effort);   // routes.cpp
+void measure_packet(Report& report, Effort effort);   // packet.cpp
+void measure_forward(Report& report, Effort effort);  // forward.cpp
+void measure_rtt(Report& report, Effort effort);      // rtt.cpp
+
+/// One line on stderr.
+void progress(const std::string& text);
+
+}  // namespace hopwise::bench
