@@ -112,11 +112,6 @@ class Router {
   /// The nexthop that a packet takes; 0 for the kernel. Told by the path whose counter went up.
   std::uint32_t nexthop_of(const PacketSpec& spec);
 
-  /// The programs themselves, for a test run with a context of its own.
-  [[nodiscard]] int steer_fd() const;
-  [[nodiscard]] int local_fd() const;
-  [[nodiscard]] int observe_fd() const;
-
   [[nodiscard]] const std::string& pin_root() const { return options_.pin_root; }
   static TimePoint now() { return std::chrono::steady_clock::now(); }
 

@@ -94,7 +94,7 @@ TEST_CASE("a placement names what the programs then do", "[bpf]") {
   const FlowPlacement placement = dataplane.place(tuple_of({}), Router::now());
   CHECK(placement.route->text() == "203.0.113.0/24");
   CHECK(placement.group == GroupId{3});
-  CHECK_FALSE(dataplane.place(tuple_of({}), Router::now() + std::chrono::seconds(6)).nexthop);
+  CHECK_FALSE(dataplane.place(tuple_of({}), Router::now() + std::chrono::minutes(2)).nexthop);
 
   PacketSpec kernel;
   kernel.destination = "203.0.113.200";

@@ -9,16 +9,16 @@ extern "C" {
 #endif
 
 struct fuzz_parsed {
-	struct hw_flow_key key;
-	__u32 bytes;
-	__u32 transport;
-	__u32 hops;
-	__u32 kind;
-	enum hw_reason reason;
+  struct hw_flow_key key;
+  __u32 bytes;
+  __u32 transport;
+  __u32 hops;
+  __u32 kind;
+  enum hw_reason reason;
 };
 
 /* Of a frame of `length` bytes of which `linear` can be read; `segment` as in skb->gso_size. */
-struct fuzz_parsed fuzz_parse(const void *data, __u32 linear, __u32 length, __u32 segment);
+struct fuzz_parsed fuzz_parse(const void* data, __u32 linear, __u32 length, __u32 segment);
 
 #ifdef __cplusplus
 }
