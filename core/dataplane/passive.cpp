@@ -21,6 +21,7 @@ static_assert(HW_RTT_KINDS == kPassiveMethods);
 
 constexpr std::uint32_t kBatch = 32;  // histograms; each of 1376 bytes a CPU
 constexpr std::uint32_t kSound = 0, kWeak = 1;
+constexpr int kTries = 8;
 
 Duration middle(std::uint32_t bucket) {
   const std::uint64_t lower = hw_rtt_lower(bucket);
@@ -124,7 +125,13 @@ void Passive::remove_group(GroupId id) {
 
 Dataplane::PassiveReadings Passive::take() {
   Dataplane::PassiveReadings readings;
-  for (const auto& [index, contents] : read()) {
+  Indexed now = read();
+  for (auto& [index, series] : series_)
+    if (Contents& contents = now[index]; contents.histograms < 2) {
+      create(index);
+      series.read = contents;  // what is missing begins at nothing
+    }
+  for (const auto& [index, contents] : now) {
     const auto found = series_.find(index);
     if (found == series_.end()) continue;
     Contents& before = found->second.read;
@@ -141,12 +148,14 @@ Dataplane::PassiveReadings Passive::take() {
   return readings;
 }
 
-// A path without histograms loses its samples, no packet: it is not worth an error.
+// The kernel takes a new entry's memory from a small stock that it fills up again in the
+// background: many at once may find it empty. What is missing then is made at the next reading.
 void Passive::create(std::uint32_t index) const {
   const std::vector<hw_rtt> zero(static_cast<std::size_t>(libbpf_num_possible_cpus()));
   for (const std::uint32_t weak : {kSound, kWeak}) {
     const hw_rtt_key key{index, weak};
-    bpf_map_update_elem(fd_, &key, zero.data(), BPF_ANY);
+    for (int i = 0; i < kTries; ++i)
+      if (bpf_map_update_elem(fd_, &key, zero.data(), BPF_NOEXIST) != -ENOMEM) break;
   }
 }
 
@@ -175,6 +184,7 @@ Passive::Indexed Passive::read() const {
     for (std::size_t i = 0; i < count; ++i) {
       Contents& of_path = contents[keys[i].path];
       RttHistogram& histogram = keys[i].weak == kSound ? of_path.sound : of_path.weak;
+      ++of_path.histograms;
       for (std::size_t cpu = 0; cpu < cpus; ++cpu) histogram.add(values[i * cpus + cpu]);
     }
   }

@@ -44,12 +44,14 @@ class Passive {
   void set_group(const Group& group);
   void remove_group(GroupId id);
 
-  /// What was added since the last call; paths without any samples are left out.
+  /// What was added since the last call; paths without any samples are left out. Makes histograms
+  /// that the kernel had no memory for before.
   Dataplane::PassiveReadings take();
 
  private:
   struct Contents {
     RttHistogram sound, weak;
+    std::uint32_t histograms = 0;  // of these two, that the kernel has
   };
   struct Series {
     GroupId group{};

@@ -102,7 +102,10 @@ TEST_CASE("more paths than a batch holds are all read", "[bpf][passive]") {
   Router router;
   router.two_upstreams();
   for (std::uint32_t id = 3; id < 103; ++id) router.group(id, {{1, 1}, {2, 1}});
-  CHECK(histograms(router) == 8 + 400);
+  const auto deadline = Router::now() + 30s;  // the kernel may be short of memory for a moment
+  while (histograms(router) < 8 + 400 && Router::now() < deadline)
+    (void)router.dataplane().take_passive();
+  REQUIRE(histograms(router) == 8 + 400);
   const std::vector<hw_rtt> one(static_cast<std::size_t>(sysconf(_SC_NPROCESSORS_CONF)), [] {
     hw_rtt rtt{};
     rtt.bucket[200] = 1;
@@ -116,6 +119,15 @@ TEST_CASE("more paths than a batch holds are all read", "[bpf][passive]") {
   const auto readings = router.dataplane().take_passive();
   CHECK(readings.paths.size() == 100);
   for (const auto& [path, rtt] : readings.paths) CHECK(rtt.samples == one.size());
+}
+
+TEST_CASE("a histogram that is missing is made at the next reading", "[bpf][passive]") {
+  Router router;
+  router.two_upstreams();
+  const hw_rtt_key key{17, 0};
+  REQUIRE(bpf_map_delete_elem(router.map_fd("hw_rtt"), &key) == 0);
+  (void)router.dataplane().take_passive();
+  CHECK(histograms(router) == 8);
 }
 
 TEST_CASE("the next daemon counts what it finds as read", "[bpf][passive]") {
