@@ -88,7 +88,8 @@ Result<std::optional<Handle>> Attachments::take_over(const Dataplane::Attachment
   for (const std::string& folder : folders) {
     Handle link(bpf_obj_get((folder + '/' + link_pin(where)).c_str()));
     if (!link || !hangs_on(link.fd(), where.ifindex, where.role) ||
-        bpf_link_update(link.fd(), program, nullptr) != 0)
+        bpf_link_update(link.fd(), program, nullptr) != 0 ||
+        !is_attached(link, where.ifindex, where.role, program))
       continue;
     if (folder != folder_)
       if (const auto pinned = pin(link, where); !pinned) return pinned.error();

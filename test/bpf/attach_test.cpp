@@ -1,9 +1,11 @@
 // Programs on real interfaces: attached, replaced, and gone without a trace.
 #include <bpf/bpf.h>
 #include <net/if.h>
+#include <sched.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <csignal>
 #include <filesystem>
 
 #include "core/dataplane/hooks.hpp"
@@ -40,6 +42,32 @@ std::string describe(const std::vector<dataplane::Hook>& hooks) {
   for (const auto& hook : hooks) all += text(hook) + "; ";
   return all;
 }
+
+// Another network namespace, as long as this lives.
+class Elsewhere {
+ public:
+  Elsewhere() : child_(fork()) {
+    if (child_ != 0) return;
+    if (unshare(CLONE_NEWNET) != 0) _exit(1);
+    for (;;) pause();
+  }
+  ~Elsewhere() {
+    kill(child_, SIGKILL);
+    waitpid(child_, nullptr, 0);
+  }
+  Elsewhere(const Elsewhere&) = delete;
+  Elsewhere& operator=(const Elsewhere&) = delete;
+  [[nodiscard]] std::string pid() const {
+    const auto space = [](const std::string& process) {
+      return fs::read_symlink("/proc/" + process + "/ns/net");
+    };
+    while (space(std::to_string(child_)) == space("thread-self")) usleep(1000);
+    return std::to_string(child_);
+  }
+
+ private:
+  pid_t child_;
+};
 
 void expect_nothing_left(const Router& router) {
   const auto removed = dataplane::detach_all(router.pin_root());
@@ -83,6 +111,15 @@ TEST_CASE("attachments become exactly what is wanted, and detach leaves nothing"
     PrivateNamespace::run("ip link del lan0");
     PrivateNamespace::run("ip link add lan0 index " + number + " type veth peer name lan0-peer");
     CHECK(dataplane.attach({on("lan0", Role::lan), on("wan0", Role::wan)}).empty());
+    CHECK(describe(dataplane::find_hooks()) == "steer lan0" + by + "observe wan0" + by);
+  }
+  SECTION("one that took the number of another, which lives on elsewhere, is attached") {
+    const std::string number = std::to_string(if_nametoindex("lan0"));
+    const Elsewhere elsewhere;
+    PrivateNamespace::run("ip link set lan0 netns " + elsewhere.pid());
+    PrivateNamespace::run("ip link add lan0 index " + number + " type veth peer name lan0-new");
+    CHECK(dataplane.attach({on("lan0", Role::lan), on("wan0", Role::wan)}).empty());
+    CHECK(dataplane.attachments().size() == 2);
     CHECK(describe(dataplane::find_hooks()) == "steer lan0" + by + "observe wan0" + by);
   }
   SECTION("one that cannot be attached is reported and the others go on") {
