@@ -106,17 +106,6 @@ HW_SIZE(hw_router, 24);
 #define HW_ROUTE_NONE	0    /* no route of ours */
 #define HW_ROUTE_KERNEL 4095 /* a route that is left to the kernel */
 
-/* Until hw_routes4 and hw_routes6 are arrays: LPM tries, prefix -> __u32 group. */
-#define HW_MAX_ROUTES 1048576
-struct hw_route4 {
-	__u32 prefixlen;
-	__u8 address[4];
-};
-struct hw_route6 {
-	__u32 prefixlen;
-	__u8 address[16];
-};
-
 /*
  * hw_routes4: DIR-24-8. Slot address >> 8 holds a group, or, with HW_SLOT4_BLOCK, the number of a
  * block of 256 slots in hw_blocks4 for the last 8 bits. Four slots an entry: the kernel rounds an
@@ -134,9 +123,11 @@ HW_SIZE(hw_slots4, 8);
 
 /*
  * hw_routes6: slot of the address' first 20 bits; then hw_nodes6, 4 bits a node, a cache line each.
- * A slot is child << 12 | group: the deepest slot on the way whose group is not HW_ROUTE_NONE is
- * the longest match; child 0 ends the way.
+ * A slot is child << HW_SLOT6_CHILD | group: the deepest slot on the way whose group is not
+ * HW_ROUTE_NONE is the longest match; child 0 ends the way.
  */
+#define HW_SLOT6_CHILD	12
+#define HW_SLOT6_GROUP	0xfffu
 #define HW_ROUTES6_BITS 20
 #define HW_NODE6_BITS	4
 #define HW_MAX_NODES6	786432 /* 0 is not used */

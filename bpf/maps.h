@@ -36,18 +36,11 @@
 		__type(value, entry);                                                              \
 	} map __weak SEC(".maps")
 
-#define HW_TRIE(map, prefix, entries)                                                              \
-	struct {                                                                                   \
-		__uint(type, BPF_MAP_TYPE_LPM_TRIE);                                               \
-		__uint(map_flags, BPF_F_NO_PREALLOC);                                              \
-		__uint(max_entries, entries);                                                      \
-		__type(key, prefix);                                                               \
-		__type(value, __u32);                                                              \
-	} map __weak SEC(".maps")
-
 HW_ARRAY(hw_router, struct hw_router, 1);
-HW_TRIE(hw_routes4, struct hw_route4, HW_MAX_ROUTES);
-HW_TRIE(hw_routes6, struct hw_route6, HW_MAX_ROUTES);
+HW_ARRAY(hw_routes4, struct hw_slots4, HW_ROUTES4_ENTRIES);
+HW_ARRAY(hw_blocks4, struct hw_slots4, HW_MAX_BLOCKS4 *HW_BLOCK4_ENTRIES);
+HW_ARRAY(hw_routes6, struct hw_slots6, HW_ROUTES6_ENTRIES);
+HW_ARRAY(hw_nodes6, struct hw_node6, HW_MAX_NODES6);
 HW_ARRAY(hw_groups, struct hw_group, HW_MAX_GROUPS);
 HW_ARRAY(hw_buckets, struct hw_bucket, HW_MAX_GROUPS *HW_BUCKETS);
 HW_ARRAY(hw_paths, struct hw_path, HW_MAX_PATHS);

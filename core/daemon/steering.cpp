@@ -77,7 +77,7 @@ void Steering::leave_group(std::optional<GroupId> id) {
 }
 
 void Steering::drop_unknown_routes() {
-  note(parts_.dataplane.sweep_routes([this](const Prefix& p) { return routes_.contains(p); }));
+  note(parts_.dataplane.sweep_routes());
 }
 
 void Steering::reapply_routes() {

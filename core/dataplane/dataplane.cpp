@@ -28,7 +28,8 @@ std::uint32_t draw_hash_seed() {
       1, std::numeric_limits<std::uint32_t>::max())(random);
 }
 
-// Maps of a namespace that is gone hold some 36 MB of kernel memory. A failure only leaves them so.
+// Maps of a namespace that is gone hold some 200 MB of kernel memory. A failure only leaves them
+// so.
 void sweep_abandoned(const std::string& pin_root) try {
   for (const std::string& folder : abandoned_folders(pin_root)) remove_pins(folder);
 } catch (const std::exception&) {
@@ -42,13 +43,14 @@ Result<> check(std::string_view what, std::uint32_t id, std::uint32_t limit) {
 
 }  // namespace
 
-Dataplane::Impl::Impl(const Options& chosen, std::string pin_folder, Programs loaded, Tables mapped)
+Dataplane::Impl::Impl(const Options& chosen, std::string pin_folder, Loaded loaded)
     : options(chosen),
       folder(std::move(pin_folder)),
-      programs(std::move(loaded)),
-      tables(std::move(mapped)),
+      programs(std::move(loaded.programs)),
+      tables(std::move(loaded.tables)),
       weights(tables, pace_of(options)),
-      routes(tables.fds().routes4, tables.fds().routes6),
+      route_maps(std::move(loaded.routes)),
+      routes(route_maps.arrays(tables.router()), programs_grace_period()),
       attachments(abi_folder(folder), programs.steer_fd(), programs.observe_fd(), options.hook) {
   if (tables.router().hash_seed == 0) publish_word(tables.router().hash_seed, draw_hash_seed());
   adopt();
@@ -83,8 +85,11 @@ Result<std::unique_ptr<Dataplane>> Dataplane::open(const Options& options) {
   if (!programs) return programs.error();
   auto tables = Tables::map(programs->maps());
   if (!tables) return tables.error();
-  return std::unique_ptr<Dataplane>(new Dataplane(
-      std::make_unique<Impl>(options, folder, std::move(*programs), std::move(*tables))));
+  auto routes = RouteMaps::map(programs->maps());
+  if (!routes) return routes.error();
+  return std::unique_ptr<Dataplane>(new Dataplane(std::make_unique<Impl>(
+      options, folder,
+      Impl::Loaded{std::move(*programs), std::move(*tables), std::move(*routes)})));
 }
 
 Dataplane::Dataplane(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
@@ -148,15 +153,15 @@ Result<> Dataplane::set_route(const Prefix& prefix, std::optional<GroupId> group
   if (group && impl_->weights.find(*group) == nullptr)
     return Error{"route " + prefix.text() + ": group " + std::to_string(raw(*group)) +
                  " is not known to the data plane"};
-  return impl_->routes.set(prefix, group ? raw(*group) : 0);
+  return impl_->routes.set(prefix, group ? raw(*group) : HW_ROUTE_KERNEL);
 }
 
 Result<> Dataplane::remove_route(const Prefix& prefix) {
   return impl_->routes.remove(prefix);
 }
 
-Result<> Dataplane::sweep_routes(const std::function<bool(const Prefix&)>& keep) {
-  return impl_->routes.sweep(keep);
+Result<> Dataplane::sweep_routes() {
+  return impl_->routes.sweep();
 }
 
 void Dataplane::publish(const Decision& decision, TimePoint now) {

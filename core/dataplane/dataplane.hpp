@@ -128,9 +128,9 @@ class Dataplane {
   /// `group` empty: the route is known, and left to the kernel.
   Result<> set_route(const Prefix& prefix, std::optional<GroupId> group);
   Result<> remove_route(const Prefix& prefix);
-  /// Removes every installed route that `keep` does not accept: after a restart, what the old
-  /// daemon knew and the new one does not.
-  Result<> sweep_routes(const std::function<bool(const Prefix&)>& keep);
+  /// Once all that routing has is set. After a restart the programs use the old daemon's routes
+  /// until then, and exactly those that are set from then on.
+  Result<> sweep_routes();
 
   /// Makes a decision real: path flags at once, then the fewest bucket moves.
   void publish(const Decision& decision, TimePoint now);

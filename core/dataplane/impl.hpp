@@ -13,7 +13,12 @@
 namespace hopwise::dataplane {
 
 struct Dataplane::Impl {
-  Impl(const Options& chosen, std::string pin_folder, Programs loaded, Tables mapped);
+  struct Loaded {
+    Programs programs;
+    Tables tables;
+    RouteMaps routes;
+  };
+  Impl(const Options& chosen, std::string pin_folder, Loaded loaded);
   void adopt();
   /// Puts back the pin folder and the maps' pins where somebody removed them.
   [[nodiscard]] Result<> keep_pinned() const;
@@ -23,6 +28,7 @@ struct Dataplane::Impl {
   Programs programs;
   Tables tables;
   Weights weights;
+  RouteMaps route_maps;
   RouteTable routes;
   Attachments attachments;
   Adopted adopted;

@@ -55,7 +55,7 @@ FlowPlacement Dataplane::place(const FlowTuple& tuple, TimePoint now) const {
   const auto match = impl_->routes.find(tuple.destination);
   if (!match) return placement;
   placement.route = match->prefix;
-  if (match->group == 0) return placement;
+  if (match->group == HW_ROUTE_KERNEL) return placement;
   placement.group = GroupId{match->group};
 
   const hw_flow_key key = key_of(tuple);

@@ -87,7 +87,9 @@ MapFds Programs::maps() const {
   MapFds fds{};
   fds.router = bpf_map__fd(maps.hw_router);
   fds.routes4 = bpf_map__fd(maps.hw_routes4);
+  fds.blocks4 = bpf_map__fd(maps.hw_blocks4);
   fds.routes6 = bpf_map__fd(maps.hw_routes6);
+  fds.nodes6 = bpf_map__fd(maps.hw_nodes6);
   fds.groups = bpf_map__fd(maps.hw_groups);
   fds.buckets = bpf_map__fd(maps.hw_buckets);
   fds.paths = bpf_map__fd(maps.hw_paths);

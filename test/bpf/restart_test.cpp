@@ -82,17 +82,6 @@ TEST_CASE("every router draws a hash seed of its own and keeps it over restarts"
   CHECK(router.lease().hash_seed != drawn);
 }
 
-TEST_CASE("routes that only the old daemon knew are swept, the others stay", "[bpf]") {
-  Router router;
-  router.two_upstreams();
-  router.route("203.0.113.0/24", 0);
-  router.route("2001:db8:ff::/48", 0);
-  router.restart();
-  REQUIRE(router.dataplane().sweep_routes([](const Prefix& p) { return p.length == 0; }));
-  CHECK(router.steer(build({})).reason == "steered");
-  CHECK(router.steer(build(to_v6({}))).reason == "steered");
-}
-
 TEST_CASE("maps that are not defined as ours are set aside", "[bpf]") {
   Router router;
   router.two_upstreams();

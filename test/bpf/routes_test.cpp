@@ -1,75 +1,127 @@
-// The route table on tries that are full.
-#include "core/dataplane/routes.hpp"
+// The programs' route lookup, over the daemon's own route table: what a packet's destination finds.
+#include <map>
+#include <optional>
+#include <random>
 
-#include <bpf/bpf.h>
-
-#include "bpf/abi.h"
-#include "core/dataplane/handle.hpp"
+#include "core/dataplane/places.hpp"
 #include "test/bpf/router.hpp"
 #include "test/catch.hpp"
 
 using namespace hopwise;
-using dataplane::Handle;
-using dataplane::RouteTable;
+using namespace hopwise::test;
 
 namespace {
 
-Handle trie(std::uint32_t key_bytes, std::uint32_t entries) {
-  bpf_map_create_opts options{};
-  options.sz = sizeof(options);
-  options.map_flags = BPF_F_NO_PREALLOC;
-  Handle map(bpf_map_create(BPF_MAP_TYPE_LPM_TRIE, "trie", key_bytes, 4, entries, &options));
-  REQUIRE(map);
-  return map;
+constexpr std::uint32_t kGroups = 4;
+
+// Group g has one path, by nexthop g: the nexthop that a packet takes tells the group.
+void nexthops_as_groups(Router& router) {
+  for (std::uint32_t g = 1; g <= kGroups; ++g) {
+    router.nexthop(g, "2001:db8:2::" + std::to_string(g));
+    router.group(g, {{g, 1}});
+  }
 }
 
-Prefix prefix(const std::string& text) {
-  return *Prefix::parse(text);
+PacketSpec packet_to(const IpAddress& destination) {
+  PacketSpec spec;
+  if (!destination.is_v4()) spec = to_v6(spec);
+  spec.destination = destination.text();
+  return spec;
+}
+
+// Unicast addresses in which prefixes of every length cover each other.
+IpAddress draw_address(Family family, std::mt19937& random) {
+  IpAddress address = *IpAddress::parse(family == Family::v4 ? "10.0.0.0" : "2001:db8::");
+  const std::size_t fixed = family == Family::v4 ? 1 : 2;
+  for (std::size_t i = fixed; i < address.size(); ++i)
+    address.bytes[i] = static_cast<std::uint8_t>(random() % 3 == 0 ? random() : random() % 2 * 255);
+  return address;
+}
+
+// The group that the program found: a nexthop, 0 for the kernel's, none for no route.
+std::optional<std::uint32_t> found_by_program(Router& router, const IpAddress& destination) {
+  const PacketSpec spec = packet_to(destination);
+  const std::string reason = router.steer(build(spec)).reason;
+  if (reason == "no_route") return std::nullopt;
+  if (reason == "kernel_route") return 0;
+  CHECK(reason == "steered");
+  return router.nexthop_of(spec);
 }
 
 }  // namespace
 
-TEST_CASE("a route that does not fit is an error, is remembered, and goes in later", "[bpf]") {
-  const Handle v4 = trie(sizeof(hw_route4), 3), v6 = trie(sizeof(hw_route6), 3);
-  RouteTable routes(v4.fd(), v6.fd());
-  for (const char* text : {"10.0.0.0/8", "10.1.0.0/16", "10.2.0.0/16"})
-    REQUIRE(routes.set(prefix(text), 1));
-  const auto refused = routes.set(prefix("10.3.0.0/16"), 7);
-  REQUIRE_FALSE(refused);
-  CHECK(refused.error().message.starts_with("install route 10.3.0.0/16: "));
-  CHECK(routes.waiting() == 1);
-  CHECK(routes.find(*IpAddress::parse("10.3.0.1"))->prefix == prefix("10.0.0.0/8"));
-
-  routes.retry(10);
-  CHECK(routes.waiting() == 1);
-  REQUIRE(routes.remove(prefix("10.1.0.0/16")));
-  routes.retry(10);
-  CHECK(routes.waiting() == 0);
-  CHECK(routes.find(*IpAddress::parse("10.3.0.1"))->group == 7);
-  CHECK(routes.find(*IpAddress::parse("10.1.0.1"))->group == 1);
-  CHECK_FALSE(routes.find(*IpAddress::parse("11.0.0.1")));
-
-  SECTION("a route that waits and is then not wanted is forgotten") {
-    REQUIRE_FALSE(routes.set(prefix("10.4.0.0/16"), 1));
-    REQUIRE(routes.remove(prefix("10.4.0.0/16")));
-    CHECK(routes.waiting() == 0);
+TEST_CASE("the program finds what the longest match is", "[bpf]") {
+  const Family family = GENERATE(Family::v4, Family::v6);
+  CAPTURE(family);
+  Router router;
+  nexthops_as_groups(router);
+  std::mt19937 random(7);
+  std::map<Prefix, std::uint32_t> routes;
+  const auto longest_match = [&](const IpAddress& address) -> std::optional<std::uint32_t> {
+    for (int length = address.bits(); length >= 0; --length)
+      if (const auto route = routes.find(Prefix::covering(address, length)); route != routes.end())
+        return route->second;
+    return std::nullopt;
+  };
+  for (int round = 0; round < 400; ++round) {
+    const IpAddress address = draw_address(family, random);
+    const int bits = address.bits();
+    const Prefix prefix =
+        Prefix::covering(address, static_cast<int>(random() % static_cast<unsigned>(bits + 1)));
+    if (random() % 4 == 0 && !routes.empty()) {
+      const auto gone = std::next(routes.begin(), static_cast<int>(random() % routes.size()));
+      REQUIRE(router.dataplane().remove_route(gone->first));
+      routes.erase(gone);
+    } else {
+      routes[prefix] = static_cast<std::uint32_t>(random() % (kGroups + 1));
+      router.route(prefix.text(), routes[prefix]);
+    }
+    for (const IpAddress& to : {address, draw_address(family, random)}) {
+      INFO("round " << round << ", to " << to.text());
+      REQUIRE(found_by_program(router, to) == longest_match(to));
+    }
   }
 }
 
-TEST_CASE("a route table finds again what was in the tries", "[bpf]") {
-  const Handle v4 = trie(sizeof(hw_route4), 1000), v6 = trie(sizeof(hw_route6), 1000);
-  RouteTable before(v4.fd(), v6.fd());
-  REQUIRE(before.set(prefix("0.0.0.0/0"), 3));
-  REQUIRE(before.set(prefix("203.0.113.7/32"), 0));
-  REQUIRE(before.set(prefix("::/0"), 4));
-  REQUIRE(before.set(prefix("2001:db8::/33"), 5));
-  RouteTable after(v4.fd(), v6.fd());
-  for (const char* text : {"203.0.113.7", "203.0.113.8", "2001:db8::1", "2001:db8:8000::1"}) {
-    const auto address = *IpAddress::parse(text);
-    CHECK(after.find(address)->prefix == before.find(address)->prefix);
-    CHECK(after.find(address)->group == before.find(address)->group);
+TEST_CASE("the program finds prefixes of every length, to the last bit", "[bpf]") {
+  Router router;
+  nexthops_as_groups(router);
+  for (const char* text : {"203.0.113.77", "2001:db8:1234:5678:9abc:def0:1234:5677"}) {
+    const IpAddress address = *IpAddress::parse(text);
+    for (int length = 0; length <= address.bits(); ++length) {
+      const Prefix prefix = Prefix::covering(address, length);
+      const auto group = static_cast<std::uint32_t>(length) % kGroups + 1;
+      router.route(prefix.text(), group);
+      INFO(prefix.text());
+      REQUIRE(found_by_program(router, address) == group);
+    }
+    // Off by the last bit: the route before the longest.
+    IpAddress beside = address;
+    beside.bytes[address.size() - 1] ^= 1;
+    CHECK(found_by_program(router, beside) ==
+          static_cast<std::uint32_t>(address.bits() - 1) % kGroups + 1);
   }
-  REQUIRE(after.sweep([](const Prefix& p) { return p.length != 0; }));
-  CHECK_FALSE(after.find(*IpAddress::parse("203.0.113.8")));
-  CHECK(after.find(*IpAddress::parse("203.0.113.7")));
+}
+
+TEST_CASE("after a restart the old routes answer until the sweep", "[bpf]") {
+  Router router;
+  router.two_upstreams();
+  router.route("203.0.113.0/24", 0);
+  router.route("2001:db8:ff::/48", 0);
+  router.restart();
+  router.two_upstreams();
+  CHECK(router.steer(build({})).reason == "kernel_route");
+  CHECK(router.steer(build(to_v6({}))).reason == "kernel_route");
+  REQUIRE(router.dataplane().sweep_routes());
+  CHECK(router.steer(build({})).reason == "steered");
+  CHECK(router.steer(build(to_v6({}))).reason == "steered");
+
+  router.route("203.0.113.0/24", 0);
+  CHECK(router.steer(build({})).reason == "kernel_route");
+}
+
+TEST_CASE("a grace period is waited for", "[bpf]") {
+  const auto wait = dataplane::programs_grace_period();
+  CHECK(wait());
+  CHECK(wait());
 }
