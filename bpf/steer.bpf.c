@@ -68,7 +68,7 @@ hw_steer_packet(struct __sk_buff *skb, struct bpf_redir_neigh *gateway, __u32 *i
 	struct hw_packet packet;
 	struct hw_choice choice;
 	enum hw_reason reason;
-	const __u32 *group;
+	__u32 group;
 
 	if (skb->pkt_type != HW_PACKET_HOST)
 		return HW_REASON_NOT_FOR_US;
@@ -83,16 +83,16 @@ hw_steer_packet(struct __sk_buff *skb, struct bpf_redir_neigh *gateway, __u32 *i
 	if (reason != HW_REASON_STEERED)
 		return reason;
 
-	group = hw_fib_lookup(&packet.key);
-	if (!group)
+	group = hw_fib_lookup(&packet.key, lease);
+	if (group == HW_ROUTE_NONE)
 		return HW_REASON_NO_ROUTE;
-	if (*group == 0)
+	if (group == HW_ROUTE_KERNEL)
 		return HW_REASON_KERNEL_ROUTE;
 	if (packet.hops <= 1)
 		return HW_REASON_TTL;
 
 	choice.hash = hw_flow_hash(&packet.key, lease->hash_seed);
-	hw_choose(&choice, *group, &packet.key, now_ns);
+	hw_choose(&choice, group, &packet.key, now_ns);
 	if (!choice.nexthop)
 		return HW_REASON_NO_NEXTHOP;
 	*ifindex = choice.nexthop->ifindex;
