@@ -122,6 +122,8 @@ Result<> Daemon::start() {
   auto dataplane = dataplane::Dataplane::open(permission_->dataplane_options(config_));
   if (!dataplane) return dataplane.error();
   dataplane_ = std::move(*dataplane);
+  if (const std::string& because = dataplane_->adopted().set_aside; !because.empty())
+    log_.warn("earlier_tables_set_aside", {{"because", because}});
 
   auto probes = ProbeThread::start(io_, permission_->probe_options(config_), probe_events());
   if (!probes) return probes.error();
