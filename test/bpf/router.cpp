@@ -3,7 +3,6 @@
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
 #include <fcntl.h>
-#include <hopwise.skel.h>
 #include <sched.h>
 #include <unistd.h>
 
@@ -13,7 +12,6 @@
 #include <optional>
 
 #include "core/dataplane/pins.hpp"
-#include "core/dataplane/programs.hpp"
 #include "test/catch.hpp"
 
 namespace hopwise::test {
@@ -44,7 +42,6 @@ Router::Router(dataplane::Options options) : options_(std::move(options)) {
 }
 
 Router::~Router() {
-  hopwise_bpf::destroy(object_);
   dataplane_.reset();
   (void)dataplane::detach_all(pin_root());
 }
@@ -55,30 +52,48 @@ void Router::restart() {
   if (!opened) FAIL(opened.error().message);
   dataplane_ = std::move(*opened);
   dataplane_->renew_lease(now());
-  load_programs();
+  find_programs();
 }
 
-// The same programs once more, on the data plane's pinned maps: to be run without an interface.
-void Router::load_programs() {
-  hopwise_bpf::destroy(object_);
-  object_ = hopwise_bpf::open();
-  REQUIRE(object_ != nullptr);
-  object_->rodata->hw_settings = dataplane::settings_of(options_);
-  const fs::path folder = fs::directory_iterator(pin_root())->path() / dataplane::abi_name();
-  bpf_map* map = nullptr;
-  bpf_object__for_each_map(map, object_->obj) {
-    if (bpf_map__is_internal(map)) continue;
-    const int pinned = bpf_obj_get((folder / bpf_map__name(map)).c_str());
-    REQUIRE(bpf_map__reuse_fd(map, pinned) == 0);
-    close(pinned);
+namespace {
+
+std::uint32_t id_of_map(int fd) {
+  bpf_map_info info{};
+  __u32 size = sizeof(info);
+  REQUIRE(bpf_obj_get_info_by_fd(fd, &info, &size) == 0);
+  return info.id;
+}
+
+// Whether the program uses this map, and what it is called; empty when it does not.
+std::string name_if_it_uses(int program, std::uint32_t map) {
+  std::array<__u32, 64> maps{};
+  bpf_prog_info info{};
+  info.nr_map_ids = static_cast<__u32>(maps.size());
+  info.map_ids = reinterpret_cast<std::uintptr_t>(maps.data());
+  __u32 size = sizeof(info);
+  if (bpf_obj_get_info_by_fd(program, &info, &size) != 0) return {};
+  const auto end = maps.begin() + std::min<std::size_t>(info.nr_map_ids, maps.size());
+  return std::find(maps.begin(), end, map) == end ? "" : info.name;
+}
+
+}  // namespace
+
+// Those that the data plane has just loaded: the newest that use its flow table.
+void Router::find_programs() {
+  folder_ = fs::directory_iterator(pin_root())->path() / dataplane::abi_name();
+  fds_.clear();
+  const std::uint32_t flows = id_of_map(map_fd("hw_flows"));
+  for (__u32 id = 0; bpf_prog_get_next_id(id, &id) == 0;) {
+    dataplane::Handle program(bpf_prog_get_fd_by_id(id));
+    const std::string name = program ? name_if_it_uses(program.fd(), flows) : "";
+    if (!name.empty()) fds_.insert_or_assign(name, std::move(program));
   }
-  REQUIRE(hopwise_bpf::load(object_) == 0);
 }
 
 hw_router Router::lease() const {
   hw_router lease{};
   const __u32 only = 0;
-  REQUIRE(bpf_map_lookup_elem(bpf_map__fd(object_->maps.hw_router), &only, &lease) == 0);
+  REQUIRE(bpf_map_lookup_elem(map_fd("hw_router"), &only, &lease) == 0);
   return lease;
 }
 
@@ -86,7 +101,7 @@ void Router::set_hash_seed(std::uint32_t seed) {
   hw_router lease = this->lease();
   const __u32 only = 0;
   lease.hash_seed = seed;
-  REQUIRE(bpf_map_update_elem(bpf_map__fd(object_->maps.hw_router), &only, &lease, BPF_ANY) == 0);
+  REQUIRE(bpf_map_update_elem(map_fd("hw_router"), &only, &lease, BPF_ANY) == 0);
 }
 
 void Router::nexthop(std::uint32_t id, const std::string& gateway) {
@@ -209,13 +224,13 @@ Outcome Router::run_counted(int program, const Bytes& packet, const Skb& skb) {
 }
 
 int Router::steer_fd() const {
-  return bpf_program__fd(object_->progs.hw_steer);
+  return fds_.at("hw_steer").fd();
 }
 int Router::local_fd() const {
-  return bpf_program__fd(object_->progs.hw_local);
+  return fds_.at("hw_local").fd();
 }
 int Router::observe_fd() const {
-  return bpf_program__fd(object_->progs.hw_observe);
+  return fds_.at("hw_observe").fd();
 }
 
 Outcome Router::steer(const Bytes& packet, const Skb& skb) {
@@ -234,10 +249,11 @@ int Router::observe(const Bytes& packet, const Skb& skb) {
 }
 
 int Router::map_fd(const std::string& name) const {
-  const bpf_map* map = bpf_object__find_map_by_name(object_->obj, name.c_str());
+  auto& fd = fds_[name];
+  if (!fd) fd = dataplane::Handle(bpf_obj_get((folder_ + '/' + name).c_str()));
   INFO("map " << name);
-  REQUIRE(map != nullptr);
-  return bpf_map__fd(map);
+  REQUIRE(fd);
+  return fd.fd();
 }
 
 std::optional<hw_flow> Router::embryo(const PacketSpec& spec) const {

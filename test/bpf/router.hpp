@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <map>
 #include <memory>
 #include <optional>
 #include <ostream>
@@ -13,9 +14,8 @@
 
 #include "bpf/abi.h"
 #include "core/dataplane/dataplane.hpp"
+#include "core/dataplane/handle.hpp"
 #include "test/bpf/packet.hpp"
-
-struct hopwise_bpf;
 
 namespace hopwise {
 /// Lets REQUIRE(result) print what went wrong.
@@ -119,13 +119,14 @@ class Router {
   static TimePoint now() { return std::chrono::steady_clock::now(); }
 
  private:
-  void load_programs();
+  void find_programs();
   Outcome run_counted(int program, const Bytes& packet, const Skb& skb);
 
   PrivateNamespace namespace_;
   dataplane::Options options_;
   std::unique_ptr<dataplane::Dataplane> dataplane_;
-  hopwise_bpf* object_ = nullptr;
+  std::string folder_;                                    // of its pins
+  mutable std::map<std::string, dataplane::Handle> fds_;  // of programs and maps
   std::vector<Group> groups_;
 };
 
