@@ -104,6 +104,9 @@ class Router {
   [[nodiscard]] std::optional<hw_flow> embryo(const PacketSpec& spec) const;
   /// Overwrites an entry, in the table where it is: to have it older, or otherwise different.
   void set_flow(const PacketSpec& spec, const hw_flow& flow);
+  [[nodiscard]] int steer_fd() const;
+  [[nodiscard]] int local_fd() const;
+  [[nodiscard]] int observe_fd() const;
   /// Of a map by its name, as in bpf/maps.h.
   [[nodiscard]] int map_fd(const std::string& name) const;
   [[nodiscard]] std::uint64_t event(const std::string& name) const {
