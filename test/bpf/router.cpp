@@ -37,7 +37,8 @@ void PrivateNamespace::run(const std::string& command) {
 
 Router::Router(dataplane::Options options) : options_(std::move(options)) {
   options_.pin_root = "/sys/fs/bpf/hopwise-test-" + std::to_string(getpid());
-  options_.lease = std::chrono::minutes(1);  // no test is slower, in no emulator
+  if (options_.lease == dataplane::Options{}.lease)
+    options_.lease = std::chrono::minutes(1);  // no test is slower, in no emulator
   restart();
   set_hash_seed(0x9747b28c);
 }
