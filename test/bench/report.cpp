@@ -55,8 +55,7 @@ Spread spread(std::vector<double> runs) {
   if (runs.empty()) return {};
   std::sort(runs.begin(), runs.end());
   const std::size_t middle = runs.size() / 2;
-  const double median =
-      runs.size() % 2 == 1 ? runs[middle] : (runs[middle - 1] + runs[middle]) / 2;
+  const double median = runs.size() % 2 == 1 ? runs[middle] : (runs[middle - 1] + runs[middle]) / 2;
   return {median, runs.front(), runs.back()};
 }
 
