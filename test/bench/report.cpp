@@ -117,7 +117,7 @@ void Report::print(std::ostream& out) const {
   if (targets_.empty()) return;
   out << "\n## targets\n";
   for (const Target& target : targets_)
-    out << "  " << (target.met() ? "met     " : "MISSED  ") << padded(target.what, 72)
+    out << "  " << (target.met() ? "met     " : "MISSED  ") << padded(target.what, 86)
         << number(target.measured) << (target.bound == Bound::at_least ? " (>= " : " (<= ")
         << number(target.limit) << ") " << target.unit << '\n';
 }
