@@ -21,13 +21,35 @@ struct Share {
 };
 
 // Shares of the global tables in 2024-2026, rounded (CIDR report, bgp.potaroo.net).
-constexpr std::array<Share, 17> kLengths4{{{24, 630}, {23, 98}, {22, 105}, {21, 50}, {20, 43},
-                                           {19, 25},  {18, 14}, {17, 8},   {16, 13}, {15, 2},
-                                           {14, 1},   {13, 1},  {25, 2},   {26, 2},  {28, 3},
-                                           {30, 1},   {32, 2}}};
-constexpr std::array<Share, 12> kLengths6{{{48, 465}, {32, 120}, {44, 95}, {40, 95}, {36, 55},
-                                           {29, 25},  {46, 30},  {47, 30}, {45, 15}, {33, 30},
-                                           {42, 20},  {64, 20}}};
+constexpr std::array<Share, 17> kLengths4{{{24, 630},
+                                           {23, 98},
+                                           {22, 105},
+                                           {21, 50},
+                                           {20, 43},
+                                           {19, 25},
+                                           {18, 14},
+                                           {17, 8},
+                                           {16, 13},
+                                           {15, 2},
+                                           {14, 1},
+                                           {13, 1},
+                                           {25, 2},
+                                           {26, 2},
+                                           {28, 3},
+                                           {30, 1},
+                                           {32, 2}}};
+constexpr std::array<Share, 12> kLengths6{{{48, 465},
+                                           {32, 120},
+                                           {44, 95},
+                                           {40, 95},
+                                           {36, 55},
+                                           {29, 25},
+                                           {46, 30},
+                                           {47, 30},
+                                           {45, 15},
+                                           {33, 30},
+                                           {42, 20},
+                                           {64, 20}}};
 
 // What the regional registries give out of: 12 bits each.
 constexpr std::array<std::uint16_t, 6> kRegistries6{0x2400, 0x2600, 0x2800, 0x2a00, 0x2a10, 0x2c00};
@@ -113,8 +135,10 @@ std::vector<bench_flow> flows_to(const std::vector<Prefix>& routes, std::size_t 
     const IpAddress to = inside(routes[random() % routes.size()], random);
     IpAddress from = to;
     fill(from, 0, random);
-    if (to.is_v4()) from.bytes[0] = 10;
-    else std::copy_n(std::array<std::uint8_t, 4>{0xfd, 0, 0, 0x10}.begin(), 4, from.bytes.begin());
+    if (to.is_v4())
+      from.bytes[0] = 10;
+    else
+      std::copy_n(std::array<std::uint8_t, 4>{0xfd, 0, 0, 0x10}.begin(), 4, from.bytes.begin());
     std::memcpy(flow.source, from.bytes.data(), from.size());
     std::memcpy(flow.destination, to.bytes.data(), to.size());
     flow.source_port = static_cast<std::uint16_t>(random() | 0x0004);

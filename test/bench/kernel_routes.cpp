@@ -9,7 +9,8 @@ void add_kernel_routes(const lab::Namespace& where, std::span<const Prefix> rout
   std::string lines;
   lines.reserve(routes.size() * 48);
   for (std::size_t i = 0; i < routes.size(); ++i)
-    lines += "route add " + routes[i].text() + " nhid " + std::to_string(first + i % kGroups) + '\n';
+    lines +=
+        "route add " + routes[i].text() + " nhid " + std::to_string(first + i % kGroups) + '\n';
   where.ip(lines).value();
 }
 

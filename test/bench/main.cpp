@@ -47,8 +47,9 @@ void hopwise::bench::progress(const std::string& text) {
 }
 
 int main(int argc, char** argv) {
-  CLI::App app{"Benchmarks of hopwise's data plane. Needs root; all traffic stays in network "
-               "namespaces of its own."};
+  CLI::App app{
+      "Benchmarks of hopwise's data plane. Needs root; all traffic stays in network "
+      "namespaces of its own."};
   std::string json;
   std::vector<std::string> only;
   bool quick = false;

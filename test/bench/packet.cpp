@@ -2,8 +2,8 @@
 //
 // warm: packets back to back, each of the next flow; the caches hold what they can of all of them.
 // cold: the caches are filled with something else before each 64 packets, all of different flows.
-// What the frames are made of is read before the clock starts, so a packet's own misses are those of
-// its route, flow, bucket and counters; the first one also pays for the code. A loop that only
+// What the frames are made of is read before the clock starts, so a packet's own misses are those
+// of its route, flow, bucket and counters; the first one also pays for the code. A loop that only
 // writes the frames is subtracted. Variants take turns; each figure is the median of the turns.
 #include <netinet/in.h>
 
@@ -23,7 +23,7 @@ constexpr std::uint32_t kColdPackets = 64;
 constexpr std::size_t kEvictBytes = std::size_t{96} << 20;
 
 struct Pace {
-  int warm = 9;
+  int warm = 7;
   int cold = 25;
 };
 
@@ -97,8 +97,10 @@ class Packets {
            const std::vector<Spread>& values) {
     for (std::size_t i = 0; i < variants.size(); ++i) {
       const std::string& name = variants[i].name;
-      if (cells.row.empty()) report_.add({cells.section, name, kind, values[i]});
-      else report_.add({cells.section, cells.row, name + ", " + kind, values[i]});
+      if (cells.row.empty())
+        report_.add({cells.section, name, kind, values[i]});
+      else
+        report_.add({cells.section, cells.row, name + ", " + kind, values[i]});
     }
   }
 
@@ -113,7 +115,8 @@ std::string in_words(std::size_t count) {
   return count >= 1'000 ? std::to_string(count / 1'000) + "k" : std::to_string(count);
 }
 
-constexpr const char* kWhole = "packet: ns a packet, the whole program, by what it looks routes up in";
+constexpr const char* kWhole =
+    "packet: ns a packet, the whole program, by what it looks routes up in";
 constexpr const char* kLookup = "packet: ns a packet, the route look-up alone";
 constexpr const char* kAnswers = "packet: ns a packet, answers on WAN ingress";
 
@@ -214,7 +217,8 @@ void answers(Report& report, PacketSet& set) {
 }
 
 void judge(Report& report, const Size& size) {
-  const std::string few = row_name("v4", 10, size.some), many = row_name("v4", size.most4, size.some);
+  const std::string few = row_name("v4", 10, size.some),
+                    many = row_name("v4", size.most4, size.some);
   for (const std::string kind : {"warm", "cold"}) {
     const auto of = [&](const char* section, const std::string& row, const char* what) {
       return report.median(section, row, what + (", " + kind));
@@ -255,8 +259,7 @@ void measure_packet(Report& report, Effort effort) {
   const std::vector<Variant> variants{
       {"hopwise", &hopwise}, {"LPM trie", &trie}, {"bpf_fib_lookup", &kernel}};
   compare_tables(packets, set, variants, size);
-  for (const std::uint32_t flows : {1U, 20'000U})
-    compare_features(packets, set, size.most4, flows);
+  for (const std::uint32_t flows : {1U, 20'000U}) compare_features(packets, set, size.most4, flows);
   answers(report, set);
   judge(report, size);
 }

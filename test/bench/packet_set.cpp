@@ -11,10 +11,10 @@
 #include <stdexcept>
 
 #include "core/dataplane/pins.hpp"
+#include "hopwise.skel.h"
 #include "packet_hopwise.skel.h"
 #include "packet_kernel.skel.h"
 #include "packet_trie.skel.h"
-#include "hopwise.skel.h"
 #include "test/bench/internet.hpp"
 
 namespace hopwise::bench {
@@ -43,8 +43,9 @@ void build(const lab::Namespace& where) {
           "addr add 192.0.2.1/24 dev wan0\naddr add 2001:db8::1/64 dev wan0 nodad\n"
           "addr add 10.255.255.1/24 dev lan0")
       .value();
-  for (const char* key : {"net/ipv4/ip_forward", "net/ipv6/conf/all/forwarding",
-                          "net/ipv4/fib_multipath_hash_policy", "net/ipv6/fib_multipath_hash_policy"})
+  for (const char* key :
+       {"net/ipv4/ip_forward", "net/ipv6/conf/all/forwarding", "net/ipv4/fib_multipath_hash_policy",
+        "net/ipv6/fib_multipath_hash_policy"})
     where.sysctl(key, "1").value();
 }
 

@@ -52,7 +52,8 @@ Program::Program(std::span<const std::byte> elf, const std::optional<hw_settings
   if (!object_) fail("open a variant of the steering program", errno);
   bpf_map* map = nullptr;
   bpf_object__for_each_map(map, object_.get()) {
-    if (!bpf_map__is_internal(map)) share(map, folder, other);
+    if (!bpf_map__is_internal(map))
+      share(map, folder, other);
     else if (settings && std::string_view(bpf_map__name(map)).ends_with(".rodata"))
       choose_settings(map, *settings);
   }

@@ -17,8 +17,8 @@ class Program {
  public:
   /// `elf`: the object file. Maps are those of `folder` by name, then those of `other` (which may
   /// be null), then new ones.
-  Program(std::span<const std::byte> elf, const std::optional<hw_settings>& settings, const std::string& folder,
-          const Program* other);
+  Program(std::span<const std::byte> elf, const std::optional<hw_settings>& settings,
+          const std::string& folder, const Program* other);
   Program(Program&&) = default;
 
   [[nodiscard]] int map(const std::string& name) const;

@@ -55,8 +55,7 @@ Spread spread(std::vector<double> runs) {
   if (runs.empty()) return {};
   std::sort(runs.begin(), runs.end());
   const std::size_t middle = runs.size() / 2;
-  const double median =
-      runs.size() % 2 == 1 ? runs[middle] : (runs[middle - 1] + runs[middle]) / 2;
+  const double median = runs.size() % 2 == 1 ? runs[middle] : (runs[middle - 1] + runs[middle]) / 2;
   return {median, runs.front(), runs.back()};
 }
 
@@ -118,7 +117,7 @@ void Report::print(std::ostream& out) const {
   if (targets_.empty()) return;
   out << "\n## targets\n";
   for (const Target& target : targets_)
-    out << "  " << (target.met() ? "met     " : "MISSED  ") << padded(target.what, 72)
+    out << "  " << (target.met() ? "met     " : "MISSED  ") << padded(target.what, 86)
         << number(target.measured) << (target.bound == Bound::at_least ? " (>= " : " (<= ")
         << number(target.limit) << ") " << target.unit << '\n';
 }

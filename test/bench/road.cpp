@@ -64,18 +64,27 @@ void Road::build() {
   lab::veth({router_, "wan0"}, {sink_, "s0"}).value();
   lab::veth({router_, "wan1"}, {sink_, "s1"}).value();
   generator_.ip("link set g0 address " + lladdr(1, 0) + " up").value();
-  sink_.ip("link set s0 address " + lladdr(3, 0) + " up\nlink set s1 address " + lladdr(3, 1) + " up")
+  sink_
+      .ip("link set s0 address " + lladdr(3, 0) + " up\nlink set s1 address " + lladdr(3, 1) +
+          " up")
       .value();
-  router_.ip("link set lan0 address " + lladdr(2, 2) + " up\n" +
-             "link set wan0 address " + lladdr(2, 0) + " up\n" +
-             "link set wan1 address " + lladdr(2, 1) + " up\n" +
-             "addr add 10.255.255.1/24 dev lan0\n"
-             "addr add 192.0.2.1/24 dev wan0\n"
-             "addr add 198.51.100.1/24 dev wan1\n"
-             "neigh add 10.255.255.2 lladdr " + lladdr(1, 0) + " dev lan0 nud permanent\n"
-             "neigh add 192.0.2.2 lladdr " + lladdr(3, 0) + " dev wan0 nud permanent\n"
-             "neigh add 198.51.100.2 lladdr " + lladdr(3, 1) + " dev wan1 nud permanent\n"
-             "route add 10.0.0.0/8 via 10.255.255.2").value();
+  router_
+      .ip("link set lan0 address " + lladdr(2, 2) + " up\n" + "link set wan0 address " +
+          lladdr(2, 0) + " up\n" + "link set wan1 address " + lladdr(2, 1) + " up\n" +
+          "addr add 10.255.255.1/24 dev lan0\n"
+          "addr add 192.0.2.1/24 dev wan0\n"
+          "addr add 198.51.100.1/24 dev wan1\n"
+          "neigh add 10.255.255.2 lladdr " +
+          lladdr(1, 0) +
+          " dev lan0 nud permanent\n"
+          "neigh add 192.0.2.2 lladdr " +
+          lladdr(3, 0) +
+          " dev wan0 nud permanent\n"
+          "neigh add 198.51.100.2 lladdr " +
+          lladdr(3, 1) +
+          " dev wan1 nud permanent\n"
+          "route add 10.0.0.0/8 via 10.255.255.2")
+      .value();
   // GRO gives a veth its NAPI, without which live frames cannot enter it.
   for (const char* device : {"lan0", "wan0", "wan1"})
     router_.run({"ethtool", "-K", device, "gro", "on"}).value();
@@ -107,10 +116,12 @@ void Road::load() {
     fail("load traffic.bpf.c", failed);
   flows_ = std::make_unique<dataplane::MappedArray<bench_flow>>(
       dataplane::MappedArray<bench_flow>::map(bpf_map__fd(programs_->maps.bench_flows),
-                                              BENCH_MAX_FLOWS, "bench_flows").value());
+                                              BENCH_MAX_FLOWS, "bench_flows")
+          .value());
   plan_ = std::make_unique<dataplane::MappedArray<bench_plan>>(
       dataplane::MappedArray<bench_plan>::map(bpf_map__fd(programs_->maps.bench_plan), 1,
-                                              "bench_plan").value());
+                                              "bench_plan")
+          .value());
   {
     const Visit visit(sink_);
     s0_ = index_of("s0");
@@ -122,7 +133,8 @@ void Road::load() {
 }
 
 void Road::set_flows(const std::vector<bench_flow>& flows) {
-  for (std::size_t i = 0; i < flows.size(); ++i) (*flows_)[static_cast<std::uint32_t>(i)] = flows[i];
+  for (std::size_t i = 0; i < flows.size(); ++i)
+    (*flows_)[static_cast<std::uint32_t>(i)] = flows[i];
   bench_plan& plan = (*plan_)[0];
   plan.flows = static_cast<std::uint32_t>(flows.size());
   // The rounds go on, so that nothing looks sent again; the next one begins with the first flow.
@@ -198,7 +210,8 @@ Passage Road::drive(int stretches, Stand stand) {
   Handle link;
   {
     const Visit visit(router_);
-    link = attach(stand == Stand::drop ? programs_->progs.drop : programs_->progs.bare, lan_, kTcxIngress);
+    link = attach(stand == Stand::drop ? programs_->progs.drop : programs_->progs.bare, lan_,
+                  kTcxIngress);
   }
   return drive(stretches);
 }

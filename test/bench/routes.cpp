@@ -84,12 +84,14 @@ void change(Report& report, const Table& table, const Work& work) {
   std::vector<double> moved, withdrawn, announced;
   const auto each = [&](const std::function<void(std::size_t)>& act) {
     return 1e9 * elapsed_s([&] {
-      for (const std::size_t i : work.changing) act(i);
-    }) / static_cast<double>(work.changing.size());
+             for (const std::size_t i : work.changing) act(i);
+           }) /
+           static_cast<double>(work.changing.size());
   };
   for (int round = 0; round < work.rounds; ++round) {
     moved.push_back(each([&](std::size_t i) {
-      table.set(work.routes4[i], group_of(work.routes4[i], i + 1 + static_cast<std::size_t>(round)));
+      table.set(work.routes4[i],
+                group_of(work.routes4[i], i + 1 + static_cast<std::size_t>(round)));
     }));
     withdrawn.push_back(each([&](std::size_t i) { table.remove(work.routes4[i]); }));
     announced.push_back(
@@ -107,6 +109,7 @@ void fill(Report& report, const Table& table, const Work& work) {
     });
   };
   progress("routes: " + table.name);
+  const AloneOnCpu alone;
   add(report, table, std::to_string(work.routes4.size()) + " v4, s", {fill_with(work.routes4)});
   add(report, table, std::to_string(work.routes6.size()) + " v6, s", {fill_with(work.routes6)});
   change(report, table, work);
@@ -117,7 +120,8 @@ void measure_tries(Report& report, const Work& work) {
   options.sz = sizeof(options);
   options.map_flags = BPF_F_NO_PREALLOC;
   const auto make = [&](std::uint32_t key_bytes) {
-    Handle map(bpf_map_create(BPF_MAP_TYPE_LPM_TRIE, "bench_trie", key_bytes, 4, 1U << 21, &options));
+    Handle map(
+        bpf_map_create(BPF_MAP_TYPE_LPM_TRIE, "bench_trie", key_bytes, 4, 1U << 21, &options));
     if (!map) throw std::runtime_error(system_error("make an LPM trie", errno).message);
     return map;
   };
@@ -193,10 +197,11 @@ void measure_routes(Report& report, Effort effort) {
   work.routes6 = internet(Family::v6, full ? 200'000 : 20'000);
   work.changing = some_24s(work.routes4, full ? 100'000 : 20'000);
   work.rounds = full ? 5 : 3;
-  report.explain(kSection, "By Dataplane::set_route() and remove_route(), which keep the covering "
-                           "prefixes; " + std::to_string(work.changing.size()) +
-                           " random /24s are changed in each of " + std::to_string(work.rounds) +
-                           " rounds.");
+  report.explain(kSection,
+                 "By Dataplane::set_route() and remove_route(), which keep the covering "
+                 "prefixes; " +
+                     std::to_string(work.changing.size()) + " random /24s are changed in each of " +
+                     std::to_string(work.rounds) + " rounds.");
   measure_hopwise(report, work);
   measure_tries(report, work);
 }

@@ -13,10 +13,11 @@ void set_nexthops(Dataplane& dataplane, std::span<const Uplink> uplinks, std::si
   for (std::size_t i = 0; i < uplinks.size(); ++i) {
     const std::string& gateway = uplinks[i].gateways.at(family);
     const NexthopId id{static_cast<std::uint32_t>(family * uplinks.size() + i + 1)};
-    dataplane.set_nexthop({id,
-                           {uplinks[i].ifindex, IpAddress::parse(gateway).value()},
-                           uplinks[i].interface,
-                           gateway})
+    dataplane
+        .set_nexthop({id,
+                      {uplinks[i].ifindex, IpAddress::parse(gateway).value()},
+                      uplinks[i].interface,
+                      gateway})
         .value();
     dataplane.set_nexthop_usable(id, true);
     dataplane.set_nexthop_link(id, uplinks[i].link);
@@ -38,8 +39,7 @@ void set_groups(Dataplane& dataplane, std::size_t uplinks, std::size_t family,
 
 }  // namespace
 
-std::unique_ptr<Dataplane> steering(const dataplane::Options& options,
-                                    dataplane::Affinity affinity,
+std::unique_ptr<Dataplane> steering(const dataplane::Options& options, dataplane::Affinity affinity,
                                     std::span<const Uplink> uplinks) {
   auto dataplane = std::move(Dataplane::open(options).value());
   for (const std::size_t family : {0U, 1U}) {

@@ -1,21 +1,21 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
 /*
  * The packets of the benchmarks: a flow's fixed fields, and how a frame is made of them. Read by
- * the BPF programs here and by the benchmark itself. Every field of every frame is written anew each
- * time: the live-frame generator recycles its pages, and the programs under test change what they
- * are given.
+ * the BPF programs here and by the benchmark itself. Every field of every frame is written anew
+ * each time: the live-frame generator recycles its pages, and the programs under test change what
+ * they are given.
  */
 #ifndef HOPWISE_BENCH_FRAME_H
 #define HOPWISE_BENCH_FRAME_H
 
 #include <linux/types.h>
 
-#define BENCH_MAX_FLOWS	  (1u << 20)
-#define BENCH_PAYLOAD	  32 /* bytes of a TCP segment's data */
-#define BENCH_FRAME4_TCP  (14 + 20 + 32 + BENCH_PAYLOAD)
-#define BENCH_FRAME6_TCP  (14 + 40 + 32 + BENCH_PAYLOAD)
-#define BENCH_FRAME4_UDP  (14 + 20 + 8 + BENCH_PAYLOAD)
-#define BENCH_FRAME6_UDP  (14 + 40 + 8 + BENCH_PAYLOAD)
+#define BENCH_MAX_FLOWS	 (1u << 20)
+#define BENCH_PAYLOAD	 32 /* bytes of a TCP segment's data */
+#define BENCH_FRAME4_TCP (14 + 20 + 32 + BENCH_PAYLOAD)
+#define BENCH_FRAME6_TCP (14 + 40 + 32 + BENCH_PAYLOAD)
+#define BENCH_FRAME4_UDP (14 + 20 + 8 + BENCH_PAYLOAD)
+#define BENCH_FRAME6_UDP (14 + 40 + 8 + BENCH_PAYLOAD)
 
 /* Addresses and ports in network byte order. One cache line: a generator reads one a packet. */
 struct bench_flow {
@@ -74,8 +74,8 @@ struct bench_run {
 
 /* What changes from one packet of a flow to the next. */
 struct bench_moment {
-	__u32 round;  /* packets of this flow before this one */
-	__u32 back;   /* an answer, to the forward packet of the same round */
+	__u32 round; /* packets of this flow before this one */
+	__u32 back;  /* an answer, to the forward packet of the same round */
 };
 
 struct bench_tcp {
