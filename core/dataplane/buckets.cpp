@@ -63,12 +63,11 @@ std::vector<std::uint32_t> interleave(std::span<const std::uint32_t> counts) {
 }
 
 MovePlan plan_moves(const BucketTable& table, std::span<const std::uint32_t> target,
-                    const std::vector<bool>& evacuate, std::uint32_t idle_after_ms,
-                    std::uint32_t busy_moves) {
+                    std::span<const Leave> leave, MovePace pace) {
   const std::size_t paths = target.size();
   const auto is_path = [&](std::uint32_t owner) { return owner < paths; };
-  const auto must_go = [&](std::uint32_t owner) {
-    return !is_path(owner) || (owner < evacuate.size() && evacuate[owner]);
+  const auto way = [&](std::uint32_t owner) {
+    return is_path(owner) ? leave[owner] : Leave::wholly;
   };
 
   std::vector<std::int64_t> surplus(paths);
@@ -76,27 +75,27 @@ MovePlan plan_moves(const BucketTable& table, std::span<const std::uint32_t> tar
   for (const std::uint32_t owner : table.owner)
     if (is_path(owner)) ++surplus[owner];
 
-  // Who must move comes first, then the longest idle; the index makes the plan reproducible.
+  // The most urgent come first; the index makes the plan reproducible.
   std::vector<std::uint32_t> order(table.owner.size());
   std::iota(order.begin(), order.end(), 0);
   std::sort(order.begin(), order.end(), [&](std::uint32_t a, std::uint32_t b) {
-    const bool first = must_go(table.owner[a]), second = must_go(table.owner[b]);
-    if (first != second) return first;
-    if (table.idle_ms[a] != table.idle_ms[b]) return table.idle_ms[a] > table.idle_ms[b];
-    return a < b;
+    const Leave first = way(table.owner[a]), second = way(table.owner[b]);
+    if (first != second) return first > second;
+    if (table.idle_ms[a] == table.idle_ms[b]) return a < b;
+    return (table.idle_ms[a] > table.idle_ms[b]) == (first == Leave::gently);
   });
 
   MovePlan plan;
   for (const std::uint32_t bucket : order) {
     const std::uint32_t owner = table.owner[bucket];
     if (is_path(owner) && surplus[owner] <= 0) continue;
-    if (!must_go(owner) && table.idle_ms[bucket] < idle_after_ms) {
-      if (busy_moves == 0) {
+    if (way(owner) == Leave::gently && table.idle_ms[bucket] < pace.idle_after_ms) {
+      if (pace.busy_moves == 0) {
         --surplus[owner];
         ++plan.deferred;
         continue;
       }
-      --busy_moves;
+      --pace.busy_moves;
     }
     const auto neediest = std::min_element(surplus.begin(), surplus.end());
     if (neediest == surplus.end() || *neediest >= 0) break;

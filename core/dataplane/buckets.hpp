@@ -35,11 +35,22 @@ struct MovePlan {
   std::uint32_t deferred = 0;  // busy buckets that must wait for a later call
 };
 
-/// The moves that bring `table` to `target` counts: exactly the sum of the positive differences,
-/// the longest idle buckets first. Buckets unused for less than `idle_after_ms` are busy: at most
-/// `busy_moves` of those move, except that every bucket of an `evacuate`d path moves now.
+/// How a path is left, as far as it has more than its share.
+enum class Leave : std::uint8_t {
+  gently,  // the longest idle buckets first, the busy ones at the pace that is allowed
+  fast,    // now, the busiest first: what stays behind, to see whether it gets better, is idle
+  wholly,  // now, every bucket
+};
+
+/// How gently traffic moves (see Options).
+struct MovePace {
+  std::uint32_t idle_after_ms = 0;  // a bucket unused for less is busy
+  std::uint32_t busy_moves = 0;     // of them at most so many at a time
+};
+
+/// The moves that bring `table` to `target` counts: exactly the sum of the positive differences.
+/// `leave` is of each path; buckets of nobody are given away now.
 MovePlan plan_moves(const BucketTable& table, std::span<const std::uint32_t> target,
-                    const std::vector<bool>& evacuate, std::uint32_t idle_after_ms,
-                    std::uint32_t busy_moves);
+                    std::span<const Leave> leave, MovePace pace);
 
 }  // namespace hopwise::dataplane

@@ -41,6 +41,10 @@ std::vector<double> random_weights(std::mt19937& random) {
   return weights;
 }
 
+std::vector<Leave> gently(std::size_t paths) {
+  return std::vector<Leave>(paths, Leave::gently);
+}
+
 }  // namespace
 
 TEST_CASE("counts add up, and each is within one of its exact share", "[dataplane]") {
@@ -100,19 +104,17 @@ TEST_CASE("a plan reaches the target with the fewest moves", "[dataplane]") {
     const std::size_t paths = target.size();
     Counts owner(kBuckets), idle(kBuckets, 1000);
     for (auto& o : owner) o = static_cast<std::uint32_t>(random() % paths);
-    const MovePlan plan =
-        plan_moves({owner, idle}, target, std::vector<bool>(paths, false), 500, 0);
+    const MovePlan plan = plan_moves({owner, idle}, target, gently(paths), {500, 0});
     REQUIRE(plan.deferred == 0);
     REQUIRE(plan.moves.size() == positive_difference(count_owners(owner, paths), target));
     REQUIRE(count_owners(apply(owner, plan), paths) == target);
-    REQUIRE(plan_moves({apply(owner, plan), idle}, target, std::vector<bool>(paths, false), 500, 0)
-                .moves.empty());
+    REQUIRE(plan_moves({apply(owner, plan), idle}, target, gently(paths), {500, 0}).moves.empty());
   }
 }
 
 TEST_CASE("the longest idle buckets move first", "[dataplane]") {
   Counts owner(8, 0), idle{9, 80, 7, 60, 5, 40, 3, 20};
-  const MovePlan plan = plan_moves({owner, idle}, Counts{4, 4}, {false, false}, 10, 8);
+  const MovePlan plan = plan_moves({owner, idle}, Counts{4, 4}, gently(2), {10, 8});
   Counts moved;
   for (const BucketMove& move : plan.moves) moved.push_back(move.bucket);
   CHECK(moved == Counts{1, 3, 5, 7});
@@ -123,7 +125,6 @@ TEST_CASE("busy buckets move no faster than allowed, and all of them in the end"
   for (int run = 0; run < 300; ++run) {
     const Counts target = apportion(random_weights(random), kBuckets);
     const std::size_t paths = target.size();
-    const std::vector<bool> stay(paths, false);
     Counts owner(kBuckets), idle(kBuckets);
     for (std::size_t i = 0; i < kBuckets; ++i) {
       owner[i] = static_cast<std::uint32_t>(random() % paths);
@@ -133,7 +134,7 @@ TEST_CASE("busy buckets move no faster than allowed, and all of them in the end"
     std::uint32_t done = 0;
     for (int call = 0;; ++call) {
       REQUIRE(call < 100);
-      const MovePlan plan = plan_moves({owner, idle}, target, stay, 500, 64);
+      const MovePlan plan = plan_moves({owner, idle}, target, gently(paths), {500, 64});
       const auto busy = std::count_if(plan.moves.begin(), plan.moves.end(),
                                       [&](const auto& m) { return idle[m.bucket] < 500; });
       REQUIRE(busy <= 64);
@@ -146,9 +147,22 @@ TEST_CASE("busy buckets move no faster than allowed, and all of them in the end"
   }
 }
 
+TEST_CASE("a bad path's busiest buckets leave it at once, and idle ones stay behind",
+          "[dataplane]") {
+  Counts owner(8, 0), idle{0, 8000, 1, 6000, 2, 4000, 3, 2000};
+  const MovePlan plan =
+      plan_moves({owner, idle}, Counts{3, 5}, std::vector{Leave::fast, Leave::gently}, {500, 0});
+  CHECK(plan.deferred == 0);
+  Counts moved;
+  for (const BucketMove& move : plan.moves) moved.push_back(move.bucket);
+  CHECK(moved == Counts{0, 2, 4, 6, 7});
+}
+
 TEST_CASE("a dead path's buckets and nobody's move at once, however busy", "[dataplane]") {
   const Counts owner{0, 0, 0, 0, 1, 1, 7, 7}, idle(8, 0);
-  const MovePlan plan = plan_moves({owner, idle}, Counts{0, 4, 4}, {true, false, false}, 500, 0);
+  const MovePlan plan =
+      plan_moves({owner, idle}, Counts{0, 4, 4},
+                 std::vector{Leave::wholly, Leave::gently, Leave::gently}, {500, 0});
   CHECK(plan.deferred == 0);
   CHECK(count_owners(apply(owner, plan), 3) == Counts{0, 4, 4});
 }
