@@ -4,6 +4,8 @@
 #include <cmath>
 #include <numeric>
 
+#include "bpf/hash.h"
+
 namespace hopwise::dataplane {
 namespace {
 
@@ -16,6 +18,22 @@ void give_each_one(std::span<const double> weights, std::vector<std::uint32_t>& 
     --*largest;
     counts[i] = 1;
   }
+}
+
+// The owner that weighted rendezvous hashing gives a bucket: the highest of count / -ln(u), where u
+// is uniform in (0, 1), of the bucket and the name.
+std::uint32_t ranked_owner(std::uint32_t bucket, std::span<const std::uint32_t> counts,
+                           std::span<const std::uint32_t> names) {
+  std::uint32_t best = 0;
+  double best_score = -1;
+  for (std::uint32_t i = 0; i < counts.size(); ++i) {
+    const double u = (hw_rendezvous_rank(bucket * 0x85ebca6bU, names[i]) + 0.5) / 4294967296.0;
+    const double score = counts[i] / -std::log(u);
+    if (score <= best_score) continue;
+    best = i;
+    best_score = score;
+  }
+  return best;
 }
 
 }  // namespace
@@ -49,16 +67,15 @@ std::vector<std::uint32_t> apportion(std::span<const double> weights, std::uint3
   return counts;
 }
 
-std::vector<std::uint32_t> interleave(std::span<const std::uint32_t> counts) {
-  const std::uint64_t total = std::accumulate(counts.begin(), counts.end(), std::uint64_t{0});
-  std::vector<std::int64_t> credit(counts.size());
-  std::vector<std::uint32_t> owner(total);
-  for (auto& slot : owner) {
-    for (std::size_t i = 0; i < counts.size(); ++i) credit[i] += counts[i];
-    const auto richest = std::max_element(credit.begin(), credit.end());
-    *richest -= static_cast<std::int64_t>(total);
-    slot = static_cast<std::uint32_t>(richest - credit.begin());
-  }
+std::vector<std::uint32_t> share_out(std::span<const std::uint32_t> counts,
+                                     std::span<const std::uint32_t> names) {
+  const auto buckets = std::accumulate(counts.begin(), counts.end(), std::uint32_t{0});
+  std::vector<std::uint32_t> owner(buckets);
+  for (std::uint32_t i = 0; i < buckets; ++i) owner[i] = ranked_owner(i, counts, names);
+  const std::vector<std::uint32_t> idle(buckets);
+  const std::vector<Leave> leave(counts.size(), Leave::fast);
+  for (const BucketMove& move : plan_moves({owner, idle}, counts, leave, {}).moves)
+    owner[move.bucket] = move.to;
   return owner;
 }
 

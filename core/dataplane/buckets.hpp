@@ -13,9 +13,11 @@ namespace hopwise::dataplane {
 /// enough.
 std::vector<std::uint32_t> apportion(std::span<const double> weights, std::uint32_t buckets);
 
-/// A table with these counts in which each path's buckets lie as evenly apart as they can (smooth
-/// weighted round robin), never in runs.
-std::vector<std::uint32_t> interleave(std::span<const std::uint32_t> counts);
+/// A table with these counts. Each bucket has the nexthop (`names`, one for each count) that
+/// weighted rendezvous hashing gives it, but for the few that the exact counts need elsewhere: so
+/// two tables differ in little more than their nexthops do (Thaler and Ravishankar, 1998).
+std::vector<std::uint32_t> share_out(std::span<const std::uint32_t> counts,
+                                     std::span<const std::uint32_t> names);
 
 /// One bucket's owner is to change: `bucket` now holds path number `to` (an index, not an id).
 struct BucketMove {

@@ -76,7 +76,9 @@ void Weights::set(const Group& group) {
   shares.leave.assign(group.paths.size(), Leave::gently);
   for (const Path& path : group.paths) shares.weight.push_back(path.kernel_weight);
   tables_.set_paths(group);
-  const auto owner = interleave(apportion(shares.weight, HW_BUCKETS));
+  std::vector<std::uint32_t> nexthops;
+  for (const Path& path : group.paths) nexthops.push_back(raw(path.nexthop));
+  const auto owner = share_out(apportion(shares.weight, HW_BUCKETS), nexthops);
   const auto table = tables_.buckets(raw(group.id));
   for (std::uint32_t i = 0; i < HW_BUCKETS; ++i)
     publish_word(table[i].path, raw(group.paths[owner[i]].id));
