@@ -4,6 +4,10 @@
  * Read by bpf/, core/dataplane/ and test/bpf/ only. Addresses and ports are in network byte order,
  * everything else in the host's. Padding is written out. Change anything here, and HW_ABI_VERSION
  * changes too: maps are pinned under a folder of that name and outlive the daemon.
+ *
+ * Times are CLOCK_MONOTONIC's. The data path stores those of its coarse reading, which costs next
+ * to nothing and lags by up to a tick, except where it says "exact": a coarse reading may be before
+ * an exact one that was stored earlier.
  */
 #ifndef HOPWISE_BPF_ABI_H
 #define HOPWISE_BPF_ABI_H
@@ -88,7 +92,7 @@ struct hw_settings {
 	__u32 control_share;	/* of flow hashes: left to the kernel */
 	__u32 sample_share;	/* of flow hashes, in HW_AFFINITY_BUCKET: have an entry */
 	__u32 new_flows_per_ms; /* a CPU; beyond, new flows get no entry */
-	__u32 pad;
+	__u32 tick_ns;		/* the coarse clock's step */
 };
 HW_SIZE(hw_settings, 32);
 
@@ -209,12 +213,12 @@ struct hw_flow_key {
 } __attribute__((aligned(4))); /* it is hashed by words */
 HW_SIZE(hw_flow_key, 40);
 
-/* What was seen of a flow's own packets: bpf/measure.h only. Times are CLOCK_MONOTONIC. */
+/* What was seen of a flow's own packets: bpf/measure.h only. */
 struct hw_seen {
-	__u64 stamp_ns;	   /* when the packet that is being timed went by; 0: none is */
+	__u64 stamp_ns;	   /* exact: when the packet that is being timed went by; 0: none is */
 	__u64 progress_ns; /* when the peer last showed that something arrived, or the oldest data
 			    * that it has not acknowledged went by; 0: not known */
-	__u64 high_ns;	   /* when `high` last grew; QUIC: the last edge of the spin bit */
+	__u64 high_ns;	   /* when `high` last grew; QUIC, exact: the last edge of the spin bit */
 	__u32 stamp;	   /* what the answer to the timed packet shows */
 	__u32 high;	   /* TCP: end of the highest data sent */
 	__u32 acked;	   /* TCP: the highest acknowledgement seen */

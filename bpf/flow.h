@@ -19,9 +19,10 @@
 #define HW_PROVEN_PACKETS 16
 #define HW_MS_SHIFT	  20 /* ns -> 1.05 ms */
 
-static __always_inline bool hw_may_insert(__u64 now_ns)
+/* By the exact clock: the coarse one stands still for several milliseconds. */
+static __always_inline bool hw_may_insert(void)
 {
-	__u32 only = 0, ms = now_ns >> HW_MS_SHIFT;
+	__u32 only = 0, ms = bpf_ktime_get_ns() >> HW_MS_SHIFT;
 	struct hw_budget *budget = bpf_map_lookup_elem(&hw_budget, &only);
 
 	if (!budget)
@@ -38,11 +39,11 @@ static __always_inline bool hw_may_insert(__u64 now_ns)
 
 /* The lasting entry; the embryo itself when that cannot be had now. */
 static __always_inline struct hw_flow *hw_promote(const struct hw_flow_key *key,
-						  struct hw_flow *embryo, __u64 now_ns)
+						  struct hw_flow *embryo)
 {
 	struct hw_flow *flow;
 
-	if (!hw_may_insert(now_ns))
+	if (!hw_may_insert())
 		return embryo;
 	if (bpf_map_update_elem(&hw_flows, key, embryo, BPF_NOEXIST)) {
 		hw_count(HW_COUNT_FLOW_REFUSED);
@@ -54,7 +55,7 @@ static __always_inline struct hw_flow *hw_promote(const struct hw_flow_key *key,
 	return flow ? flow : embryo;
 }
 
-static __always_inline struct hw_flow *hw_find_flow(const struct hw_flow_key *key, __u64 now_ns)
+static __always_inline struct hw_flow *hw_find_flow(const struct hw_flow_key *key)
 {
 	struct hw_flow *flow = bpf_map_lookup_elem(&hw_flows, key);
 
@@ -62,7 +63,7 @@ static __always_inline struct hw_flow *hw_find_flow(const struct hw_flow_key *ke
 		return flow;
 	flow = bpf_map_lookup_elem(&hw_embryos, key);
 	if (flow && ((flow->flags & HW_FLOW_ANSWERED) || flow->packets >= HW_PROVEN_PACKETS))
-		return hw_promote(key, flow, now_ns);
+		return hw_promote(key, flow);
 	return flow;
 }
 
@@ -70,7 +71,7 @@ static __always_inline struct hw_flow *hw_find_flow(const struct hw_flow_key *ke
 static __always_inline struct hw_flow *hw_new_flow(const struct hw_flow_key *key,
 						   const struct hw_flow *fresh)
 {
-	if (!hw_may_insert(fresh->started_ns)) {
+	if (!hw_may_insert()) {
 		hw_count(HW_COUNT_FLOW_GUARDED);
 		return NULL;
 	}
