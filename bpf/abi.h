@@ -99,7 +99,7 @@ HW_SIZE(hw_settings, 32);
 /* hw_router: one entry, what every packet needs. */
 struct hw_router {
 	__u64 expires_ns;    /* CLOCK_MONOTONIC; weights are trusted until then; 0: not at all */
-	__u64 neighbours_ns; /* CLOCK_MONOTONIC; link-layer addresses are trusted until then */
+	__u64 neighbours_ns; /* CLOCK_MONOTONIC; HW_NEXTHOP_DIRECT is trusted until then */
 	__u32 hash_seed;     /* random, the same as long as the maps live; 0: not drawn yet */
 	__u16 default4;	     /* group of 0.0.0.0/0, as in hw_routes4 */
 	__u16 default6;	     /* group of ::/0 */
@@ -183,7 +183,7 @@ struct hw_path {
 HW_SIZE(hw_path, 16);
 
 #define HW_NEXTHOP_USABLE 1u /* link up and neighbour resolved */
-#define HW_NEXTHOP_DIRECT 2u /* `link` holds the Ethernet addresses, while neighbours_ns lasts */
+#define HW_NEXTHOP_DIRECT 2u /* `link` and `mtu` hold, while neighbours_ns lasts */
 
 /* hw_nexthops (array by nexthop id). ifindex 0: no such nexthop. */
 struct hw_nexthop {
@@ -193,8 +193,10 @@ struct hw_nexthop {
 	__u8 gateway[16];
 	__u8 link[12]; /* Ethernet destination, then source */
 	__u32 mark;    /* skb->mark that routes to it; 0: none */
+	__u32 mtu;     /* of the interface, without the Ethernet header */
+	__u32 pad;
 };
-HW_SIZE(hw_nexthop, 40);
+HW_SIZE(hw_nexthop, 48);
 
 /*
  * hw_flows, hw_embryos (LRU hashes): the 5-tuple in the direction LAN -> WAN. For ICMP echo the

@@ -101,7 +101,7 @@ static __always_inline enum hw_reason hw_act(struct __sk_buff *skb, enum hw_orig
 	}
 	if (origin == HW_LOCAL && hw_leaves_by(skb, nexthop, direct))
 		return HW_REASON_IN_PLACE;
-	if (!hw_fits(skb, nexthop->ifindex, packet))
+	if (!hw_fits(skb, nexthop, direct))
 		return HW_REASON_MTU;
 	if (origin == HW_FORWARDED && !hw_count_hop(skb, packet->key.family))
 		return HW_REASON_MALFORMED;
