@@ -4,6 +4,10 @@
  * Read by bpf/, core/dataplane/ and test/bpf/ only. Addresses and ports are in network byte order,
  * everything else in the host's. Padding is written out. Change anything here, and HW_ABI_VERSION
  * changes too: maps are pinned under a folder of that name and outlive the daemon.
+ *
+ * Times are CLOCK_MONOTONIC's. The data path stores those of its coarse reading, which costs next
+ * to nothing and lags by up to a tick, except where it says "exact": a coarse reading may be before
+ * an exact one that was stored earlier.
  */
 #ifndef HOPWISE_BPF_ABI_H
 #define HOPWISE_BPF_ABI_H
@@ -88,14 +92,14 @@ struct hw_settings {
 	__u32 control_share;	/* of flow hashes: left to the kernel */
 	__u32 sample_share;	/* of flow hashes, in HW_AFFINITY_BUCKET: have an entry */
 	__u32 new_flows_per_ms; /* a CPU; beyond, new flows get no entry */
-	__u32 pad;
+	__u32 tick_ns;		/* the coarse clock's step */
 };
 HW_SIZE(hw_settings, 32);
 
 /* hw_router: one entry, what every packet needs. */
 struct hw_router {
 	__u64 expires_ns;    /* CLOCK_MONOTONIC; weights are trusted until then; 0: not at all */
-	__u64 neighbours_ns; /* CLOCK_MONOTONIC; link-layer addresses are trusted until then */
+	__u64 neighbours_ns; /* CLOCK_MONOTONIC; HW_NEXTHOP_DIRECT is trusted until then */
 	__u32 hash_seed;     /* random, the same as long as the maps live; 0: not drawn yet */
 	__u16 default4;	     /* group of 0.0.0.0/0, as in hw_routes4 */
 	__u16 default6;	     /* group of ::/0 */
@@ -179,7 +183,7 @@ struct hw_path {
 HW_SIZE(hw_path, 16);
 
 #define HW_NEXTHOP_USABLE 1u /* link up and neighbour resolved */
-#define HW_NEXTHOP_DIRECT 2u /* `link` holds the Ethernet addresses, while neighbours_ns lasts */
+#define HW_NEXTHOP_DIRECT 2u /* `link` and `mtu` hold, while neighbours_ns lasts */
 
 /* hw_nexthops (array by nexthop id). ifindex 0: no such nexthop. */
 struct hw_nexthop {
@@ -189,8 +193,10 @@ struct hw_nexthop {
 	__u8 gateway[16];
 	__u8 link[12]; /* Ethernet destination, then source */
 	__u32 mark;    /* skb->mark that routes to it; 0: none */
+	__u32 mtu;     /* of the interface, without the Ethernet header */
+	__u32 pad;
 };
-HW_SIZE(hw_nexthop, 40);
+HW_SIZE(hw_nexthop, 48);
 
 /*
  * hw_flows, hw_embryos (LRU hashes): the 5-tuple in the direction LAN -> WAN. For ICMP echo the
@@ -209,12 +215,12 @@ struct hw_flow_key {
 } __attribute__((aligned(4))); /* it is hashed by words */
 HW_SIZE(hw_flow_key, 40);
 
-/* What was seen of a flow's own packets: bpf/measure.h only. Times are CLOCK_MONOTONIC. */
+/* What was seen of a flow's own packets: bpf/measure.h only. */
 struct hw_seen {
-	__u64 stamp_ns;	   /* when the packet that is being timed went by; 0: none is */
+	__u64 stamp_ns;	   /* exact: when the packet that is being timed went by; 0: none is */
 	__u64 progress_ns; /* when the peer last showed that something arrived, or the oldest data
 			    * that it has not acknowledged went by; 0: not known */
-	__u64 high_ns;	   /* when `high` last grew; QUIC: the last edge of the spin bit */
+	__u64 high_ns;	   /* when `high` last grew; QUIC, exact: the last edge of the spin bit */
 	__u32 stamp;	   /* what the answer to the timed packet shows */
 	__u32 high;	   /* TCP: end of the highest data sent */
 	__u32 acked;	   /* TCP: the highest acknowledgement seen */

@@ -3,7 +3,8 @@
  * Sends a packet to its nexthop: redirected past the stack, or marked for the stack to route.
  *
  * A redirect does what the stack would have done: the hop count, the MTU, the Ethernet addresses.
- * These are ours where the daemon keeps them up to date, else the kernel looks the neighbour up.
+ * MTU and addresses are known here where the daemon keeps them up to date (`direct`), else the
+ * kernel is asked.
  */
 #ifndef HOPWISE_BPF_ACT_H
 #define HOPWISE_BPF_ACT_H
@@ -13,21 +14,19 @@
 #include "choice.h"
 #include "parse.h"
 
-/* What every link carries (RFC 791, RFC 8200): the kernel runs IP on no smaller one. */
-#define HW_LEAST_MTU4 68
-#define HW_LEAST_MTU6 1280
-
-/* Neither bpf_redirect_neigh nor the transmit path checks the MTU. An aggregate is judged by the
- * segments that it will be cut into. */
-static __always_inline bool hw_fits(struct __sk_buff *skb, __u32 ifindex,
-				    const struct hw_packet *packet)
+/*
+ * Neither bpf_redirect_neigh nor the transmit path checks the MTU. Here as in the kernel the whole
+ * frame counts, with any padding behind the packet. An aggregate is larger, nearly always: it is
+ * judged by the segments that it will be cut into, which the kernel knows.
+ */
+static __always_inline bool hw_fits(struct __sk_buff *skb, const struct hw_nexthop *nexthop,
+				    bool direct)
 {
-	__u32 least = packet->key.family == 4 ? HW_LEAST_MTU4 : HW_LEAST_MTU6;
 	__u32 mtu = 0;
 
-	if (packet->bytes <= least)
+	if (direct && skb->len <= nexthop->mtu + sizeof(struct ethhdr))
 		return true;
-	return bpf_check_mtu(skb, ifindex, &mtu, 0, BPF_MTU_CHK_SEGS) == 0;
+	return bpf_check_mtu(skb, nexthop->ifindex, &mtu, 0, BPF_MTU_CHK_SEGS) == 0;
 }
 
 /* The helpers leave TTL and hop limit alone. RFC 1624, equation 3, for the checksum. */

@@ -33,7 +33,7 @@
 #define HW_ESCAPE_AGAIN_NS 1000000000ull
 
 struct hw_choice {
-	__u64 now_ns; /* from here to `flow`: filled by the caller */
+	__u64 now_ns; /* coarse; from here to `flow`: filled by the caller */
 	__u32 hash;
 	__u32 group_id;
 	__u32 family;
@@ -131,11 +131,14 @@ static __always_inline bool hw_stay(struct hw_choice *choice)
 static __always_inline bool hw_sticks(const struct hw_choice *choice)
 {
 	const struct hw_group *group = choice->group;
+	__s64 pause_ns, gap_ns;
 
-	if (group->affinity == HW_AFFINITY_FLOW)
-		return true;
-	return group->affinity == HW_AFFINITY_FLOWLET &&
-	       choice->now_ns - choice->flow->last_seen_ns <= group->flowlet_gap_ms * 1000000ull;
+	if (group->affinity != HW_AFFINITY_FLOWLET)
+		return group->affinity == HW_AFFINITY_FLOW;
+	/* A pause that only seems long, by the coarse clock's step, would reorder packets. */
+	pause_ns = choice->now_ns - choice->flow->last_seen_ns;
+	gap_ns = group->flowlet_gap_ms * 1000000ull + hw_settings.tick_ns;
+	return pause_ns <= gap_ns;
 }
 
 static __always_inline struct hw_bucket *hw_bucket_of(const struct hw_choice *choice)
@@ -231,8 +234,8 @@ static __always_inline void hw_escape(struct hw_choice *choice)
 
 	if (flow->escapes >= HW_MAX_ESCAPES)
 		return;
-	if (flow->escapes && choice->now_ns - flow->moved_ns < HW_ESCAPE_AGAIN_NS
-								   << (flow->escapes - 1))
+	if (flow->escapes && (__s64)(choice->now_ns - flow->moved_ns) <
+				 (__s64)(HW_ESCAPE_AGAIN_NS << (flow->escapes - 1)))
 		return;
 	if (!hw_take_path(choice,
 			  hw_rendezvous(choice->group_id, choice->hash, choice->family, from))) {

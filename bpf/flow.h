@@ -27,9 +27,10 @@ enum hw_entry {
 	HW_ENTRY_LASTING, /* of another budget: a flood of new flows must not keep these from it */
 };
 
-static __always_inline bool hw_may_insert(enum hw_entry kind, __u64 now_ns)
+/* By the exact clock: the coarse one stands still for several milliseconds. */
+static __always_inline bool hw_may_insert(enum hw_entry kind)
 {
-	__u32 only = 0, ms = now_ns >> HW_MS_SHIFT;
+	__u32 only = 0, ms = bpf_ktime_get_ns() >> HW_MS_SHIFT;
 	struct hw_budget *budget = bpf_map_lookup_elem(&hw_budget, &only);
 	__u16 *spent;
 
@@ -48,12 +49,12 @@ static __always_inline bool hw_may_insert(enum hw_entry kind, __u64 now_ns)
 
 /* The lasting entry; the embryo itself when that cannot be had now. */
 static __always_inline struct hw_flow *hw_promote(const struct hw_flow_key *key,
-						  struct hw_flow *embryo, __u64 now_ns)
+						  struct hw_flow *embryo)
 {
 	struct hw_flow *flow;
 	long failed;
 
-	if (!hw_may_insert(HW_ENTRY_LASTING, now_ns))
+	if (!hw_may_insert(HW_ENTRY_LASTING))
 		return embryo;
 	failed = bpf_map_update_elem(&hw_flows, key, embryo, BPF_NOEXIST);
 	if (failed && failed != -HW_EEXIST) { /* else another CPU was faster */
@@ -78,7 +79,7 @@ static __always_inline bool hw_is_proven(const struct hw_flow_key *key, const st
 	return (flow->flags & needed) || flow->packets >= HW_PROVEN_PACKETS;
 }
 
-static __always_inline struct hw_flow *hw_find_flow(const struct hw_flow_key *key, __u64 now_ns)
+static __always_inline struct hw_flow *hw_find_flow(const struct hw_flow_key *key)
 {
 	struct hw_flow *flow = bpf_map_lookup_elem(&hw_flows, key);
 
@@ -86,7 +87,7 @@ static __always_inline struct hw_flow *hw_find_flow(const struct hw_flow_key *ke
 		return flow;
 	flow = bpf_map_lookup_elem(&hw_embryos, key);
 	if (flow && hw_is_proven(key, flow))
-		return hw_promote(key, flow, now_ns);
+		return hw_promote(key, flow);
 	return flow;
 }
 
@@ -94,7 +95,7 @@ static __always_inline struct hw_flow *hw_find_flow(const struct hw_flow_key *ke
 static __always_inline struct hw_flow *hw_new_flow(const struct hw_flow_key *key,
 						   const struct hw_flow *fresh)
 {
-	if (!hw_may_insert(HW_ENTRY_EMBRYO, fresh->started_ns)) {
+	if (!hw_may_insert(HW_ENTRY_EMBRYO)) {
 		hw_count(HW_COUNT_FLOW_GUARDED);
 		return NULL;
 	}

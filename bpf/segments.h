@@ -35,7 +35,8 @@
 #define HW_SEEN_ECN    0x80u  /* both ends use ECN */
 #define HW_SEEN_CLOSED 0x100u /* the peer's window is closed */
 
-/* Reordering, RFC 8985: less than 3 segments back, and a quarter of the round-trip time. */
+/* Reordering, RFC 8985: less than 3 segments back, and a quarter of the round-trip time. The coarse
+ * clock may add a step to it; a TSval higher than all before it is no reordered segment's. */
 #define HW_REORDER_SEGMENTS 3
 #define HW_REORDER_NS	    (1 * HW_MS)
 
@@ -89,7 +90,7 @@ static __always_inline bool hw_tcp_reordered(const struct hw_seen *seen, __u32 e
 	if (window_ns < HW_REORDER_NS)
 		window_ns = HW_REORDER_NS;
 	return seen->high - end < HW_REORDER_SEGMENTS * segment &&
-	       now_ns - seen->high_ns < window_ns;
+	       (__s64)(now_ns - seen->high_ns) < (__s64)(window_ns + hw_settings.tick_ns);
 }
 
 static __always_inline void hw_count_segments(struct hw_flow *flow, __u32 packets, __u32 again)
@@ -107,10 +108,11 @@ static __always_inline void hw_count_segments(struct hw_flow *flow, __u32 packet
 }
 
 /*
- * The first `before` bytes of this data were sent before. True when they are sent again after
- * nothing new has come back for a retransmission time-out.
+ * The first `before` bytes of this data were sent before; `later`: than all data until now, by its
+ * TSval. True when they are sent again after nothing new has come back for a retransmission
+ * time-out.
  */
-static __always_inline bool hw_tcp_again(struct hw_flow *flow, const struct hw_tcp *tcp,
+static __always_inline bool hw_tcp_again(struct hw_flow *flow, const struct hw_tcp *tcp, bool later,
 					 __u32 before, __u32 packets, __u64 now_ns)
 {
 	struct hw_seen *seen = &flow->seen;
@@ -122,14 +124,15 @@ static __always_inline bool hw_tcp_again(struct hw_flow *flow, const struct hw_t
 	seen->stamp_ns = 0;
 	if (before < tcp->payload)
 		again = ((__u64)before * packets + tcp->payload - 1) / tcp->payload;
-	else if (hw_tcp_reordered(seen, end, tcp->payload / packets, now_ns))
+	else if (!later && hw_tcp_reordered(seen, end, tcp->payload / packets, now_ns))
 		again = 0;
 	hw_count_segments(flow, packets, again);
 	if (again == 0 || ((seen->state & HW_SEEN_ACKED) && (__s32)(end - seen->acked) <= 0))
 		return false;
-	/* A sender that still sends new data is not stalled, also where its answers pass elsewhere.
-	 */
-	return (__s64)(now_ns - seen->high_ns) >= (__s64)hw_rto_ns(seen) &&
+	/* Nothing can be said where answers return another way; nor is a sender stalled that still
+	 * sends new data. */
+	return (flow->flags & HW_FLOW_ANSWERED) &&
+	       (__s64)(now_ns - seen->high_ns) >= (__s64)hw_rto_ns(seen) &&
 	       hw_silent(seen, hw_rto_ns(seen), now_ns);
 }
 
@@ -173,7 +176,7 @@ static __always_inline bool hw_tcp_forward(struct hw_flow *flow, const struct hw
 	if (tcp->payload && before > 0) {
 		if (before > (__s32)tcp->payload)
 			before = tcp->payload;
-		stalled = hw_tcp_again(flow, tcp, before, packets, now_ns);
+		stalled = hw_tcp_again(flow, tcp, grows, before, packets, now_ns);
 	} else if (tcp->payload) {
 		hw_count_segments(flow, packets, 0);
 	}

@@ -15,6 +15,7 @@ const volatile struct hw_settings hw_settings __weak SEC(".rodata") = {
     .escape = 1,
     .sample_share = 65536 / 16,
     .new_flows_per_ms = 100,
+    .tick_ns = 10000000,
 };
 
 #endif

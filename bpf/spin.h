@@ -30,11 +30,12 @@ static __always_inline bool hw_quic_initial(struct hw_seen *seen, const struct h
 		return false;
 	if (!(seen->quic & HW_QUIC_ASKED)) {
 		seen->quic |= HW_QUIC_ASKED;
-		seen->high_ns = seen->progress_ns = now_ns;
+		seen->high_ns = bpf_ktime_get_ns();
+		seen->progress_ns = now_ns;
 		hw_stamp(seen, HW_RTT_QUIC, quic->sender, now_ns);
 		return false;
 	}
-	if (now_ns - seen->high_ns < HW_QUIC_FLIGHT_NS)
+	if (bpf_ktime_get_ns() - seen->high_ns < HW_QUIC_FLIGHT_NS)
 		return false;
 	seen->stamp_ns = 0;
 	return hw_silent(seen, HW_UNANSWERED_NS, now_ns);
@@ -49,18 +50,20 @@ static __always_inline bool hw_quic_initial(struct hw_seen *seen, const struct h
 static __always_inline void hw_quic_spin_forward(struct hw_seen *seen, bool spin, __u64 now_ns)
 {
 	bool edge = (seen->quic & HW_QUIC_SPINS) && spin != !!(seen->quic & HW_QUIC_HIGH);
+	__u64 exact_ns;
 
 	seen->quic = (seen->quic & ~HW_QUIC_HIGH) | HW_QUIC_SPINS | (spin ? HW_QUIC_HIGH : 0);
 	if (!edge)
 		return;
-	if (now_ns - seen->high_ns < seen->rtt_us * 500ull) {
+	exact_ns = bpf_ktime_get_ns();
+	if (exact_ns - seen->high_ns < seen->rtt_us * 500ull) {
 		seen->stamp_ns = 0;
 		seen->quic += HW_QUIC_STRIKE;
 	} else {
 		seen->stamp_ns = 0; /* the answer to the edge before can be told no more */
 		hw_stamp(seen, HW_RTT_SPIN, spin, now_ns);
 	}
-	seen->high_ns = now_ns;
+	seen->high_ns = exact_ns;
 }
 
 static __always_inline void hw_quic_spin_reverse(struct hw_flow *flow, bool spin)

@@ -4,6 +4,10 @@
  * how the stamp is set and dropped, what becomes of an answer, and how long nothing has come back.
  * Which packet is timed, and what answers it, is each protocol's business (segments.h, spin.h,
  * measure.h).
+ *
+ * Reading the exact clock costs more than all the rest that is done for most packets: it is read
+ * where a stamp begins or ends. Time-outs go by the coarse clock, as `now_ns` does everywhere; it
+ * stands still for up to hw_settings.tick_ns, so differences to it are signed.
  */
 #ifndef HOPWISE_BPF_STAMP_H
 #define HOPWISE_BPF_STAMP_H
@@ -29,13 +33,14 @@ static __always_inline struct hw_traffic *hw_traffic_of(__u32 path)
 	return hw_settings.measure ? bpf_map_lookup_elem(&hw_traffic, &path) : NULL;
 }
 
+/* `now_ns` is coarse, and may be before the stamp that is there. */
 static __always_inline void hw_stamp(struct hw_seen *seen, __u8 kind, __u32 stamp, __u64 now_ns)
 {
-	if (seen->stamp_ns && now_ns - seen->stamp_ns < HW_PATIENCE_NS)
+	if (seen->stamp_ns && (__s64)(now_ns - seen->stamp_ns) < (__s64)HW_PATIENCE_NS)
 		return;
 	seen->stamp = stamp;
 	seen->stamp_kind = kind;
-	seen->stamp_ns = now_ns;
+	seen->stamp_ns = bpf_ktime_get_ns();
 }
 
 static __always_inline bool hw_timed(const struct hw_seen *seen, __u8 kind)
@@ -76,8 +81,7 @@ static __always_inline void hw_answered(struct hw_flow *flow)
 		hw_record(flow->path, kind, ns / 1000);
 }
 
-/* Something came back. A look at the exact clock costs more than all the rest that is done for most
- * answers, and time-outs are coarse. */
+/* Something came back. */
 static __always_inline void hw_progress(struct hw_seen *seen)
 {
 	seen->progress_ns = bpf_ktime_get_coarse_ns();
@@ -88,7 +92,7 @@ static __always_inline bool hw_silent(struct hw_seen *seen, __u64 limit_ns, __u6
 {
 	if (seen->progress_ns == 0)
 		seen->progress_ns = now_ns;
-	/* Another CPU may have set it a moment after this packet's `now`. */
+	/* Another CPU may have set it after this packet's `now` was read. */
 	return (__s64)(now_ns - seen->progress_ns) >= (__s64)limit_ns;
 }
 

@@ -101,7 +101,7 @@ static __always_inline enum hw_reason hw_act(struct __sk_buff *skb, enum hw_orig
 	}
 	if (origin == HW_LOCAL && hw_leaves_by(skb, nexthop, direct))
 		return HW_REASON_IN_PLACE;
-	if (!hw_fits(skb, nexthop->ifindex, packet))
+	if (!hw_fits(skb, nexthop, direct))
 		return HW_REASON_MTU;
 	if (origin == HW_FORWARDED && !hw_count_hop(skb, packet->key.family))
 		return HW_REASON_MALFORMED;
@@ -114,7 +114,7 @@ static __always_inline enum hw_reason hw_act(struct __sk_buff *skb, enum hw_orig
 static __always_inline enum hw_reason hw_steer_packet(struct __sk_buff *skb, enum hw_origin origin,
 						      int *verdict)
 {
-	struct hw_choice choice = {.now_ns = bpf_ktime_get_ns()};
+	struct hw_choice choice = {.now_ns = bpf_ktime_get_coarse_ns()};
 	const struct hw_router *router;
 	struct hw_packet packet;
 	enum hw_reason reason;
@@ -154,7 +154,7 @@ static __always_inline enum hw_reason hw_steer_packet(struct __sk_buff *skb, enu
 		return HW_REASON_NO_NEXTHOP;
 	of_flow = packet.kind != HW_KIND_ERROR && hw_is_stateful(&choice);
 	if (hw_is_stateful(&choice))
-		choice.flow = hw_find_flow(&packet.key, choice.now_ns);
+		choice.flow = hw_find_flow(&packet.key);
 	reason = hw_choose(&choice);
 	if (reason == HW_REASON_NO_NEXTHOP)
 		return reason;

@@ -178,13 +178,14 @@ void Steering::refresh_usable(const NexthopRecord& record) {
                                       record.ready() && (!by_mark() || record.mark_leads));
 }
 
-std::optional<dataplane::LinkAddresses> Steering::link_of(const NexthopRecord& record) const {
+std::optional<dataplane::Link> Steering::link_of(const NexthopRecord& record) const {
   const auto& interfaces = parts_.follower.interfaces();
   const auto interface = interfaces.find(record.nexthop.key.ifindex);
   if (!record.ready() || interface == interfaces.end() || !interface->second.ethernet ||
       !interface->second.address || !record.gateway_address)
     return std::nullopt;
-  return dataplane::LinkAddresses{*record.gateway_address, *interface->second.address};
+  return dataplane::Link{*record.gateway_address, *interface->second.address,
+                         interface->second.mtu};
 }
 
 void Steering::refresh_link(NexthopRecord& record) {
@@ -265,7 +266,7 @@ void Steering::on_interface(const routes::Interface& interface) {
   for (auto& [id, record] : nexthops_) {
     if (record.nexthop.key.ifindex != interface.ifindex) continue;
     if (record.link_up == interface.up) {
-      refresh_link(record);  // its own address may have changed
+      refresh_link(record);  // its address or MTU may have changed
       continue;
     }
     record.link_up = interface.up;

@@ -32,7 +32,7 @@ struct NexthopRecord {
   bool introduced = false;  // the engine has heard of it
   bool mark_leads = false;  // by it; matters with the actuator "mark" alone
   std::optional<routes::EthernetAddress> gateway_address{};
-  std::optional<dataplane::LinkAddresses> link{};  // as last told to the data plane
+  std::optional<dataplane::Link> link{};  // as last told to the data plane
 
   [[nodiscard]] bool ready() const { return link_up && neighbour_resolved; }
 };
@@ -99,7 +99,7 @@ class Steering {
   void refresh_nexthop(NexthopRecord& record);
   void refresh_usable(const NexthopRecord& record);
   void refresh_link(NexthopRecord& record);
-  [[nodiscard]] std::optional<dataplane::LinkAddresses> link_of(const NexthopRecord& record) const;
+  [[nodiscard]] std::optional<dataplane::Link> link_of(const NexthopRecord& record) const;
   void settle_affinity(const Group& group);
   [[nodiscard]] std::vector<dataplane::Dataplane::Attachment> roles();
   [[nodiscard]] probes::Target target_of(const NexthopRecord& record) const;

@@ -32,8 +32,7 @@ std::uint32_t draw_hash_seed() {
       1, std::numeric_limits<std::uint32_t>::max())(random);
 }
 
-// Maps of a namespace that is gone hold some 200 MB of kernel memory. A failure only leaves them
-// so.
+// Maps of a namespace that is gone hold some 200 MB of kernel memory. Failing leaves them so.
 void sweep_abandoned(const std::string& pin_root) try {
   for (const std::string& folder : abandoned_folders(pin_root)) remove_pins(folder);
 } catch (const std::exception&) {
@@ -149,9 +148,8 @@ void Dataplane::set_nexthop_usable(NexthopId id, bool usable) {
   if (check("nexthop", raw(id), HW_MAX_NEXTHOPS)) impl_->tables.set_nexthop_usable(raw(id), usable);
 }
 
-void Dataplane::set_nexthop_link(NexthopId id, std::optional<LinkAddresses> addresses) {
-  if (check("nexthop", raw(id), HW_MAX_NEXTHOPS))
-    impl_->tables.set_nexthop_link(raw(id), addresses);
+void Dataplane::set_nexthop_link(NexthopId id, std::optional<Link> link) {
+  if (check("nexthop", raw(id), HW_MAX_NEXTHOPS)) impl_->tables.set_nexthop_link(raw(id), link);
 }
 
 void Dataplane::remove_nexthop(NexthopId id) {

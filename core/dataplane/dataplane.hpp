@@ -73,12 +73,14 @@ struct Adopted {
 /// priority and handle of ours, and the qdisc is left alone.
 enum class Role : std::uint8_t { lan, wan, lan_return, local };
 
-/// Ethernet addresses of a nexthop: its own and the interface's.
-struct LinkAddresses {
+/// What it takes to send to a nexthop past the kernel: the Ethernet addresses, its own and the
+/// interface's, and the interface's MTU.
+struct Link {
   std::array<std::uint8_t, 6> gateway{};
   std::array<std::uint8_t, 6> interface {};
+  std::uint32_t mtu = 0;
 
-  bool operator==(const LinkAddresses&) const = default;
+  bool operator==(const Link&) const = default;
 };
 
 /// A flow has left a nexthop by itself.
@@ -115,9 +117,10 @@ class Dataplane {
 
   Result<> set_nexthop(const Nexthop& nexthop);
   void set_nexthop_usable(NexthopId id, bool usable);
-  /// Lets the programs write these addresses themselves, which spares the kernel's neighbour
-  /// look-up; without, and once renew_lease() has not been called for a while, the kernel resolves.
-  void set_nexthop_link(NexthopId id, std::optional<LinkAddresses> addresses);
+  /// Lets the programs send by this alone, which spares the kernel's neighbour look-up and its
+  /// check of the MTU; without, and once renew_lease() has not been called for a while, the kernel
+  /// is asked.
+  void set_nexthop_link(NexthopId id, std::optional<Link> link);
   void remove_nexthop(NexthopId id);
 
   /// `flowlet_gap` > 0, of Affinity::flowlet only. A new group has Affinity::flow.

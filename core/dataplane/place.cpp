@@ -30,12 +30,12 @@ bool is_stateful(const hw_group& group, std::uint32_t hash, const hw_settings& s
          hw_in_share(hash, HW_SAMPLE_BITS, settings.sample_share);
 }
 
-// The program's time of the next packet is now.
-bool sticks(const hw_group& group, const hw_flow& flow, TimePoint now) {
-  const auto now_ns = static_cast<std::uint64_t>(now.time_since_epoch().count());
+// The program's time of the next packet is now, or up to a tick before.
+bool sticks(const hw_group& group, const hw_flow& flow, std::uint32_t tick_ns, TimePoint now) {
+  const TimePoint last(Duration(flow.last_seen_ns));
   return group.affinity == HW_AFFINITY_FLOW ||
          (group.affinity == HW_AFFINITY_FLOWLET &&
-          now_ns - flow.last_seen_ns <= group.flowlet_gap_ms * 1'000'000ULL);
+          now - last <= std::chrono::milliseconds(group.flowlet_gap_ms) + Duration(tick_ns));
 }
 
 struct Question {
@@ -44,6 +44,7 @@ struct Question {
   Family family;
   std::uint32_t bucket_path;
   std::uint32_t hash;
+  std::uint32_t tick_ns;
 };
 
 // The path that keeps the flow on its nexthop; 0 for none.
@@ -63,7 +64,7 @@ std::uint32_t choose(const Question& ask, const std::optional<hw_flow>& flow, Ti
     return ask.tables.path_usable(raw(ask.group.id), path, ask.family);
   };
   if (flow) {
-    const bool keeps = sticks(ask.tables.group_entry(raw(ask.group.id)), *flow, now) ||
+    const bool keeps = sticks(ask.tables.group_entry(raw(ask.group.id)), *flow, ask.tick_ns, now) ||
                        (flow->shunned != 0 && ask.bucket_path < HW_MAX_PATHS &&
                         flow->shunned == ask.tables.nexthop_of(ask.bucket_path));
     if (const std::uint32_t path = keeps ? stay(ask, *flow) : 0; path != 0) return path;
@@ -112,7 +113,7 @@ FlowPlacement Dataplane::place(const FlowTuple& tuple, TimePoint now) const {
                            : hw_in_share(hash, HW_CONTROL_BITS, settings.control_share) != 0;
   const Group* group = impl_->weights.find(*placement.group);
   if (group == nullptr || !trusted || control) return placement;
-  const Question ask{tables, *group, tuple.destination.family, bucket_path, hash};
+  const Question ask{tables, *group, tuple.destination.family, bucket_path, hash, settings.tick_ns};
   if (const std::uint32_t path = choose(ask, flow, now); path != 0)
     placement.nexthop = NexthopId{tables.nexthop_of(path)};
   return placement;

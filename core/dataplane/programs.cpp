@@ -3,6 +3,7 @@
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
 #include <hopwise.skel.h>
+#include <time.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -57,6 +58,13 @@ bool reuse_pinned(bpf_object* object, const std::string& folder, std::string& se
   return true;
 }
 
+// Of the clock that the programs read; every kernel's is within 10 ms.
+__u32 tick_ns() {
+  timespec step{};
+  if (clock_getres(CLOCK_MONOTONIC_COARSE, &step) != 0 || step.tv_sec != 0) return 10'000'000;
+  return static_cast<__u32>(step.tv_nsec);
+}
+
 }  // namespace
 
 void Programs::Destroy::operator()(hopwise_bpf* object) const {
@@ -75,6 +83,7 @@ hw_settings settings_of(const Options& options) {
   settings.control_share = of_65536(options.control_share);
   settings.sample_share = of_65536(options.sample_share);
   settings.new_flows_per_ms = std::min((options.new_flows_per_s + 999) / 1000, 0xffffU);
+  settings.tick_ns = tick_ns();
   return settings;
 }
 

@@ -120,14 +120,15 @@ void Tables::set_nexthop_usable(std::uint32_t id, bool usable) {
   publish_word(entry.flags, direct | (usable && entry.ifindex != 0 ? HW_NEXTHOP_USABLE : 0));
 }
 
-void Tables::set_nexthop_link(std::uint32_t id, const std::optional<LinkAddresses>& addresses) {
+void Tables::set_nexthop_link(std::uint32_t id, const std::optional<Link>& link) {
   hw_nexthop& entry = nexthops_[id];
   const auto usable = static_cast<std::uint16_t>(entry.flags & HW_NEXTHOP_USABLE);
-  if (!addresses || entry.ifindex == 0) return publish_word(entry.flags, usable);
-  std::array<std::uint8_t, sizeof(entry.link)> link{};
-  std::copy(addresses->gateway.begin(), addresses->gateway.end(), link.begin());
-  std::copy(addresses->interface.begin(), addresses->interface.end(), link.begin() + 6);
-  if (std::memcmp(entry.link, link.data(), link.size()) != 0) {
+  if (!link || entry.ifindex == 0) return publish_word(entry.flags, usable);
+  std::array<std::uint8_t, sizeof(entry.link)> addresses{};
+  std::copy(link->gateway.begin(), link->gateway.end(), addresses.begin());
+  std::copy(link->interface.begin(), link->interface.end(), addresses.begin() + 6);
+  publish_word(entry.mtu, link->mtu);
+  if (std::memcmp(entry.link, addresses.data(), addresses.size()) != 0) {
     // Withdrawn long ago or just now: a program may be on its way with the old ones. All zero is
     // what no program has ever used.
     publish_word(entry.flags, usable);
@@ -135,7 +136,7 @@ void Tables::set_nexthop_link(std::uint32_t id, const std::optional<LinkAddresse
     constexpr std::array<std::uint8_t, sizeof(entry.link)> kNever{};
     const bool fresh = std::memcmp(entry.link, kNever.data(), kNever.size()) == 0;
     if (!fresh && !wait_for_programs()) return;  // the kernel resolves: slower, never wrong
-    std::memcpy(entry.link, link.data(), link.size());
+    std::memcpy(entry.link, addresses.data(), addresses.size());
   }
   publish_word(entry.flags, usable | HW_NEXTHOP_DIRECT);
 }

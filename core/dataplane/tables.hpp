@@ -31,7 +31,7 @@ class Tables {
   void set_nexthop_usable(std::uint32_t id, bool usable);
   /// No program ever uses half of the old addresses and half of the new ones. Addresses that
   /// replace others wait for the programs that run now, some milliseconds.
-  void set_nexthop_link(std::uint32_t id, const std::optional<LinkAddresses>& addresses);
+  void set_nexthop_link(std::uint32_t id, const std::optional<Link>& link);
   void remove_nexthop(std::uint32_t id);
   [[nodiscard]] std::optional<NexthopKey> nexthop(std::uint32_t id) const;
 

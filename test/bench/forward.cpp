@@ -122,7 +122,7 @@ class Hopwise final : public Contender {
       both[i].ifindex = road_.wan(i);
       both[i].interface = "wan" + std::to_string(i);
       both[i].gateways = {i == 0 ? "192.0.2.2" : "198.51.100.2", ""};
-      if (direct) both[i].link = dataplane::LinkAddresses{{2, 0, 0, 0, 3, i}, {2, 0, 0, 0, 2, i}};
+      if (direct) both[i].link = dataplane::Link{{2, 0, 0, 0, 3, i}, {2, 0, 0, 0, 2, i}, 1500};
     }
     return both;
   }

@@ -65,7 +65,7 @@ PacketSet::PacketSet()
   build(where_);
   visit_.emplace(where_);
   lan_ = if_nametoindex("lan0");
-  const dataplane::LinkAddresses link{{2, 0, 0, 0, 3, 0}, {2, 0, 0, 0, 2, 0}};
+  const dataplane::Link link{{2, 0, 0, 0, 3, 0}, {2, 0, 0, 0, 2, 0}, 1500};
   uplinks_ = {{if_nametoindex("wan0"), "wan0", {"192.0.2.2", "2001:db8::2"}, link},
               {if_nametoindex("wan0"), "wan0", {"192.0.2.3", "2001:db8::3"}, link}};
   dataplane::Options options;

@@ -76,6 +76,7 @@ hw_settings usual_settings() {
   settings.measure = settings.escape = 1;
   settings.sample_share = 65536 / 16;
   settings.new_flows_per_ms = 100;
+  settings.tick_ns = 4'000'000;
   return settings;
 }
 

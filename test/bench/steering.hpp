@@ -15,7 +15,7 @@ struct Uplink {
   std::uint32_t ifindex = 0;
   std::string interface;
   std::array<std::string, 2> gateways;  // IPv4, IPv6; "" has none
-  std::optional<dataplane::LinkAddresses> link;
+  std::optional<dataplane::Link> link;
 };
 
 /// Opens a data plane in the calling thread's namespace, with groups 1..kGroups of every uplink's

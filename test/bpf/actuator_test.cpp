@@ -11,11 +11,11 @@
 
 using namespace hopwise;
 using namespace hopwise::test;
-using dataplane::LinkAddresses;
+using dataplane::Link;
 
 namespace {
 
-const LinkAddresses kLink{{2, 0, 0, 0, 2, 1}, {2, 0, 0, 0, 9, 9}};
+const Link kLink{{2, 0, 0, 0, 2, 1}, {2, 0, 0, 0, 9, 9}};
 
 dataplane::Options marking() {
   dataplane::Options options;
@@ -23,7 +23,7 @@ dataplane::Options marking() {
   return options;
 }
 
-Bytes with_link(Bytes frame, const LinkAddresses& link) {
+Bytes with_link(Bytes frame, const Link& link) {
   std::copy(link.gateway.begin(), link.gateway.end(), frame.begin());
   std::copy(link.interface.begin(), link.interface.end(), frame.begin() + 6);
   return frame;
@@ -64,7 +64,7 @@ TEST_CASE("with a neighbour's address kept here the program writes it itself", "
   CHECK(sent("sent_direct") == with_link(one_hop_less(spec), kLink));
 
   SECTION("a changed address is the next packet's") {
-    LinkAddresses other = kLink;
+    Link other = kLink;
     other.gateway[5] = 77;
     dataplane.set_nexthop_link(id, other);
     CHECK(sent("sent_direct") == with_link(one_hop_less(spec), other));
@@ -91,6 +91,57 @@ TEST_CASE("with a neighbour's address kept here the program writes it itself", "
     dataplane.renew_lease(Router::now());
     CHECK(sent("sent_direct") == with_link(one_hop_less(spec), kLink));
   }
+}
+
+TEST_CASE("an MTU kept here is as good as the kernel's, and trusted as long as addresses",
+          "[bpf]") {
+  Router router;
+  one_upstream(router);
+  auto& dataplane = router.dataplane();
+  PrivateNamespace::run("ip link set lo mtu 1300");
+  const auto told = [&](std::uint32_t mtu) {
+    dataplane::Link link = kLink;
+    link.mtu = mtu;
+    for (const std::uint32_t id : {1U, 3U}) dataplane.set_nexthop_link(NexthopId{id}, link);
+  };
+  for (const bool v6 : {false, true}) {
+    const auto reason = [&](std::size_t bytes) {
+      PacketSpec spec = v6 ? to_v6({}) : PacketSpec{};
+      spec.payload = bytes - (v6 ? 40 : 20) - 8;
+      const Bytes frame = build(spec);
+      REQUIRE(frame.size() == kEthernetBytes + bytes);
+      return router.steer(frame).reason;
+    };
+    told(1400);
+    CHECK(reason(1400) == "steered");  // the kernel was not asked
+    CHECK(reason(1401) == "mtu");
+    dataplane.renew_lease(Router::now() - std::chrono::seconds(3));
+    CHECK(reason(1400) == "mtu");
+    dataplane.renew_lease(Router::now());
+    told(1300);
+    CHECK(reason(1300) == "steered");
+    CHECK(reason(1301) == "mtu");
+    told(1280);
+    CHECK(reason(1300) == "steered");  // what is larger is the kernel's to say
+    told(0);
+    CHECK(reason(1300) == "steered");
+    CHECK(reason(1301) == "mtu");
+  }
+}
+
+TEST_CASE("padding behind a packet counts for the MTU", "[bpf]") {
+  const bool direct = GENERATE(false, true);
+  Router router;
+  one_upstream(router);
+  PrivateNamespace::run("ip link set lo mtu 1300");
+  dataplane::Link link = kLink;
+  link.mtu = 1300;
+  if (direct) router.dataplane().set_nexthop_link(NexthopId{1}, link);
+  Bytes frame = build({});
+  frame.resize(kEthernetBytes + 1300);
+  CHECK(router.steer(frame).reason == "steered");
+  frame.resize(kEthernetBytes + 1301);
+  CHECK(router.steer(frame).reason == "mtu");
 }
 
 TEST_CASE("the trust in neighbours never outlasts the lease, and ends with it", "[bpf]") {
@@ -205,7 +256,7 @@ TEST_CASE("the jumbo option that the kernel puts into an aggregate is passed by"
 TEST_CASE("no packet ever leaves with half of an old address and half of a new one", "[bpf]") {
   Router router;
   one_upstream(router);
-  const LinkAddresses other{{0xa, 0xb, 0xc, 0xd, 0xe, 0xf}, {0x1a, 0x1b, 0x1c, 0x1d, 0x1e, 0x1f}};
+  const Link other{{0xa, 0xb, 0xc, 0xd, 0xe, 0xf}, {0x1a, 0x1b, 0x1c, 0x1d, 0x1e, 0x1f}};
   const Bytes resolved = one_hop_less({});
   const Bytes wanted[] = {resolved, with_link(resolved, kLink), with_link(resolved, other)};
   std::atomic<bool> done = false;

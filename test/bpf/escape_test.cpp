@@ -77,6 +77,19 @@ TEST_CASE("a flow escapes at once, then not before 1, 2 and 4 seconds, and not a
   CHECK(left == 4);
 }
 
+TEST_CASE("a flow that has just moved, ahead of the coarse clock, stays", "[bpf][escape]") {
+  Unanswered f;
+  f.knock();
+  f.knock_after(1100ms);
+  hw_flow entry = f.flow.entry();
+  REQUIRE(entry.escapes == 1);
+  entry.seen.progress_ns = entry.moved_ns - std::chrono::nanoseconds(10s).count();
+  entry.moved_ns += std::chrono::nanoseconds(20ms).count();
+  f.flow.set_entry(entry);
+  f.knock();
+  CHECK(f.flow.entry().escapes == 1);
+}
+
 TEST_CASE("no flow escapes to a nexthop or path that is not usable", "[bpf][escape]") {
   Unanswered f;
   f.knock();

@@ -9,7 +9,7 @@ using namespace hopwise::test;
 
 namespace {
 
-const dataplane::LinkAddresses kLink{{2, 0, 0, 0, 2, 1}, {2, 0, 0, 0, 9, 9}};
+const dataplane::Link kLink{{2, 0, 0, 0, 2, 1}, {2, 0, 0, 0, 9, 9}};
 
 void expect_untouched(Router& router, const PacketSpec& spec, const Skb& skb,
                       const std::string& reason) {

@@ -68,9 +68,15 @@ TEST_CASE("data that was overtaken on its way to us is no retransmission", "[bpf
     entry.seen.rtt_us = 40000;
     s.flow.set_entry(entry);
     s.segment(4);
-    s.flow.age(10ms);
+    s.flow.age(20ms);  // a tick is 10 ms at most
     s.segment(3);
     s.check(5, 1);
+  }
+  SECTION("nor when another CPU has a time for what overtook it that is not yet on this one") {
+    s.segment(4);
+    s.flow.age(-20ms);
+    s.segment(3);
+    s.check(5, 0);
   }
   SECTION("nor when it is within a quarter of a long round-trip time") {
     hw_flow entry = s.flow.entry();
@@ -88,6 +94,23 @@ TEST_CASE("data that was overtaken on its way to us is no retransmission", "[bpf
     s.segment(3);
     s.check(6, 1);
   }
+}
+
+TEST_CASE("by its TSval a retransmission is known however soon it comes", "[bpf][measure]") {
+  Sender s(GENERATE(Family::v4, Family::v6));
+  const auto segment = [&](std::uint32_t i, std::uint32_t time) {
+    s.flow.send({.sequence = Sender::at(i),
+                 .acknowledged = 100,
+                 .payload = kSegment,
+                 .timestamps = {{time, 1}}});
+  };
+  segment(0, 100);
+  segment(2, 102);
+  segment(1, 101);  // overtaken
+  segment(1, 102);  // perhaps
+  s.check(4, 0);
+  segment(1, 103);
+  s.check(5, 1);
 }
 
 TEST_CASE("an aggregate counts as the segments that it was made of", "[bpf][measure]") {
@@ -142,6 +165,7 @@ TEST_CASE("a retransmission is not counted for the path that the flow moved to",
   CHECK(s.flow.traffic().segments == 2);
   CHECK(s.flow.traffic().retransmitted == 0);
   CHECK(s.flow.entry().seen.retransmitted == 2);
+  s.flow.age(50ms);  // not in the same tick
   s.segment(4);
   s.flow.age(50ms);
   s.segment(4);

@@ -138,7 +138,7 @@ TEST_CASE("with link-layer addresses kept here no neighbour is asked", "[bpf]") 
   router.group(1, {{1, 1}});
   router.route("0.0.0.0/0", 1);
   router.route("::/0", 1);
-  const dataplane::LinkAddresses link{{2, 0, 0, 0, 2, 77}, {2, 0, 0, 0, 3, 3}};
+  const dataplane::Link link{{2, 0, 0, 0, 2, 77}, {2, 0, 0, 0, 3, 3}};
   router.dataplane().set_nexthop_link(NexthopId{1}, link);
   attach_lan(router);
   const Wire client("client"), wan0("wan0-peer");

@@ -56,10 +56,11 @@ World::World(const dataplane::Options& options) : router_(options) {
   for (const auto& [id, hop] : hops_) {
     if (id % 3 == 0) continue;  // the kernel is asked for these
     const auto link = link_of(id);
-    dataplane::LinkAddresses addresses;
-    std::copy_n(link.begin(), 6, addresses.gateway.begin());
-    std::copy_n(link.begin() + 6, 6, addresses.interface.begin());
-    dataplane.set_nexthop_link(NexthopId{id}, addresses);
+    dataplane::Link known;
+    std::copy_n(link.begin(), 6, known.gateway.begin());
+    std::copy_n(link.begin() + 6, 6, known.interface.begin());
+    known.mtu = id % 2 == 0 ? 1500 : 0;
+    dataplane.set_nexthop_link(NexthopId{id}, known);
   }
 }
 

@@ -128,6 +128,20 @@ TEST_CASE("a gateway's address and an interface's own are followed", "[netns][ro
   });
 }
 
+TEST_CASE("an interface's MTU is followed", "[netns][routes]") {
+  in_namespace([] {
+    View view;
+    const std::uint32_t v0 = view.ifindex("v0");
+    REQUIRE(view.interfaces.at(v0).mtu == 1500);
+    for (const std::uint32_t mtu : {1400U, 1300U}) {
+      sh("ip link set v0 mtu " + std::to_string(mtu));
+      CHECK(view.until([&] { return view.interfaces.at(v0).mtu == mtu; }));
+    }
+    CHECK(view.interfaces.at(view.ifindex("v1")).mtu == 1500);
+    agrees_with_a_fresh_one(view);
+  });
+}
+
 TEST_CASE("a table that nobody has made yet is followed from its first route", "[netns][routes]") {
   in_namespace([] {
     Options own;
