@@ -32,7 +32,8 @@ std::uint32_t draw_hash_seed() {
       1, std::numeric_limits<std::uint32_t>::max())(random);
 }
 
-// Maps of a namespace that is gone hold some 200 MB of kernel memory. A failure only leaves them so.
+// Maps of a namespace that is gone hold some 200 MB of kernel memory. A failure only leaves them
+// so.
 void sweep_abandoned(const std::string& pin_root) try {
   for (const std::string& folder : abandoned_folders(pin_root)) remove_pins(folder);
 } catch (const std::exception&) {
