@@ -232,6 +232,7 @@ HW_SIZE(hw_seen, 64);
 
 #define HW_FLOW_CONTROL	 1u /* of the control group: nexthop is 0 */
 #define HW_FLOW_ANSWERED 2u /* something came back */
+#define HW_FLOW_PROVEN	 4u /* TCP: its sender has seen what came back */
 
 struct hw_flow {
 	__u32 path;    /* index of hw_traffic: a path's id, or HW_CONTROL_PATH(group) */
@@ -313,7 +314,8 @@ HW_SIZE(hw_escape, 24);
 /* hw_budget (per-CPU, one entry): flow entries made in this millisecond. */
 struct hw_budget {
 	__u32 ms;
-	__u32 spent;
+	__u16 begun;
+	__u16 promoted;
 };
 HW_SIZE(hw_budget, 8);
 

@@ -86,12 +86,12 @@ __weak __noinline __u32 hw_rendezvous(__u32 group_id, __u32 hash, __u32 family, 
 		if (i >= group->count)
 			break;
 		id = group->path[i];
-		rank = hw_rendezvous_rank(hash, id);
-		if (rank < best_rank)
-			continue;
 		path = bpf_map_lookup_elem(&hw_paths, &id);
 		if (!path || path->group != group_id || !(path->flags & HW_PATH_USABLE) ||
 		    path->nexthop == without || !hw_usable_nexthop(path->nexthop, family))
+			continue;
+		rank = hw_rendezvous_rank(hash, path->nexthop);
+		if (rank < best_rank)
 			continue;
 		best = id;
 		best_rank = rank;
@@ -162,8 +162,9 @@ static __always_inline enum hw_reason hw_choose(struct hw_choice *choice)
 	__u32 now_ms = choice->now_ns / 1000000;
 	struct hw_bucket *bucket;
 
-	if (flow ? flow->flags & HW_FLOW_CONTROL
-		 : hw_in_share(choice->hash, HW_CONTROL_BITS, hw_settings.control_share)) {
+	if (flow && hw_settings.control_share
+		? flow->flags & HW_FLOW_CONTROL
+		: hw_in_share(choice->hash, HW_CONTROL_BITS, hw_settings.control_share)) {
 		choice->path = HW_CONTROL_PATH(choice->group_id);
 		choice->nexthop_id = 0;
 		choice->nexthop = NULL;
@@ -195,6 +196,7 @@ static __always_inline void hw_settle(const struct hw_choice *choice)
 	if (flow->nexthop == choice->nexthop_id)
 		return;
 	flow->nexthop = choice->nexthop_id;
+	flow->flags &= ~HW_FLOW_CONTROL;
 	flow->moved_ns = choice->now_ns;
 	hw_measure_moved(flow);
 	hw_count(HW_COUNT_FLOW_MOVED);

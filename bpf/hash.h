@@ -48,10 +48,13 @@ static inline __u32 hw_flow_hash(const struct hw_flow_key *key, __u32 seed)
 	return hash ^ (hash >> 16);
 }
 
-/* A path's rank for a flow whose bucket cannot be used: the highest usable one wins. */
-static inline __u32 hw_rendezvous_rank(__u32 flow_hash, __u32 path)
+/*
+ * A nexthop's rank for a flow whose bucket cannot be used, or for a bucket: the highest usable one
+ * wins. By nexthop, not by path: so the answer is the same in every group that has it.
+ */
+static inline __u32 hw_rendezvous_rank(__u32 hash, __u32 nexthop)
 {
-	__u32 rank = (flow_hash ^ (path * 0x9e3779b1u)) * 0x85ebca6bu;
+	__u32 rank = (hash ^ (nexthop * 0x9e3779b1u)) * 0x85ebca6bu;
 
 	rank = (rank ^ (rank >> 15)) * 0xc2b2ae35u;
 	return rank ^ (rank >> 16);

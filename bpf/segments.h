@@ -127,7 +127,10 @@ static __always_inline bool hw_tcp_again(struct hw_flow *flow, const struct hw_t
 	hw_count_segments(flow, packets, again);
 	if (again == 0 || ((seen->state & HW_SEEN_ACKED) && (__s32)(end - seen->acked) <= 0))
 		return false;
-	return hw_silent(seen, hw_rto_ns(seen), now_ns);
+	/* A sender that still sends new data is not stalled, also where its answers pass elsewhere.
+	 */
+	return (__s64)(now_ns - seen->high_ns) >= (__s64)hw_rto_ns(seen) &&
+	       hw_silent(seen, hw_rto_ns(seen), now_ns);
 }
 
 /* Of everything but SYN and RST: sets the highest TSval; true when it tells this packet from all
@@ -156,6 +159,9 @@ static __always_inline bool hw_tcp_forward(struct hw_flow *flow, const struct hw
 	if (tcp->flags & HW_TCP_SYN)
 		return hw_tcp_syn(seen, tcp, now_ns);
 	grows = tcp->timestamps && hw_tcp_time_grows(seen, tcp);
+	if (!(flow->flags & HW_FLOW_PROVEN) && (tcp->flags & HW_TCP_ACK) &&
+	    (seen->state & HW_SEEN_PEER) && tcp->acknowledged == seen->peer)
+		flow->flags |= HW_FLOW_PROVEN;
 	if (!(seen->state & HW_SEEN_HIGH)) {
 		seen->state |= HW_SEEN_HIGH;
 		seen->high = end;

@@ -59,10 +59,13 @@ static __always_inline void hw_frame_of(const struct __sk_buff *skb, struct hw_f
 	frame->protocol = skb->protocol;
 }
 
-/* Packets on the wire: GRO may have merged several into this one. */
+/* Packets on the wire: GRO may have merged several into this one. A guest's aggregate comes without
+ * their number. */
 static __always_inline __u32 hw_wire_packets(const struct __sk_buff *skb)
 {
-	return skb->gso_segs ? skb->gso_segs : 1;
+	if (skb->gso_segs)
+		return skb->gso_segs;
+	return skb->gso_size ? (skb->len + skb->gso_size - 1) / skb->gso_size : 1;
 }
 
 #endif

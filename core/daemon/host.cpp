@@ -46,12 +46,24 @@ NamespaceClaim::~NamespaceClaim() {
   if (fd_ >= 0) close(fd_);
 }
 
-bool kernel_forwards(Family family) {
-  std::ifstream file(family == Family::v4 ? "/proc/sys/net/ipv4/ip_forward"
-                                          : "/proc/sys/net/ipv6/conf/all/forwarding");
-  int value = 0;
-  file >> value;
+namespace {
+
+// What cannot be read does not forbid.
+bool is_on(const std::string& key, int when_unknown) {
+  int value = when_unknown;
+  std::ifstream("/proc/sys/net/" + key) >> value;
   return value != 0;
+}
+
+}  // namespace
+
+bool kernel_forwards(Family family) {
+  return is_on(family == Family::v4 ? "ipv4/ip_forward" : "ipv6/conf/all/forwarding", 0);
+}
+
+bool forwards_from(const std::string& interface) {
+  return (!kernel_forwards(Family::v4) || is_on("ipv4/conf/" + interface + "/forwarding", 1)) &&
+         (!kernel_forwards(Family::v6) || is_on("ipv6/conf/" + interface + "/forwarding", 1));
 }
 
 void notify_ready(const std::string& status) {

@@ -26,6 +26,9 @@ class NamespaceClaim {
 /// Whether the kernel forwards this family at all (net.ipv4.ip_forward,
 /// net.ipv6.conf.all.forwarding). Where it does not, nothing may be steered past that choice.
 bool kernel_forwards(Family family);
+/// Whether it forwards what this interface receives, of every family that it forwards at all: an
+/// operator may have switched off a guest network alone.
+bool forwards_from(const std::string& interface);
 
 /// Messages to systemd (sd_notify(3)); nothing happens when it did not start us.
 void notify_ready(const std::string& status);

@@ -298,7 +298,8 @@ std::vector<dataplane::Dataplane::Attachment> Steering::roles() {
       continue;
     }
     // A named interface is steered even where it is a nexthop's too (a router on a stick).
-    if (is_named || (named.empty() && !is_wan && interface.can_be_lan())) {
+    if (is_named ||
+        (named.empty() && !is_wan && interface.can_be_lan() && forwards_from(interface.name))) {
       wanted.push_back({ifindex, interface.name, Role::lan});
       if (by_mark()) wanted.push_back({ifindex, interface.name, Role::lan_return});
       lan_.push_back(interface.name);

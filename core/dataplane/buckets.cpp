@@ -4,6 +4,8 @@
 #include <cmath>
 #include <numeric>
 
+#include "bpf/hash.h"
+
 namespace hopwise::dataplane {
 namespace {
 
@@ -16,6 +18,22 @@ void give_each_one(std::span<const double> weights, std::vector<std::uint32_t>& 
     --*largest;
     counts[i] = 1;
   }
+}
+
+// The owner that weighted rendezvous hashing gives a bucket: the highest of count / -ln(u), where u
+// is uniform in (0, 1), of the bucket and the name.
+std::uint32_t ranked_owner(std::uint32_t bucket, std::span<const std::uint32_t> counts,
+                           std::span<const std::uint32_t> names) {
+  std::uint32_t best = 0;
+  double best_score = -1;
+  for (std::uint32_t i = 0; i < counts.size(); ++i) {
+    const double u = (hw_rendezvous_rank(bucket * 0x85ebca6bU, names[i]) + 0.5) / 4294967296.0;
+    const double score = counts[i] / -std::log(u);
+    if (score <= best_score) continue;
+    best = i;
+    best_score = score;
+  }
+  return best;
 }
 
 }  // namespace
@@ -49,26 +67,24 @@ std::vector<std::uint32_t> apportion(std::span<const double> weights, std::uint3
   return counts;
 }
 
-std::vector<std::uint32_t> interleave(std::span<const std::uint32_t> counts) {
-  const std::uint64_t total = std::accumulate(counts.begin(), counts.end(), std::uint64_t{0});
-  std::vector<std::int64_t> credit(counts.size());
-  std::vector<std::uint32_t> owner(total);
-  for (auto& slot : owner) {
-    for (std::size_t i = 0; i < counts.size(); ++i) credit[i] += counts[i];
-    const auto richest = std::max_element(credit.begin(), credit.end());
-    *richest -= static_cast<std::int64_t>(total);
-    slot = static_cast<std::uint32_t>(richest - credit.begin());
-  }
+std::vector<std::uint32_t> share_out(std::span<const std::uint32_t> counts,
+                                     std::span<const std::uint32_t> names) {
+  const auto buckets = std::accumulate(counts.begin(), counts.end(), std::uint32_t{0});
+  std::vector<std::uint32_t> owner(buckets);
+  for (std::uint32_t i = 0; i < buckets; ++i) owner[i] = ranked_owner(i, counts, names);
+  const std::vector<std::uint32_t> idle(buckets);
+  const std::vector<Leave> leave(counts.size(), Leave::fast);
+  for (const BucketMove& move : plan_moves({owner, idle}, counts, leave, {}).moves)
+    owner[move.bucket] = move.to;
   return owner;
 }
 
 MovePlan plan_moves(const BucketTable& table, std::span<const std::uint32_t> target,
-                    const std::vector<bool>& evacuate, std::uint32_t idle_after_ms,
-                    std::uint32_t busy_moves) {
+                    std::span<const Leave> leave, MovePace pace) {
   const std::size_t paths = target.size();
   const auto is_path = [&](std::uint32_t owner) { return owner < paths; };
-  const auto must_go = [&](std::uint32_t owner) {
-    return !is_path(owner) || (owner < evacuate.size() && evacuate[owner]);
+  const auto way = [&](std::uint32_t owner) {
+    return is_path(owner) ? leave[owner] : Leave::wholly;
   };
 
   std::vector<std::int64_t> surplus(paths);
@@ -76,27 +92,27 @@ MovePlan plan_moves(const BucketTable& table, std::span<const std::uint32_t> tar
   for (const std::uint32_t owner : table.owner)
     if (is_path(owner)) ++surplus[owner];
 
-  // Who must move comes first, then the longest idle; the index makes the plan reproducible.
+  // The most urgent come first; the index makes the plan reproducible.
   std::vector<std::uint32_t> order(table.owner.size());
   std::iota(order.begin(), order.end(), 0);
   std::sort(order.begin(), order.end(), [&](std::uint32_t a, std::uint32_t b) {
-    const bool first = must_go(table.owner[a]), second = must_go(table.owner[b]);
-    if (first != second) return first;
-    if (table.idle_ms[a] != table.idle_ms[b]) return table.idle_ms[a] > table.idle_ms[b];
-    return a < b;
+    const Leave first = way(table.owner[a]), second = way(table.owner[b]);
+    if (first != second) return first > second;
+    if (table.idle_ms[a] == table.idle_ms[b]) return a < b;
+    return (table.idle_ms[a] > table.idle_ms[b]) == (first == Leave::gently);
   });
 
   MovePlan plan;
   for (const std::uint32_t bucket : order) {
     const std::uint32_t owner = table.owner[bucket];
     if (is_path(owner) && surplus[owner] <= 0) continue;
-    if (!must_go(owner) && table.idle_ms[bucket] < idle_after_ms) {
-      if (busy_moves == 0) {
+    if (way(owner) == Leave::gently && table.idle_ms[bucket] < pace.idle_after_ms) {
+      if (pace.busy_moves == 0) {
         --surplus[owner];
         ++plan.deferred;
         continue;
       }
-      --busy_moves;
+      --pace.busy_moves;
     }
     const auto neediest = std::min_element(surplus.begin(), surplus.end());
     if (neediest == surplus.end() || *neediest >= 0) break;

@@ -13,9 +13,11 @@ namespace hopwise::dataplane {
 /// enough.
 std::vector<std::uint32_t> apportion(std::span<const double> weights, std::uint32_t buckets);
 
-/// A table with these counts in which each path's buckets lie as evenly apart as they can (smooth
-/// weighted round robin), never in runs.
-std::vector<std::uint32_t> interleave(std::span<const std::uint32_t> counts);
+/// A table with these counts. Each bucket has the nexthop (`names`, one for each count) that
+/// weighted rendezvous hashing gives it, but for the few that the exact counts need elsewhere: so
+/// two tables differ in little more than their nexthops do (Thaler and Ravishankar, 1998).
+std::vector<std::uint32_t> share_out(std::span<const std::uint32_t> counts,
+                                     std::span<const std::uint32_t> names);
 
 /// One bucket's owner is to change: `bucket` now holds path number `to` (an index, not an id).
 struct BucketMove {
@@ -35,11 +37,22 @@ struct MovePlan {
   std::uint32_t deferred = 0;  // busy buckets that must wait for a later call
 };
 
-/// The moves that bring `table` to `target` counts: exactly the sum of the positive differences,
-/// the longest idle buckets first. Buckets unused for less than `idle_after_ms` are busy: at most
-/// `busy_moves` of those move, except that every bucket of an `evacuate`d path moves now.
+/// How a path is left, as far as it has more than its share.
+enum class Leave : std::uint8_t {
+  gently,  // the longest idle buckets first, the busy ones at the pace that is allowed
+  fast,    // now, the busiest first: what stays behind, to see whether it gets better, is idle
+  wholly,  // now, every bucket
+};
+
+/// How gently traffic moves (see Options).
+struct MovePace {
+  std::uint32_t idle_after_ms = 0;  // a bucket unused for less is busy
+  std::uint32_t busy_moves = 0;     // of them at most so many at a time
+};
+
+/// The moves that bring `table` to `target` counts: exactly the sum of the positive differences.
+/// `leave` is of each path; buckets of nobody are given away now.
 MovePlan plan_moves(const BucketTable& table, std::span<const std::uint32_t> target,
-                    const std::vector<bool>& evacuate, std::uint32_t idle_after_ms,
-                    std::uint32_t busy_moves);
+                    std::span<const Leave> leave, MovePace pace);
 
 }  // namespace hopwise::dataplane

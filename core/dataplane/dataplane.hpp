@@ -44,7 +44,7 @@ struct Options {
   Duration lease = std::chrono::seconds(5);
   /// At most this many buckets that carry traffic move per publish(); a path that is not usable
   /// loses all of its buckets at once regardless.
-  std::uint32_t busy_moves = 1024;
+  std::uint32_t busy_moves = 64;
   /// A bucket unused for this long is idle, and moves first.
   Duration idle_after = std::chrono::milliseconds(500);
   HookChoice hook = HookChoice::automatic;

@@ -71,7 +71,7 @@ std::uint32_t choose(const Question& ask, const std::optional<hw_flow>& flow, Ti
   if (usable(ask.bucket_path)) return ask.bucket_path;
   std::uint32_t best = 0, best_rank = 0;
   for (const Path& path : ask.group.paths) {
-    const std::uint32_t rank = hw_rendezvous_rank(ask.hash, raw(path.id));
+    const std::uint32_t rank = hw_rendezvous_rank(ask.hash, raw(path.nexthop));
     if (rank < best_rank || !usable(raw(path.id))) continue;
     best = raw(path.id);
     best_rank = rank;
@@ -107,8 +107,9 @@ FlowPlacement Dataplane::place(const FlowTuple& tuple, TimePoint now) const {
   }
   const TimePoint expires = lease_expires();
   const bool trusted = now < expires || (settings.hold != 0 && expires != TimePoint());
-  const bool control = flow ? (flow->flags & HW_FLOW_CONTROL) != 0
-                            : hw_in_share(hash, HW_CONTROL_BITS, settings.control_share) != 0;
+  const bool control = flow && settings.control_share != 0
+                           ? (flow->flags & HW_FLOW_CONTROL) != 0
+                           : hw_in_share(hash, HW_CONTROL_BITS, settings.control_share) != 0;
   const Group* group = impl_->weights.find(*placement.group);
   if (group == nullptr || !trusted || control) return placement;
   const Question ask{tables, *group, tuple.destination.family, bucket_path, hash};

@@ -74,7 +74,7 @@ hw_settings settings_of(const Options& options) {
   settings.hold = options.hold_weights;
   settings.control_share = of_65536(options.control_share);
   settings.sample_share = of_65536(options.sample_share);
-  settings.new_flows_per_ms = (options.new_flows_per_s + 999) / 1000;
+  settings.new_flows_per_ms = std::min((options.new_flows_per_s + 999) / 1000, 0xffffU);
   return settings;
 }
 

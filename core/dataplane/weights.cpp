@@ -2,8 +2,6 @@
 
 #include <algorithm>
 
-#include "core/dataplane/buckets.hpp"
-
 namespace hopwise::dataplane {
 namespace {
 
@@ -42,6 +40,11 @@ std::uint32_t clock_ms(TimePoint now) {
       std::chrono::duration_cast<std::chrono::milliseconds>(now.time_since_epoch()).count());
 }
 
+Leave way_to_leave(const PathShare& share) {
+  if (!share.usable) return Leave::wholly;
+  return share.state == PathState::degraded ? Leave::fast : Leave::gently;
+}
+
 bool same_paths(const Group& a, const Group& b) {
   return std::equal(
       a.paths.begin(), a.paths.end(), b.paths.begin(), b.paths.end(),
@@ -54,7 +57,8 @@ void Weights::adopt(const Group& group) {
   Shares& shares = groups_[group.id];
   shares.group = group;
   for (const Path& path : group.paths)
-    shares.usable.push_back(tables_.path_flagged_usable(raw(path.id)));
+    shares.leave.push_back(tables_.path_flagged_usable(raw(path.id)) ? Leave::gently
+                                                                     : Leave::wholly);
   const auto count = held(owners(tables_, group), group.paths.size());
   shares.weight.assign(count.begin(), count.end());
 }
@@ -69,10 +73,12 @@ void Weights::set(const Group& group) {
 
   Shares& shares = groups_[group.id];
   shares.group = group;
-  shares.usable.assign(group.paths.size(), true);
+  shares.leave.assign(group.paths.size(), Leave::gently);
   for (const Path& path : group.paths) shares.weight.push_back(path.kernel_weight);
   tables_.set_paths(group);
-  const auto owner = interleave(apportion(shares.weight, HW_BUCKETS));
+  std::vector<std::uint32_t> nexthops;
+  for (const Path& path : group.paths) nexthops.push_back(raw(path.nexthop));
+  const auto owner = share_out(apportion(shares.weight, HW_BUCKETS), nexthops);
   const auto table = tables_.buckets(raw(group.id));
   for (std::uint32_t i = 0; i < HW_BUCKETS; ++i)
     publish_word(table[i].path, raw(group.paths[owner[i]].id));
@@ -80,7 +86,7 @@ void Weights::set(const Group& group) {
 
 void Weights::replace_paths(Shares& shares, const Group& group) {
   const Group before = shares.group;
-  const std::vector<bool> usable = shares.usable;
+  const std::vector<Leave> leave = shares.leave;
   tables_.set_paths(group);
   shares.group = group;
   const auto kept = held(owners(tables_, group), group.paths.size());
@@ -88,10 +94,10 @@ void Weights::replace_paths(Shares& shares, const Group& group) {
   if (std::all_of(kept.begin(), kept.end(), [](std::uint32_t n) { return n == 0; }))
     for (std::size_t i = 0; i < group.paths.size(); ++i)
       shares.weight[i] = group.paths[i].kernel_weight;
-  shares.usable.assign(group.paths.size(), true);
+  shares.leave.assign(group.paths.size(), Leave::gently);
   for (std::size_t i = 0; i < before.paths.size(); ++i) {
     const std::uint32_t now_at = index_of(group, raw(before.paths[i].id));
-    if (now_at != kNobody) shares.usable[now_at] = usable[i];
+    if (now_at != kNobody) shares.leave[now_at] = leave[i];
   }
   rebalance(shares, TimePoint{});
   for (const Path& path : before.paths)
@@ -114,7 +120,7 @@ void Weights::publish(const Decision& decision, TimePoint now) {
     const std::uint32_t i = index_of(shares.group, raw(share.path));
     if (i == kNobody) continue;
     shares.weight[i] = share.after;
-    shares.usable[i] = share.usable;
+    shares.leave[i] = way_to_leave(share);
     tables_.set_path_usable(raw(share.path), share.usable);
   }
   rebalance(shares, now);
@@ -130,14 +136,12 @@ void Weights::rebalance(Shares& shares, TimePoint now) {
   shares.waiting = false;
   const std::size_t paths = shares.group.paths.size();
   std::vector<double> weight = shares.weight;
-  std::vector<bool> evacuate(paths);
-  for (std::size_t i = 0; i < paths; ++i) {
-    evacuate[i] = !shares.usable[i];
-    if (evacuate[i]) weight[i] = 0;
-  }
+  const auto usable = [&](std::size_t i) { return shares.leave[i] != Leave::wholly; };
+  for (std::size_t i = 0; i < paths; ++i)
+    if (!usable(i)) weight[i] = 0;
   const auto positive = [](double w) { return w > 0; };
   if (std::none_of(weight.begin(), weight.end(), positive)) {
-    for (std::size_t i = 0; i < paths; ++i) weight[i] = evacuate[i] ? 0 : 1;
+    for (std::size_t i = 0; i < paths; ++i) weight[i] = usable(i) ? 1 : 0;
     if (std::none_of(weight.begin(), weight.end(), positive)) return;
   }
 
@@ -149,8 +153,8 @@ void Weights::rebalance(Shares& shares, TimePoint now) {
     idle.push_back(idle_ms(
         clock_ms(now),
         std::atomic_ref(const_cast<__u32&>(bucket.last_used_ms)).load(std::memory_order_relaxed)));
-  const MovePlan plan = plan_moves({owner, idle}, apportion(weight, HW_BUCKETS), evacuate,
-                                   pace_.idle_after_ms, pace_.busy_moves);
+  const MovePlan plan =
+      plan_moves({owner, idle}, apportion(weight, HW_BUCKETS), shares.leave, pace_);
   for (const BucketMove& move : plan.moves)
     publish_word(table[move.bucket].path, raw(shares.group.paths[move.to].id));
   shares.waiting = plan.deferred > 0;

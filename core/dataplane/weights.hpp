@@ -5,17 +5,12 @@
 #include <map>
 #include <vector>
 
+#include "core/dataplane/buckets.hpp"
 #include "core/dataplane/tables.hpp"
 #include "core/model/decision.hpp"
 #include "core/model/path.hpp"
 
 namespace hopwise::dataplane {
-
-/// How gently traffic moves (see Options).
-struct MovePace {
-  std::uint32_t idle_after_ms = 0;
-  std::uint32_t busy_moves = 0;
-};
 
 class Weights {
  public:
@@ -40,7 +35,7 @@ class Weights {
   struct Shares {
     Group group;
     std::vector<double> weight;  // of the group's paths, in its order
-    std::vector<bool> usable;
+    std::vector<Leave> leave;    // wholly: not usable
     bool waiting = false;
   };
   void replace_paths(Shares& shares, const Group& group);

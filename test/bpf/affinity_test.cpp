@@ -5,6 +5,7 @@
 #include <cstring>
 
 #include "bpf/hash.h"
+#include "test/bpf/conversation.hpp"
 #include "test/bpf/router.hpp"
 #include "test/catch.hpp"
 
@@ -122,29 +123,45 @@ TEST_CASE("an embryo lasts once a packet follows the answer, or without one afte
           "[bpf]") {
   TwoPaths two;
   Router& router = two.router;
-  REQUIRE(router.nexthop_of({}) == 1);
-  CHECK(router.embryo({}));
+  PacketSpec spec;
   SECTION("after the answer") {
-    router.observe(build(reversed({})));
-    CHECK(router.embryo({}));
-    CHECK((router.embryo({})->flags & HW_FLOW_ANSWERED) != 0);
-    CHECK(router.embryo({})->reverse_packets == 1);
+    spec.protocol = IPPROTO_UDP;
+    REQUIRE(router.nexthop_of(spec) == 1);
+    router.observe(build(reversed(spec)));
+    CHECK(router.embryo(spec));
+    CHECK((router.embryo(spec)->flags & HW_FLOW_ANSWERED) != 0);
+    CHECK(router.embryo(spec)->reverse_packets == 1);
     CHECK(router.event("flow_promoted") == 0);
-    REQUIRE(router.nexthop_of({}) == 1);
-    CHECK(router.flow({})->packets == 2);
-    CHECK(router.flow({})->reverse_packets == 1);
+    REQUIRE(router.nexthop_of(spec) == 1);
+    CHECK(router.flow(spec)->packets == 2);
+    CHECK(router.flow(spec)->reverse_packets == 1);
   }
   SECTION("without an answer") {
-    for (int i = 1; i < 16; ++i) router.nexthop_of({});
-    CHECK(router.embryo({}));
-    REQUIRE(router.nexthop_of({}) == 1);
-    CHECK(router.flow({})->packets == 17);
+    for (int i = 0; i < 16; ++i) REQUIRE(router.nexthop_of(spec) == 1);
+    CHECK(router.embryo(spec));
+    REQUIRE(router.nexthop_of(spec) == 1);
+    CHECK(router.flow(spec)->packets == 17);
   }
-  CHECK_FALSE(router.embryo({}));
+  CHECK_FALSE(router.embryo(spec));
   CHECK(router.event("flow_new") == 1);
   CHECK(router.event("flow_promoted") == 1);
-  router.observe(build(reversed({})));
-  CHECK(router.flow({})->reverse_packets > 0);
+  router.observe(build(reversed(spec)));
+  CHECK(router.flow(spec)->reverse_packets > 0);
+}
+
+TEST_CASE("a TCP embryo lasts once its sender has seen what the peer said", "[bpf]") {
+  TwoPaths two;
+  Router& router = two.router;
+  Conversation tcp(router, Family::v4);
+  tcp.send({.sequence = 100, .flags = kSyn});
+  tcp.receive({.sequence = 7000, .acknowledged = 101, .flags = kSyn | kAck});
+  tcp.send({.sequence = 100, .flags = kSyn});  // a blind sender can do so much
+  tcp.send({.sequence = 101, .acknowledged = 1, .payload = 10});
+  tcp.send({.sequence = 111, .acknowledged = 1, .payload = 10});
+  CHECK(router.event("flow_promoted") == 0);
+  tcp.send({.sequence = 121, .acknowledged = 7001});
+  tcp.send({.sequence = 121, .acknowledged = 7001, .payload = 10});
+  CHECK(router.event("flow_promoted") == 1);
 }
 
 TEST_CASE("beyond the budget new flows are served by their buckets, without an entry", "[bpf]") {
@@ -162,10 +179,15 @@ TEST_CASE("a flood of new flows, answered ones too, pushes out no lasting entry"
   options.new_flows_per_s = 1'000'000'000;
   TwoPaths two(options);
   Router& router = two.router;
+  const auto known = [](std::uint32_t n) {
+    PacketSpec spec = flow_number(n);
+    spec.protocol = IPPROTO_UDP;
+    return spec;
+  };
   for (std::uint32_t n = 0; n < 100; ++n) {
-    REQUIRE(router.nexthop_of(flow_number(n)) == 1);
-    router.observe(build(reversed(flow_number(n))));
-    REQUIRE(router.nexthop_of(flow_number(n)) == 1);
+    REQUIRE(router.nexthop_of(known(n)) == 1);
+    router.observe(build(reversed(known(n))));
+    REQUIRE(router.nexthop_of(known(n)) == 1);
   }
   two.all_to(2);
   // As a flood leaves them: straight into the table, twice what it holds.
@@ -180,7 +202,7 @@ TEST_CASE("a flood of new flows, answered ones too, pushes out no lasting entry"
   fresh.destination_port = 80;
   REQUIRE(router.nexthop_of(fresh) == 2);
   CHECK(router.embryo(fresh));
-  for (std::uint32_t n = 0; n < 100; ++n) CHECK(router.nexthop_of(flow_number(n)) == 1);
+  for (std::uint32_t n = 0; n < 100; ++n) CHECK(router.nexthop_of(known(n)) == 1);
 }
 
 TEST_CASE("the control group's share of flows is left to the kernel, and counted", "[bpf]") {
@@ -232,13 +254,19 @@ TEST_CASE("a changed share of the control group moves nobody", "[bpf]") {
     before.push_back(router.steer(build(flow_number(n))).reason);
   CHECK(std::count(before.begin(), before.end(), "control") > 5);
   CHECK(std::count(before.begin(), before.end(), "steered") > 5);
-  for (const double share : {0.0, 1.0}) {
+  const auto restart_with = [&](double share) {
     router.restart_with([&](dataplane::Options& changed) { changed.control_share = share; });
+  };
+  for (const double share : {0.0001, 1.0}) {
+    restart_with(share);
     for (std::uint32_t n = 0; n < 40; ++n)
       CHECK(router.steer(build(flow_number(n))).reason == before[n]);
-    PacketSpec fresh = flow_number(share == 0.0 ? 100 : 101);
-    CHECK(router.steer(build(fresh)).reason == (share == 0.0 ? "steered" : "control"));
+    PacketSpec fresh = flow_number(share < 1 ? 100 : 101);
+    CHECK(router.steer(build(fresh)).reason == (share < 1 ? "steered" : "control"));
   }
+  restart_with(0);  // no control group any more: its flows are steered like all others
+  for (std::uint32_t n = 0; n < 40; ++n) CHECK(router.nexthop_of(flow_number(n)) != 0);
+  CHECK(router.steer(build(flow_number(101))).reason == "steered");
 }
 
 TEST_CASE("a control flow's answers and errors count for its group", "[bpf]") {

@@ -39,6 +39,8 @@ Router::Router(dataplane::Options options) : options_(std::move(options)) {
   options_.pin_root = "/sys/fs/bpf/hopwise-test-" + std::to_string(getpid());
   if (options_.lease == dataplane::Options{}.lease)
     options_.lease = std::chrono::minutes(1);  // no test is slower, in no emulator
+  if (options_.busy_moves == dataplane::Options{}.busy_moves)
+    options_.busy_moves = HW_BUCKETS;  // a decision is real at once
   restart();
   set_hash_seed(0x9747b28c);
 }

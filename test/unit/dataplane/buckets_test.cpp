@@ -41,6 +41,10 @@ std::vector<double> random_weights(std::mt19937& random) {
   return weights;
 }
 
+std::vector<Leave> gently(std::size_t paths) {
+  return std::vector<Leave>(paths, Leave::gently);
+}
+
 }  // namespace
 
 TEST_CASE("counts add up, and each is within one of its exact share", "[dataplane]") {
@@ -73,24 +77,27 @@ TEST_CASE("a positive weight gets a bucket where there are enough", "[dataplane]
   CHECK(std::accumulate(scarce.begin(), scarce.end(), 0U) == 2);
 }
 
-TEST_CASE("an interleaved table has no run longer than its weights force", "[dataplane]") {
+TEST_CASE("a table is shared out exactly, and in every part of it alike", "[dataplane]") {
   std::mt19937 random(2);
   for (int run = 0; run < 300; ++run) {
     const Counts counts = apportion(random_weights(random), kBuckets);
-    const Counts owner = interleave(counts);
-    REQUIRE(owner.size() == kBuckets);
+    Counts names(counts.size());
+    for (auto& name : names) name = static_cast<std::uint32_t>(1 + random() % 4095);
+    const Counts owner = share_out(counts, names);
     REQUIRE(count_owners(owner, counts.size()) == counts);
-    // Every stretch of the table holds nearly each path's share of it.
-    for (std::size_t i = 0; i < counts.size(); ++i) {
-      double seen = 0;
-      for (std::size_t at = 0; at < owner.size(); ++at) {
-        seen += owner[at] == i ? 1 : 0;
-        const double share =
-            static_cast<double>(counts[i]) * static_cast<double>(at + 1) / kBuckets;
-        REQUIRE(std::abs(seen - share) < static_cast<double>(counts.size()));
-      }
-    }
   }
+  const Counts even = share_out(Counts{512, 512}, Counts{1, 2});
+  const auto first = std::count(even.begin(), even.begin() + 512, 0U);
+  CHECK(first > 206);  // 256 +- 4.4 standard deviations of 512 throws
+  CHECK(first < 306);
+}
+
+TEST_CASE("a nexthop that goes takes its own buckets along and few others", "[dataplane]") {
+  const Counts three = share_out(Counts{342, 341, 341}, Counts{11, 22, 33});
+  const Counts two = share_out(Counts{512, 512}, Counts{11, 22});
+  std::uint32_t moved = 0;
+  for (std::uint32_t i = 0; i < kBuckets; ++i) moved += three[i] != 2 && three[i] != two[i];
+  CHECK(moved < 60);  // of the 683 that could stay
 }
 
 TEST_CASE("a plan reaches the target with the fewest moves", "[dataplane]") {
@@ -100,19 +107,17 @@ TEST_CASE("a plan reaches the target with the fewest moves", "[dataplane]") {
     const std::size_t paths = target.size();
     Counts owner(kBuckets), idle(kBuckets, 1000);
     for (auto& o : owner) o = static_cast<std::uint32_t>(random() % paths);
-    const MovePlan plan =
-        plan_moves({owner, idle}, target, std::vector<bool>(paths, false), 500, 0);
+    const MovePlan plan = plan_moves({owner, idle}, target, gently(paths), {500, 0});
     REQUIRE(plan.deferred == 0);
     REQUIRE(plan.moves.size() == positive_difference(count_owners(owner, paths), target));
     REQUIRE(count_owners(apply(owner, plan), paths) == target);
-    REQUIRE(plan_moves({apply(owner, plan), idle}, target, std::vector<bool>(paths, false), 500, 0)
-                .moves.empty());
+    REQUIRE(plan_moves({apply(owner, plan), idle}, target, gently(paths), {500, 0}).moves.empty());
   }
 }
 
 TEST_CASE("the longest idle buckets move first", "[dataplane]") {
   Counts owner(8, 0), idle{9, 80, 7, 60, 5, 40, 3, 20};
-  const MovePlan plan = plan_moves({owner, idle}, Counts{4, 4}, {false, false}, 10, 8);
+  const MovePlan plan = plan_moves({owner, idle}, Counts{4, 4}, gently(2), {10, 8});
   Counts moved;
   for (const BucketMove& move : plan.moves) moved.push_back(move.bucket);
   CHECK(moved == Counts{1, 3, 5, 7});
@@ -123,7 +128,6 @@ TEST_CASE("busy buckets move no faster than allowed, and all of them in the end"
   for (int run = 0; run < 300; ++run) {
     const Counts target = apportion(random_weights(random), kBuckets);
     const std::size_t paths = target.size();
-    const std::vector<bool> stay(paths, false);
     Counts owner(kBuckets), idle(kBuckets);
     for (std::size_t i = 0; i < kBuckets; ++i) {
       owner[i] = static_cast<std::uint32_t>(random() % paths);
@@ -133,7 +137,7 @@ TEST_CASE("busy buckets move no faster than allowed, and all of them in the end"
     std::uint32_t done = 0;
     for (int call = 0;; ++call) {
       REQUIRE(call < 100);
-      const MovePlan plan = plan_moves({owner, idle}, target, stay, 500, 64);
+      const MovePlan plan = plan_moves({owner, idle}, target, gently(paths), {500, 64});
       const auto busy = std::count_if(plan.moves.begin(), plan.moves.end(),
                                       [&](const auto& m) { return idle[m.bucket] < 500; });
       REQUIRE(busy <= 64);
@@ -146,9 +150,22 @@ TEST_CASE("busy buckets move no faster than allowed, and all of them in the end"
   }
 }
 
+TEST_CASE("a bad path's busiest buckets leave it at once, and idle ones stay behind",
+          "[dataplane]") {
+  Counts owner(8, 0), idle{0, 8000, 1, 6000, 2, 4000, 3, 2000};
+  const MovePlan plan =
+      plan_moves({owner, idle}, Counts{3, 5}, std::vector{Leave::fast, Leave::gently}, {500, 0});
+  CHECK(plan.deferred == 0);
+  Counts moved;
+  for (const BucketMove& move : plan.moves) moved.push_back(move.bucket);
+  CHECK(moved == Counts{0, 2, 4, 6, 7});
+}
+
 TEST_CASE("a dead path's buckets and nobody's move at once, however busy", "[dataplane]") {
   const Counts owner{0, 0, 0, 0, 1, 1, 7, 7}, idle(8, 0);
-  const MovePlan plan = plan_moves({owner, idle}, Counts{0, 4, 4}, {true, false, false}, 500, 0);
+  const MovePlan plan =
+      plan_moves({owner, idle}, Counts{0, 4, 4},
+                 std::vector{Leave::wholly, Leave::gently, Leave::gently}, {500, 0});
   CHECK(plan.deferred == 0);
   CHECK(count_owners(apply(owner, plan), 3) == Counts{0, 4, 4});
 }
