@@ -10,14 +10,13 @@
 #include <map>
 #include <random>
 #include <set>
-#include <system_error>
-#include <variant>
 
 #include "probes/binding.hpp"
 #include "probes/echo_socket.hpp"
+#include "probes/flow.hpp"
 #include "probes/icmp.hpp"
+#include "probes/leads.hpp"
 #include "probes/rule_watch.hpp"
-#include "probes/stream.hpp"
 
 namespace hopwise::probes {
 namespace {
@@ -27,36 +26,6 @@ using std::chrono::steady_clock;
 
 // A timer that fires this late means that the host, not the path, made replies late.
 constexpr Duration kStall = std::chrono::milliseconds(50);
-
-struct SendFailure {
-  int error = 0;
-};
-struct RefusedBy {
-  IpAddress by;
-  std::uint8_t type = 0, code = 0;
-};
-// Text only for what happens before a probe is tried; probing itself never allocates.
-using Trouble = std::variant<std::monostate, SendFailure, RefusedBy, std::string>;
-
-std::optional<std::string> text(const Trouble& trouble) {
-  if (const auto* failure = std::get_if<SendFailure>(&trouble))
-    return system_error("send probe", failure->error).message;
-  if (const auto* refused = std::get_if<RefusedBy>(&trouble))
-    return "ICMP type " + std::to_string(refused->type) + " code " + std::to_string(refused->code) +
-           " from " + refused->by.text();
-  if (const auto* unbound = std::get_if<std::string>(&trouble)) return *unbound;
-  return {};
-}
-
-// A stream and what its probes need on the wire.
-struct Flow {
-  NexthopId nexthop{};
-  IpAddress anchor;
-  EchoSocket::Route route;
-  std::uint64_t nonce = 0;
-  Stream stream;
-  Trouble trouble;
-};
 
 struct Channel {
   Channel(asio::io_context& io, EchoSocket s) : socket(std::move(s)), readable(io, socket.fd()) {}
@@ -79,23 +48,16 @@ bool is_unreachable(int error) {
 }  // namespace
 
 struct Prober::Impl : std::enable_shared_from_this<Impl> {
-  Impl(asio::io_context& context, const Options& o, OnSample on_sample_call, OnMarks on_marks_call)
-      : io(context),
-        options(o),
-        on_sample(std::move(on_sample_call)),
-        on_marks(std::move(on_marks_call)),
-        timer(context) {}
+  Impl(asio::io_context& context, const Options& o, OnSample on_sample_call)
+      : io(context), options(o), on_sample(std::move(on_sample_call)), timer(context) {}
 
   Result<> open_channel(Family family);
   Result<> bind(NexthopId id, Family family);
   Result<> bind(const Target& target);
   Result<> bind_anew(NexthopId id, Family family);
   bool lead(NexthopId id);
-  void tell_marks();
   void keep_anchors(const Target& target);
   void add_flow(const Nexthop& nexthop, const IpAddress& anchor);
-  template <class Action>
-  void each_flow(NexthopId id, Action action);
 
   void wait_readable(Family family);
   void drain(Family family);
@@ -104,8 +66,8 @@ struct Prober::Impl : std::enable_shared_from_this<Impl> {
   void after_stall(Duration stall);
   void strayed(const std::string& why);
   void received(const EchoSocket::Datagram& datagram);
-  Flow* flow_of(const EchoTag& tag);
-  void send(std::size_t slot, Flow& flow);
+  [[nodiscard]] Flow* flow_of(const EchoTag& tag) const;
+  void send(Flow& flow);
   void report(const Flow& flow, const Verdict& verdict, TimestampSource source);
   void arm();
   double unit() { return std::uniform_real_distribution<>{}(chance); }
@@ -113,15 +75,13 @@ struct Prober::Impl : std::enable_shared_from_this<Impl> {
   asio::io_context& io;
   Options options;
   OnSample on_sample;
-  OnMarks on_marks;
   std::unique_ptr<Binding> binding;
   std::shared_ptr<RuleWatch> watch;
   std::array<std::unique_ptr<Channel>, 2> channels;  // by family; IPv6 may be missing
   std::map<NexthopId, Nexthop> nexthops;
   std::map<NexthopId, bool> ready;
-  std::set<NexthopId> leading;  // by their marks, while the rules are intact
-  std::optional<std::set<NexthopId>> told;
-  std::vector<std::unique_ptr<Flow>> flows;  // by slot
+  std::optional<Leads> leads;  // where marks carry traffic
+  Flows flows;
   asio::steady_timer timer;
   std::optional<TimePoint> armed;  // what the timer is set to
   std::random_device entropy;
@@ -157,18 +117,8 @@ Result<> Prober::Impl::bind(const Target& target) {
   return {};
 }
 
-// What a mark carries besides probes needs every family's table, whatever the anchors are.
 bool Prober::Impl::lead(NexthopId id) {
-  if (!options.marks_carry_traffic) return true;
-  const IpAddress& gateway = nexthops.at(id).key.gateway;
-  bool leads = binding->bind(nexthops.at(id), Family::v4).has_value();
-  if (!gateway.is_v4()) leads = binding->bind(nexthops.at(id), Family::v6) && leads;
-  if (leads)
-    leading.insert(id);
-  else
-    leading.erase(id);
-  tell_marks();
-  return leads;
+  return !leads || leads->lead(nexthops.at(id));
 }
 
 // After the kernel dropped a route: it dropped the other family's as well.
@@ -177,48 +127,22 @@ Result<> Prober::Impl::bind_anew(NexthopId id, Family family) {
   return bind(id, family);
 }
 
-void Prober::Impl::tell_marks() {
-  if (!options.marks_carry_traffic || !on_marks) return;
-  std::set<NexthopId> now = watch->intact() ? leading : std::set<NexthopId>{};
-  if (told == now) return;
-  told = now;
-  on_marks(now);
-}
-
 void Prober::Impl::keep_anchors(const Target& target) {
-  for (auto& flow : flows) {
-    if (!flow || flow->nexthop != target.nexthop.id) continue;
-    if (std::find(target.anchors.begin(), target.anchors.end(), flow->anchor) ==
-        target.anchors.end())
-      flow.reset();
-  }
-  for (const IpAddress& anchor : target.anchors) {
-    const bool known = std::any_of(flows.begin(), flows.end(), [&](const auto& flow) {
-      return flow && flow->nexthop == target.nexthop.id && flow->anchor == anchor;
-    });
-    if (!known) add_flow(target.nexthop, anchor);
-  }
+  flows.remove_others(target.nexthop.id, target.anchors);
+  for (const IpAddress& anchor : target.anchors)
+    if (!flows.has(target.nexthop.id, anchor)) add_flow(target.nexthop, anchor);
 }
 
 void Prober::Impl::add_flow(const Nexthop& nexthop, const IpAddress& anchor) {
   const TimePoint now = steady_clock::now();
-  auto free = std::find(flows.begin(), flows.end(), nullptr);
-  if (free == flows.end()) free = flows.emplace(flows.end());
-  const std::uint64_t nonce = std::uint64_t{entropy()} << 32U | entropy();
-  *free = std::make_unique<Flow>(Flow{nexthop.id,
-                                      anchor,
-                                      {binding->mark(nexthop.id), nexthop.key.ifindex},
-                                      nonce,
-                                      Stream(options, now),
-                                      {}});
-  (*free)->stream.set_ready(ready[nexthop.id], now);
-}
-
-template <class Action>
-void Prober::Impl::each_flow(NexthopId id, Action action) {
-  for (auto& flow : flows)
-    if (flow && flow->nexthop == id) action(*flow);
-  arm();
+  Flow flow{.nexthop = nexthop.id,
+            .anchor = anchor,
+            .route = {binding->mark(nexthop.id), nexthop.key.ifindex},
+            .nonce = std::uint64_t{entropy()} << 32U | entropy(),
+            .stream = Stream(options, now),
+            .trouble = {}};
+  flow.stream.set_ready(ready[nexthop.id], now);
+  flows.add(std::move(flow));
 }
 
 // --- the loop ------------------------------------------------------------------------------------
@@ -243,14 +167,12 @@ void Prober::Impl::drain(Family family) {
 
 void Prober::Impl::turn() {
   const TimePoint now = steady_clock::now();
-  tell_marks();
+  if (leads) leads->tell();
   if (armed && now - *armed > kStall) after_stall(now - *armed);
-  for (std::size_t slot = 0; slot < flows.size(); slot++) {
-    if (!flows[slot]) continue;
-    Flow& flow = *flows[slot];
+  flows.each([&](Flow& flow) {
     if (flow.stream.is_overdue(now)) judge(flow, now);
-    if (flow.stream.next_send() <= now) send(slot, flow);
-  }
+    if (flow.stream.next_send() <= now) send(flow);
+  });
   arm();
 }
 
@@ -267,25 +189,21 @@ void Prober::Impl::after_stall(Duration stall) {
     const auto& channel = channels[index(family)];
     overflowed[index(family)] = channel && channel->socket.overflowed();
   }
-  for (auto& flow : flows) {
-    if (!flow) continue;
-    flow->stream.forgive(stall);
-    if (overflowed[index(flow->anchor.family)]) flow->stream.void_outstanding();
-  }
+  flows.each([&](Flow& flow) {
+    flow.stream.forgive(stall);
+    if (overflowed[index(flow.anchor.family)]) flow.stream.void_outstanding();
+  });
 }
 
 void Prober::Impl::strayed(const std::string& why) {
-  for (auto& flow : flows) {
-    if (!flow) continue;
-    flow->stream.void_outstanding();
-    flow->trouble = why;
-  }
+  flows.each([&](Flow& flow) {
+    flow.stream.void_outstanding();
+    flow.trouble = why;
+  });
 }
 
 void Prober::Impl::arm() {
-  std::optional<TimePoint> due;
-  for (const auto& flow : flows)
-    if (flow && (!due || flow->stream.due() < *due)) due = flow->stream.due();
+  const std::optional<TimePoint> due = flows.due();
   if (due == armed) return;
   armed = due;
   if (!due) {
@@ -314,13 +232,11 @@ void Prober::Impl::received(const EchoSocket::Datagram& datagram) {
   }
 }
 
-Flow* Prober::Impl::flow_of(const EchoTag& tag) {
-  if (tag.identifier != identifier || tag.slot >= flows.size()) return nullptr;
-  Flow* flow = flows[tag.slot].get();
-  return flow != nullptr && flow->nonce == tag.nonce ? flow : nullptr;
+Flow* Prober::Impl::flow_of(const EchoTag& tag) const {
+  return tag.identifier == identifier ? flows.find(tag) : nullptr;
 }
 
-void Prober::Impl::send(std::size_t slot, Flow& flow) {
+void Prober::Impl::send(Flow& flow) {
   const Family family = flow.anchor.family;
   if (!watch->intact()) return flow.stream.unsent(steady_clock::now(), unit());
   if (!binding->holds(flow.nexthop, family)) {
@@ -332,9 +248,7 @@ void Prober::Impl::send(std::size_t slot, Flow& flow) {
   const std::size_t payload =
       std::clamp<std::size_t>(options.payload_bytes, kMinPayloadBytes, kMaxPayloadBytes);
   const std::span bytes = std::span(message).first(kEchoHeaderBytes + payload);
-  build_request(family,
-                {identifier, flow.stream.sequence(), static_cast<std::uint32_t>(slot), flow.nonce},
-                bytes);
+  build_request(family, {identifier, flow.stream.sequence(), flow.slot, flow.nonce}, bytes);
   EchoSocket& socket = channels[index(family)]->socket;
   TimePoint at = steady_clock::now();
   int error = socket.send(flow.anchor, flow.route, bytes);
@@ -360,7 +274,7 @@ Prober::~Prober() = default;
 
 Result<std::unique_ptr<Prober>> Prober::open(asio::io_context& io, const Options& options,
                                              OnSample on_sample, OnMarks on_marks) {
-  auto impl = std::make_shared<Impl>(io, options, std::move(on_sample), std::move(on_marks));
+  auto impl = std::make_shared<Impl>(io, options, std::move(on_sample));
   auto binding = Binding::open(options);
   if (!binding) return binding.error();
   impl->binding = std::move(*binding);
@@ -368,6 +282,8 @@ Result<std::unique_ptr<Prober>> Prober::open(asio::io_context& io, const Options
                                [raw = impl.get()](const std::string& why) { raw->strayed(why); });
   if (!watch) return watch.error();
   impl->watch = std::move(*watch);
+  if (options.marks_carry_traffic)
+    impl->leads.emplace(*impl->binding, *impl->watch, std::move(on_marks));
   if (auto done = impl->open_channel(Family::v4); !done) return done.error();
   // A kernel without IPv6 is no fault until an IPv6 anchor is named: set_target() says it then.
   (void)impl->open_channel(Family::v6);
@@ -389,12 +305,11 @@ Result<> Prober::set_target(const Target& target) {
 }
 
 void Prober::remove_target(NexthopId id) {
-  for (auto& flow : impl_->flows)
-    if (flow && flow->nexthop == id) flow.reset();
+  impl_->flows.remove(id);
   impl_->binding->unbind(id);
   impl_->nexthops.erase(id);
   impl_->ready.erase(id);
-  if (impl_->leading.erase(id) != 0) impl_->tell_marks();
+  if (impl_->leads) impl_->leads->forget(id);
   impl_->arm();
 }
 
@@ -404,31 +319,31 @@ void Prober::set_ready(NexthopId id, bool ready) {
   // The kernel drops routes with the link, and does not put them back.
   if (ready)
     impl_->lead(id);
-  else if (impl_->leading.erase(id) != 0)
-    impl_->tell_marks();
-  impl_->each_flow(id, [&](Flow& flow) { flow.stream.set_ready(ready, steady_clock::now()); });
+  else if (impl_->leads)
+    impl_->leads->forget(id);
+  impl_->flows.each(id, [&](Flow& flow) { flow.stream.set_ready(ready, steady_clock::now()); });
+  impl_->arm();
 }
 
 void Prober::set_suspicious(NexthopId id, bool suspicious) {
-  impl_->each_flow(
+  impl_->flows.each(
       id, [&](Flow& flow) { flow.stream.set_suspicious(suspicious, steady_clock::now()); });
+  impl_->arm();
 }
 
 void Prober::reconfigure(const Options& options) {
   impl_->options = options;
-  for (auto& flow : impl_->flows)
-    if (flow) flow->stream.reconfigure(options);
+  impl_->flows.each([&](Flow& flow) { flow.stream.reconfigure(options); });
   impl_->arm();
 }
 
 std::vector<ProbeStatus> Prober::status() const {
   std::vector<ProbeStatus> all;
-  for (const auto& flow : impl_->flows) {
-    if (!flow) continue;
-    const Stream::Counters& c = flow->stream.counters();
-    all.push_back({flow->nexthop, flow->anchor, flow->stream.suspicious(steady_clock::now()),
-                   c.sent, c.received, c.lost, c.late, c.duplicate, c.unsent, text(flow->trouble)});
-  }
+  impl_->flows.each([&](const Flow& flow) {
+    const Stream::Counters& c = flow.stream.counters();
+    all.push_back({flow.nexthop, flow.anchor, flow.stream.suspicious(steady_clock::now()), c.sent,
+                   c.received, c.lost, c.late, c.duplicate, c.unsent, text(flow.trouble)});
+  });
   return all;
 }
 

@@ -38,7 +38,7 @@ auto identity(const FlowTuple& tuple) {
 
 /// "203.0.113.9:443", "[2001:db8::9]:443"; echoes and fragments have no port.
 std::string end_text(const Json& address, const Json& port) {
-  const std::string text = address.get<std::string>();
+  auto text = address.get<std::string>();
   if (port.get<unsigned>() == 0) return text;
   return (text.find(':') == std::string::npos ? text : '[' + text + ']') + ':' + count(port);
 }

@@ -8,7 +8,6 @@ namespace {
 using dataplane::Affinity;
 
 constexpr Duration kLongestGap = std::chrono::seconds(65);  // milliseconds in 16 bits
-constexpr Duration kUsualGap = config::GroupConfig{}.flowlet_gap;
 
 bool names(const std::string& named, const Nexthop& nexthop) {
   return named == nexthop.name || named == nexthop.key.gateway.text() ||
@@ -41,7 +40,7 @@ AffinityRule affinity_rule(const std::vector<const Nexthop*>& nexthops,
   const auto entry =
       std::find_if(config.groups.begin(), config.groups.end(),
                    [&](const config::GroupConfig& group) { return fits(group, nexthops); });
-  if (entry == config.groups.end()) return {config.affinity, kUsualGap};
+  if (entry == config.groups.end()) return {config.affinity, config::GroupConfig{}.flowlet_gap};
   return {entry->affinity.value_or(config.affinity), entry->flowlet_gap};
 }
 

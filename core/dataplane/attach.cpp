@@ -215,7 +215,7 @@ void Attachments::sweep_pins(const std::string& folder, const Places& failed) co
                       });
     const bool stays = std::any_of(failed.begin(), failed.end(),
                                    [&](const auto& where) { return link_pin(where) == name; });
-    if (is_link_pin(name) && !ours && !stays) unlink((folder + '/' + name).c_str());
+    if (is_link_pin(name) && !ours && !stays) unlink((fs::path(folder) / name).c_str());
   }
 }
 

@@ -48,16 +48,16 @@ void Fib6::write(const Tree& rib, Address6 address, int length) {
 
   if (at < end) {
     settle(rib, *way[stage], place(address, at));
-  } else {
-    const std::uint16_t group = group_of(rib, place(address, end), length);
+  } else {  // at == end
+    const std::uint16_t group = group_of(rib, place(address, at), length);
     const auto put = [&](std::uint32_t i) {
       std::uint32_t& slot =
-          end == kFirst ? first_slot(static_cast<std::uint32_t>(address >> (128 - kFirst)) + i)
-                        : way[stage][i];
-      put_group(slot, {address + (Address6{i} << (128 - end)), end}, group);
+          at == kFirst ? first_slot(static_cast<std::uint32_t>(address >> (128 - kFirst)) + i)
+                       : way[stage][i];
+      put_group(slot, {address + (Address6{i} << (128 - at)), at}, group);
     };
     rib.slots(
-        address, length, end,
+        address, length, at,
         [&](std::uint32_t from, std::uint32_t to) {
           for (std::uint32_t i = from; i < to; ++i) put(i);
         },

@@ -6,16 +6,8 @@
  * included as it is. A loop that only writes the frames is the base to subtract. Include after a
  * header that defines hw_fib_lookup().
  */
-#include "frame.h"
+#include "flows.h"
 #include "steer.h"
-
-struct {
-	__uint(type, BPF_MAP_TYPE_ARRAY);
-	__uint(map_flags, BPF_F_MMAPABLE);
-	__uint(max_entries, BENCH_MAX_FLOWS);
-	__type(key, __u32);
-	__type(value, struct bench_flow);
-} bench_flows SEC(".maps");
 
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);

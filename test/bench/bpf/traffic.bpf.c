@@ -11,15 +11,7 @@
 #include <linux/pkt_cls.h>
 #include <bpf/bpf_helpers.h>
 
-#include "frame.h"
-
-struct {
-	__uint(type, BPF_MAP_TYPE_ARRAY);
-	__uint(map_flags, BPF_F_MMAPABLE);
-	__uint(max_entries, BENCH_MAX_FLOWS);
-	__type(key, __u32);
-	__type(value, struct bench_flow);
-} bench_flows SEC(".maps");
+#include "flows.h"
 
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
