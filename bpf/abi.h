@@ -178,7 +178,7 @@ struct hw_path {
 	__u32 group;
 	__u32 nexthop;
 	__u32 flags;
-	__u32 pad;
+	__u32 kernel_weight; /* routing's own, for the next daemon; no program reads it */
 };
 HW_SIZE(hw_path, 16);
 

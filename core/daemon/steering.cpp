@@ -65,7 +65,11 @@ std::optional<GroupId> Steering::join_group(const routes::Route& route) {
   for (const auto& [id, key] : acquired->new_nexthops) add_nexthop(id, key);
   if (acquired->new_group) {
     note(parts_.dataplane.set_group(acquired->group));
-    parts_.engine.set_group(acquired->group, clock_());
+    const auto& left = parts_.dataplane.adopted().groups;
+    const bool adopted = std::find(left.begin(), left.end(), acquired->group) != left.end();
+    parts_.engine.set_group(
+        acquired->group, clock_(),
+        adopted ? parts_.dataplane.buckets(acquired->group.id) : std::vector<std::uint32_t>{});
     settle_affinity(acquired->group);
     roles_changed_ = true;
   }

@@ -78,11 +78,15 @@ void Dataplane::Impl::adopt() {
   adopted.set_aside = programs.set_aside();
   for (std::uint32_t id = 1; id < HW_MAX_NEXTHOPS; ++id)
     if (const auto key = tables.nexthop(id)) adopted.nexthops.emplace_back(NexthopId{id}, *key);
+  std::vector<bool> named(HW_MAX_PATHS);
   for (std::uint32_t id = 1; id < HW_MAX_GROUPS; ++id)
     if (auto group = tables.group(id)) {
       weights.adopt(*group);
+      for (const Path& path : group->paths) named[raw(path.id)] = true;
       adopted.groups.push_back(std::move(*group));
     }
+  for (std::uint32_t id = 1; id < HW_MAX_PATHS; ++id)
+    if (!named[id]) tables.remove_path(id);
   passive.adopt(adopted.groups);
 }
 
@@ -173,6 +177,11 @@ Result<> Dataplane::set_group(const Group& group) {
   for (const Path& path : group.paths) {
     if (auto valid = check("path", raw(path.id), HW_MAX_PATHS); !valid) return valid;
     if (auto valid = check("nexthop", raw(path.nexthop), HW_MAX_NEXTHOPS); !valid) return valid;
+  }
+  if (const Group* known = impl_->weights.find(group.id)) {
+    if (*known == group) return {};
+    return Error{"group " + std::to_string(raw(group.id)) +
+                 ": it is there with other paths or weights (remove it first)"};
   }
   impl_->weights.set(group);
   impl_->passive.set_group(group);

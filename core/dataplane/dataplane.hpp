@@ -61,7 +61,10 @@ struct Options {
 /// What an earlier daemon left in the maps: its ids stay valid, so that its flows keep their paths.
 struct Adopted {
   std::vector<std::pair<NexthopId, NexthopKey>> nexthops;
-  std::vector<Group> groups;  // kernel_weight is not kept: 1
+  /// Without paths where the entries contradict each other: its number alone is known. The
+  /// inherited routes lead to all of these until sweep_routes(); what is not taken up is to be
+  /// removed then.
+  std::vector<Group> groups;
   /// Not empty: maps of this ABI were pinned but did not serve, for this reason, and new ones have
   /// taken their place. Flows, buckets and ids begin afresh.
   std::string set_aside{};
@@ -126,8 +129,8 @@ class Dataplane {
   /// `flowlet_gap` > 0, of Affinity::flowlet only. A new group has Affinity::flow.
   void set_affinity(GroupId id, Affinity affinity, Duration flowlet_gap);
 
-  /// A new group's buckets follow the kernel's weights until the first publish(); an adopted
-  /// group's buckets stay as they are.
+  /// A new group's buckets follow the kernel's weights until the first publish(); one that is there
+  /// already, also as an adopted one, stays as it is. Other paths or weights are another group.
   Result<> set_group(const Group& group);
   void remove_group(GroupId id);
 

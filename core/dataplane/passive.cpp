@@ -76,40 +76,24 @@ PassiveRtt summarise(const RttHistogram& sound, const RttHistogram& weak) {
 void Passive::adopt(std::span<const Group> groups) {
   const Indexed left = read();
   for (const Group& group : groups)
-    for (const auto& [index, nexthop] : indices(group))
+    for (const std::uint32_t index : indices(group))
       if (const auto found = left.find(index); found != left.end())
-        series_[index] = {group.id, nexthop, found->second};
+        series_[index] = {group.id, found->second};
   for (const auto& [index, contents] : left)
     if (!series_.contains(index)) erase(index);
   for (const Group& group : groups) set_group(group);
 }
 
-std::map<std::uint32_t, NexthopId> Passive::indices(const Group& group) const {
-  std::map<std::uint32_t, NexthopId> indices;
-  for (const Path& path : group.paths) indices[raw(path.id)] = path.nexthop;
-  if (control_share_ > 0) indices[HW_CONTROL_PATH(raw(group.id))] = NexthopId{0};
+std::vector<std::uint32_t> Passive::indices(const Group& group) const {
+  std::vector<std::uint32_t> indices;
+  for (const Path& path : group.paths) indices.push_back(raw(path.id));
+  if (control_share_ > 0) indices.push_back(HW_CONTROL_PATH(raw(group.id)));
   return indices;
 }
 
 void Passive::set_group(const Group& group) {
-  const auto wanted = indices(group);
-  for (auto it = series_.begin(); it != series_.end();) {
-    const auto& [index, series] = *it;
-    const auto found = wanted.find(index);
-    const bool stays = found != wanted.end() && found->second == series.nexthop;
-    const bool ours = found != wanted.end() || series.group == group.id;
-    if (ours && !stays) {
-      erase(index);
-      it = series_.erase(it);
-    } else {
-      ++it;
-    }
-  }
-  for (const auto& [index, nexthop] : wanted) {
-    if (!series_.contains(index)) create(index);
-    series_[index].group = group.id;
-    series_[index].nexthop = nexthop;
-  }
+  for (const std::uint32_t index : indices(group))
+    if (series_.try_emplace(index, Series{group.id, {}}).second) create(index);
 }
 
 void Passive::remove_group(GroupId id) {

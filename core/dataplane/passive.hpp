@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <map>
 #include <span>
+#include <vector>
 
 #include "bpf/abi.h"
 #include "core/dataplane/dataplane.hpp"
@@ -39,8 +40,7 @@ class Passive {
 
   /// Takes over what an earlier daemon left of these groups, as read, and removes the rest.
   void adopt(std::span<const Group> groups);
-  /// Makes the group's histograms, and removes those of paths that it has no more. A path whose
-  /// nexthop changed begins anew.
+  /// Makes the group's histograms where they are missing.
   void set_group(const Group& group);
   void remove_group(GroupId id);
 
@@ -55,12 +55,11 @@ class Passive {
   };
   struct Series {
     GroupId group{};
-    NexthopId nexthop{};  // 0: of the group's control flows
     Contents read;
   };
   using Indexed = std::map<std::uint32_t, Contents>;  // by index of hw_traffic
 
-  [[nodiscard]] std::map<std::uint32_t, NexthopId> indices(const Group& group) const;
+  [[nodiscard]] std::vector<std::uint32_t> indices(const Group& group) const;
   void create(std::uint32_t index) const;
   void erase(std::uint32_t index) const;
   [[nodiscard]] Indexed read() const;

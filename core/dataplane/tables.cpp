@@ -157,18 +157,16 @@ void Tables::set_paths(const Group& group) {
   for (const Path& path : group.paths) {
     const std::uint32_t id = raw(path.id);
     hw_path& entry = paths_[id];
-    if (entry.group == raw(group.id) && entry.nexthop == raw(path.nexthop)) continue;
     clear_traffic(fds_.traffic, id);
     withdraw_word(entry.flags);
     entry.nexthop = raw(path.nexthop);
+    entry.kernel_weight = path.kernel_weight;
     publish_word(entry.group, raw(group.id));
     publish_word(entry.flags, HW_PATH_USABLE);
   }
   hw_group& entry = groups_[raw(group.id)];
-  if (entry.count == 0) {
-    clear_traffic(fds_.traffic, HW_CONTROL_PATH(raw(group.id)));
-    set_affinity(raw(group.id), Affinity::flow, 0);
-  }
+  clear_traffic(fds_.traffic, HW_CONTROL_PATH(raw(group.id)));
+  set_affinity(raw(group.id), Affinity::flow, 0);
   for (std::size_t i = 0; i < group.paths.size(); ++i)
     publish_word(entry.path[i], raw(group.paths[i].id));
   publish_word(entry.count, group.paths.size());
@@ -208,14 +206,17 @@ void Tables::remove_group(std::uint32_t id) {
 
 std::optional<Group> Tables::group(std::uint32_t id) const {
   const hw_group& entry = groups_[id];
-  if (entry.count == 0 || entry.count > HW_MAX_GROUP_PATHS) return std::nullopt;
+  if (entry.count == 0) return std::nullopt;
   Group group{GroupId{id}, {}};
+  const Group broken = group;
+  if (entry.count > HW_MAX_GROUP_PATHS) return broken;
   for (std::uint32_t i = 0; i < entry.count; ++i) {
     const std::uint32_t path = entry.path[i];
-    if (path == 0 || path >= HW_MAX_PATHS || paths_[path].group != id) return std::nullopt;
+    if (path == 0 || path >= HW_MAX_PATHS || paths_[path].group != id) return broken;
+    if (std::find(entry.path, entry.path + i, path) != entry.path + i) return broken;
     const std::uint32_t hop = paths_[path].nexthop;
-    if (hop == 0 || hop >= HW_MAX_NEXTHOPS || !nexthop(hop)) return std::nullopt;
-    group.paths.push_back({PathId{path}, NexthopId{hop}, 1});
+    if (hop == 0 || hop >= HW_MAX_NEXTHOPS || !nexthop(hop)) return broken;
+    group.paths.push_back({PathId{path}, NexthopId{hop}, paths_[path].kernel_weight});
   }
   return group;
 }

@@ -35,7 +35,7 @@ class Tables {
   void remove_nexthop(std::uint32_t id);
   [[nodiscard]] std::optional<NexthopKey> nexthop(std::uint32_t id) const;
 
-  /// Writes paths first, then the group that names them. New paths are usable, with fresh counters.
+  /// Of a new group: writes its paths first, usable and with fresh counters, then the group itself.
   void set_paths(const Group& group);
   void set_path_usable(std::uint32_t id, bool usable);
   [[nodiscard]] bool path_flagged_usable(std::uint32_t id) const;
@@ -44,7 +44,8 @@ class Tables {
   /// After nothing names them any more.
   void remove_path(std::uint32_t id);
   void remove_group(std::uint32_t id);
-  /// The group as its entry and its paths' entries tell it; none where they contradict each other.
+  /// The group as its entry and its paths' entries tell it; without paths where they contradict
+  /// each other.
   [[nodiscard]] std::optional<Group> group(std::uint32_t id) const;
 
   /// The HW_BUCKETS entries of a group.

@@ -45,12 +45,6 @@ Leave way_to_leave(const PathShare& share) {
   return share.state == PathState::degraded ? Leave::fast : Leave::gently;
 }
 
-bool same_paths(const Group& a, const Group& b) {
-  return std::equal(
-      a.paths.begin(), a.paths.end(), b.paths.begin(), b.paths.end(),
-      [](const Path& x, const Path& y) { return x.id == y.id && x.nexthop == y.nexthop; });
-}
-
 }  // namespace
 
 void Weights::adopt(const Group& group) {
@@ -64,13 +58,6 @@ void Weights::adopt(const Group& group) {
 }
 
 void Weights::set(const Group& group) {
-  const auto known = groups_.find(group.id);
-  if (known != groups_.end() && same_paths(known->second.group, group)) {
-    known->second.group = group;
-    return;
-  }
-  if (known != groups_.end()) return replace_paths(known->second, group);
-
   Shares& shares = groups_[group.id];
   shares.group = group;
   shares.leave.assign(group.paths.size(), Leave::gently);
@@ -82,26 +69,6 @@ void Weights::set(const Group& group) {
   const auto table = tables_.buckets(raw(group.id));
   for (std::uint32_t i = 0; i < HW_BUCKETS; ++i)
     publish_word(table[i].path, raw(group.paths[owner[i]].id));
-}
-
-void Weights::replace_paths(Shares& shares, const Group& group) {
-  const Group before = shares.group;
-  const std::vector<Leave> leave = shares.leave;
-  tables_.set_paths(group);
-  shares.group = group;
-  const auto kept = held(owners(tables_, group), group.paths.size());
-  shares.weight.assign(kept.begin(), kept.end());
-  if (std::all_of(kept.begin(), kept.end(), [](std::uint32_t n) { return n == 0; }))
-    for (std::size_t i = 0; i < group.paths.size(); ++i)
-      shares.weight[i] = group.paths[i].kernel_weight;
-  shares.leave.assign(group.paths.size(), Leave::gently);
-  for (std::size_t i = 0; i < before.paths.size(); ++i) {
-    const std::uint32_t now_at = index_of(group, raw(before.paths[i].id));
-    if (now_at != kNobody) shares.leave[now_at] = leave[i];
-  }
-  rebalance(shares, TimePoint{});
-  for (const Path& path : before.paths)
-    if (index_of(group, raw(path.id)) == kNobody) tables_.remove_path(raw(path.id));
 }
 
 void Weights::remove(GroupId id) {

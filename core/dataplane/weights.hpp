@@ -19,8 +19,7 @@ class Weights {
   /// Takes over a group whose entries are in the tables: its buckets are its weights, and paths
   /// that were not usable stay so until a decision says otherwise.
   void adopt(const Group& group);
-  /// A new group's buckets follow the kernel's weights. A known group whose paths changed keeps the
-  /// buckets of those that stay, and shares out the others in the same proportion.
+  /// A new group: its buckets follow the kernel's weights.
   void set(const Group& group);
   void remove(GroupId id);
 
@@ -38,7 +37,6 @@ class Weights {
     std::vector<Leave> leave;    // wholly: not usable
     bool waiting = false;
   };
-  void replace_paths(Shares& shares, const Group& group);
   void rebalance(Shares& shares, TimePoint now);
 
   Tables& tables_;

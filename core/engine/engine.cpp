@@ -6,6 +6,7 @@
 #include "core/engine/engine.hpp"
 
 #include <algorithm>
+#include <numeric>
 
 #include "core/engine/group_law.hpp"
 
@@ -40,13 +41,15 @@ void Engine::reconfigure(const Options& options) {
   for (auto& [id, nexthop] : impl_->nexthops) nexthop.reconfigure(impl_->options);
 }
 
-void Engine::set_group(const Group& group, TimePoint now) {
+void Engine::set_group(const Group& group, TimePoint now, std::span<const std::uint32_t> holds) {
   impl_->advance_to(now);
+  const double held = std::accumulate(holds.begin(), holds.end(), 0.0);
   std::vector<GroupLaw::Member> members;
   for (const Path& path : group.paths) {
     auto& nexthop =
         impl_->nexthops.try_emplace(path.nexthop, path.nexthop, impl_->options).first->second;
-    members.push_back({path, &nexthop});
+    const std::size_t i = members.size();
+    members.push_back({path, &nexthop, i < holds.size() && held > 0 ? holds[i] / held : 0});
   }
   impl_->groups.try_emplace(group.id, group.id, impl_->options).first->second.set_paths(members);
 }

@@ -83,8 +83,10 @@ class Engine {
   /// New tunables from now on; estimates, states and weights stay.
   void reconfigure(const Options& options);
 
-  /// Adds a group, or changes its paths: weights of paths that stay are kept, in proportion.
-  void set_group(const Group& group, TimePoint now);
+  /// Adds a group, or changes its paths: weights of paths that stay are kept, in proportion. New
+  /// paths start with routing's own shares, or, of a group that an earlier daemon left, with what
+  /// each `holds` there, in the group's order and any unit.
+  void set_group(const Group& group, TimePoint now, std::span<const std::uint32_t> holds = {});
   void remove_group(GroupId id);
   /// Forgets all about a nexthop that no group uses any more.
   void remove_nexthop(NexthopId id);

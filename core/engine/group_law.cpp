@@ -58,7 +58,9 @@ void GroupLaw::set_paths(const std::vector<Member>& members) {
       shares_.erase(old);
     } else {
       share.usable = m.nexthop->reachable();
-      fresh += kernel;
+      share.wanted = m.share;
+      kept += m.share;
+      if (m.share == 0) fresh += kernel;
       ++m.nexthop->groups;
     }
     share.path = m.path;

@@ -23,8 +23,10 @@ class GroupLaw {
   struct Member {
     Path path;
     TrackedNexthop* nexthop = nullptr;
+    double share = 0;  // of a new one, where an earlier daemon left it one
   };
-  /// Paths that stay keep wanted shares, in proportion; new ones start with routing's own share.
+  /// Paths that stay keep wanted shares, in proportion; new ones start with routing's own share, or
+  /// with the one they were left.
   void set_paths(const std::vector<Member>& members);
   void reconfigure(const Options& options) { options_ = &options; }
 

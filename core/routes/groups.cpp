@@ -1,5 +1,7 @@
-// Ids are the lowest free ones, and two indexes (key -> nexthop, set -> group) find what is already
-// there. Everything that can refuse is asked before anything is changed.
+// Ids are given out in turn, and two indexes (key -> nexthop, set -> group) find what is already
+// there. Everything that can refuse is asked before anything is changed. What was left by an
+// earlier daemon and cannot be adopted is in neither index, and its grace is over from the
+// beginning.
 #include "core/routes/groups.hpp"
 
 #include <algorithm>
@@ -36,8 +38,8 @@ bool Groups::Ids::free(std::uint32_t id) const {
 }
 
 std::uint32_t Groups::Ids::take() {
-  while (lowest_ < taken_.size() && taken_[lowest_]) ++lowest_;
-  const auto id = static_cast<std::uint32_t>(lowest_ + 1);
+  while (taken_[next_ %= taken_.size()]) ++next_;
+  const auto id = static_cast<std::uint32_t>(next_ + 1);
   take(id);
   return id;
 }
@@ -46,12 +48,12 @@ void Groups::Ids::take(std::uint32_t id) {
   if (!free(id)) throw std::logic_error("take id " + std::to_string(id) + ": not free");
   taken_[id - 1] = true;
   ++count_;
+  next_ = std::max<std::size_t>(next_, id);
 }
 
 void Groups::Ids::give_back(std::uint32_t id) {
   taken_.at(id - 1) = false;
   --count_;
-  lowest_ = std::min<std::size_t>(lowest_, id - 1);
 }
 
 Groups::Groups(const Limits& limits, Duration grace)
@@ -64,14 +66,18 @@ Groups::Groups(const Limits& limits, Duration grace)
 void Groups::adopt(const std::vector<std::pair<NexthopId, NexthopKey>>& nexthops,
                    const std::vector<Group>& groups, TimePoint now) {
   for (const auto& [id, key] : nexthops) {
-    if (!nexthop_ids_.free(raw(id)) || by_key_.contains(key)) continue;
+    if (!nexthop_ids_.free(raw(id))) continue;
     nexthop_ids_.take(raw(id));
-    nexthops_[id] = Known{.key = key, .adopted = now};
-    by_key_[key] = id;
+    const bool alone = by_key_.emplace(key, id).second;
+    nexthops_[id] = Known{.key = key, .adopted = alone ? now : now - grace_};
   }
+  std::vector<Group> refused;
   for (const Group& group : groups) {
     const std::optional<Set> set = adoptable(group);
-    if (!set) continue;
+    if (!set) {
+      refused.push_back(group);
+      continue;
+    }
     group_ids_.take(raw(group.id));
     for (const Path& path : group.paths) {
       path_ids_.take(raw(path.id));
@@ -79,6 +85,20 @@ void Groups::adopt(const std::vector<std::pair<NexthopId, NexthopKey>>& nexthops
     }
     by_set_[*set] = group.id;
     groups_[group.id] = Record{.group = group, .set = *set, .unused_since = now};
+  }
+  for (const Group& group : refused) reserve(group, now - grace_);
+}
+
+void Groups::reserve(const Group& group, TimePoint unused_since) {
+  if (!group_ids_.free(raw(group.id))) return;
+  group_ids_.take(raw(group.id));
+  Record& record = groups_[group.id];
+  record.group.id = group.id;
+  record.unused_since = unused_since;
+  for (const Path& path : group.paths) {
+    if (!path_ids_.free(raw(path.id))) continue;
+    path_ids_.take(raw(path.id));
+    record.group.paths.push_back(path);
   }
 }
 
@@ -91,8 +111,8 @@ std::optional<Groups::Set> Groups::adoptable(const Group& group) const {
   std::set<PathId> paths;
   for (const Path& path : group.paths) {
     const auto known = nexthops_.find(path.nexthop);
-    if (known == nexthops_.end() || !path_ids_.free(raw(path.id)) ||
-        !paths.insert(path.id).second || path.kernel_weight < 1)
+    if (known == nexthops_.end() || by_key_.at(known->second.key) != known->first ||
+        !path_ids_.free(raw(path.id)) || !paths.insert(path.id).second || path.kernel_weight < 1)
       return std::nullopt;
     set.push_back({known->second.key, path.kernel_weight});
   }
@@ -164,6 +184,7 @@ Groups::Expired Groups::expire(TimePoint now) {
     if (record.users > 0 || now - record.unused_since < grace_) return false;
     for (const Path& path : record.group.paths) {
       path_ids_.give_back(raw(path.id));
+      if (record.set.empty()) continue;  // it held no nexthop
       Known& known = nexthops_.at(path.nexthop);
       // The group's grace was the nexthop's too.
       if (--known.groups == 0) known.adopted = now - grace_;
@@ -177,7 +198,8 @@ Groups::Expired Groups::expire(TimePoint now) {
     const auto& [id, known] = entry;
     if (known.groups > 0 || now - known.adopted < grace_) return false;
     nexthop_ids_.give_back(raw(id));
-    by_key_.erase(known.key);
+    const auto known_as = by_key_.find(known.key);
+    if (known_as != by_key_.end() && known_as->second == id) by_key_.erase(known_as);
     expired.nexthops.push_back(id);
     return true;
   });

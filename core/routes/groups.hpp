@@ -29,7 +29,9 @@ class Groups {
   explicit Groups(const Limits& limits, Duration grace = std::chrono::seconds(60));
 
   /// Ids that an earlier daemon gave out, to be taken again when the same nexthops and sets come.
-  /// They count as unused until acquired. Contradictory entries are ignored.
+  /// They count as unused until acquired. An entry that contradicts others or lacks its weights
+  /// cannot be taken again: its ids stay nobody's, as routes of that daemon may still lead there,
+  /// until the first expire(), which names them for removal. Call that after these routes are gone.
   void adopt(const std::vector<std::pair<NexthopId, NexthopKey>>& nexthops,
              const std::vector<Group>& groups, TimePoint now);
 
@@ -61,8 +63,8 @@ class Groups {
  private:
   using Set = std::vector<WeightedNexthop>;
 
-  // The ids 1..limit. Always gives the lowest free one, so that the same history gives the same
-  // ids.
+  // The ids 1..limit, given out in turn: flows may outlive what their entries name, and must not
+  // be taken for another's. The same history gives the same ids.
   class Ids {
    public:
     explicit Ids(std::uint32_t limit) : taken_(limit) {}
@@ -76,7 +78,7 @@ class Groups {
    private:
     std::vector<bool> taken_;
     std::size_t count_ = 0;
-    std::size_t lowest_ = 0;  // nothing below this index is free
+    std::size_t next_ = 0;  // where the search for a free index begins
   };
 
   struct Known {
@@ -87,7 +89,7 @@ class Groups {
   };
   struct Record {
     Group group;
-    Set set;
+    Set set;  // empty: not adoptable, its ids are reserved
     std::size_t users = 0;
     bool introduced = false;
     TimePoint unused_since;  // counts while users == 0
@@ -95,6 +97,7 @@ class Groups {
 
   [[nodiscard]] std::optional<Error> refusal(const Set& set) const;
   [[nodiscard]] std::optional<Set> adoptable(const Group& group) const;
+  void reserve(const Group& group, TimePoint unused_since);
   Record& create(Set set);
   Acquired introduce(Record& record);
 

@@ -67,28 +67,29 @@ TEST_CASE("a reading is of all CPUs, and of what came since the last one", "[bpf
   CHECK(router.dataplane().take_passive().paths.at(PathId{flow.entry().path}).samples == 1);
 }
 
-TEST_CASE("histograms come and go with the paths", "[bpf][passive]") {
+TEST_CASE("histograms come and go with the groups", "[bpf][passive]") {
   Router router;
   CHECK(histograms(router) == 0);
   router.two_upstreams();
   CHECK(histograms(router) == 8);  // 4 paths, sound and weak
   router.nexthop(5, "192.0.2.5");
-  router.group(1, {{1, 1}, {2, 1}, {5, 1}});
-  CHECK(histograms(router) == 10);
-  router.group(1, {{1, 1}});
-  CHECK(histograms(router) == 6);
-  router.dataplane().remove_group(GroupId{2});
-  CHECK(histograms(router) == 2);
+  router.group(3, {{1, 1}, {2, 1}, {5, 1}});
+  CHECK(histograms(router) == 14);
   router.dataplane().remove_group(GroupId{1});
+  CHECK(histograms(router) == 10);
+  router.dataplane().remove_group(GroupId{2});
+  CHECK(histograms(router) == 6);
+  router.dataplane().remove_group(GroupId{3});
   CHECK(histograms(router) == 0);
 }
 
-TEST_CASE("a path that gets another nexthop begins anew", "[bpf][passive]") {
+TEST_CASE("a path whose number is given out again begins anew", "[bpf][passive]") {
   Router router;
   router.two_upstreams();
   router.nexthop(5, "192.0.2.5");
   Conversation flow(router, Family::v4, IPPROTO_ICMP);
   exchange(flow, 1, 50ms);
+  router.dataplane().remove_group(GroupId{1});
   router.group(1, {{5, 1}});
   CHECK(router.dataplane().take_passive().paths.empty());
   exchange(flow, 2, 50ms);  // moves

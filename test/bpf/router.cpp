@@ -275,6 +275,13 @@ void Router::set_flow(const PacketSpec& spec, const hw_flow& flow) {
   REQUIRE(bpf_map_update_elem(fd, &key, &flow, BPF_EXIST) == 0);
 }
 
+void Router::change_path(std::uint32_t id, const std::function<void(hw_path&)>& change) {
+  hw_path path{};
+  REQUIRE(bpf_map_lookup_elem(map_fd("hw_paths"), &id, &path) == 0);
+  change(path);
+  REQUIRE(bpf_map_update_elem(map_fd("hw_paths"), &id, &path, BPF_EXIST) == 0);
+}
+
 std::uint32_t Router::nexthop_of(const PacketSpec& spec) {
   const auto before = dataplane_->counters().paths;
   Outcome outcome;

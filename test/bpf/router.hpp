@@ -104,6 +104,8 @@ class Router {
   [[nodiscard]] std::optional<hw_flow> embryo(const PacketSpec& spec) const;
   /// Overwrites an entry, in the table where it is: to have it older, or otherwise different.
   void set_flow(const PacketSpec& spec, const hw_flow& flow);
+  /// Lets `change` see and alter a path's entry, behind the data plane's back.
+  void change_path(std::uint32_t id, const std::function<void(hw_path&)>& change);
   [[nodiscard]] int steer_fd() const;
   [[nodiscard]] int local_fd() const;
   [[nodiscard]] int observe_fd() const;

@@ -49,21 +49,6 @@ TEST_CASE("moves put off because buckets were busy go on in sync", "[bpf]") {
   CHECK(router.dataplane().buckets(GroupId{3}) == std::vector<std::uint32_t>{256, 768});
 }
 
-TEST_CASE("a group that gains and loses paths keeps the buckets of those that stay", "[bpf]") {
-  Router router;
-  router.two_upstreams();
-  router.nexthop(5, "192.0.2.5");
-  Group group = router.group(3, {{1, 1}, {2, 1}});
-  group.paths.push_back({PathId{60}, NexthopId{5}, 1});
-  REQUIRE(router.dataplane().set_group(group));
-  CHECK(router.dataplane().buckets(GroupId{3}) == std::vector<std::uint32_t>{512, 512, 0});
-  group.paths.erase(group.paths.begin());
-  REQUIRE(router.dataplane().set_group(group));
-  CHECK(router.dataplane().buckets(GroupId{3}) == std::vector<std::uint32_t>{1024, 0});
-  router.route("203.0.113.0/24", 3);
-  CHECK(router.nexthop_of({}) == 2);
-}
-
 TEST_CASE("a placement names what the programs then do", "[bpf]") {
   Router router;
   router.two_upstreams();
@@ -110,6 +95,10 @@ TEST_CASE("what the tables cannot hold is an error that says so", "[bpf]") {
       dataplane.set_nexthop({NexthopId{4096}, {1, *IpAddress::parse("192.0.2.9")}, "", ""}));
   CHECK_FALSE(dataplane.set_group({GroupId{4095}, {{PathId{1}, NexthopId{1}, 1}}}));
   CHECK_FALSE(dataplane.set_group({GroupId{9}, {}}));
+  const auto changed = dataplane.set_group({GroupId{1}, {{PathId{17}, NexthopId{1}, 1}}});
+  REQUIRE_FALSE(changed);
+  CHECK(changed.error().message ==
+        "group 1: it is there with other paths or weights (remove it first)");
   const auto refused = dataplane.set_route(*Prefix::parse("10.0.0.0/8"), GroupId{99});
   REQUIRE_FALSE(refused);
   CHECK(refused.error().message == "route 10.0.0.0/8: group 99 is not known to the data plane");

@@ -121,6 +121,16 @@ TEST_CASE("flows keep their nexthop across a restart", "[e2e]") {
   CHECK(later == Approx(share).margin(0.01));
 }
 
+TEST_CASE("weights that a daemon has learned are the next one's first", "[e2e]") {
+  Router router(two_upstreams());
+  router.start(config_with_anchors(router.lab()));
+  REQUIRE(lab::eventually(60s, [&] { return router.weight(0, Family::v4) > 0.58; }));
+  router.daemon().kill(SIGKILL);
+  router.daemon().wait(2s);
+  router.start(config_with_anchors(router.lab()));
+  CHECK(router.weight(0, Family::v4) > 0.55);  // routing's own is 0.5
+}
+
 TEST_CASE("a withdrawn route moves everything, and its return brings it back", "[e2e]") {
   Router router(two_upstreams());
   router.start(config_with_anchors(router.lab()));

@@ -70,6 +70,23 @@ TEST_CASE("a new group starts from routing's own weights, and nothing moves with
   CHECK(b.engine.group(GroupId{1})[0].path == PathId{101});
 }
 
+TEST_CASE("a group that an earlier daemon left starts from what its paths hold", "[engine]") {
+  Bench b;
+  b.engine.set_group(group(1, {{1, 1}, {2, 3}}), at(0), std::vector<std::uint32_t>{896, 128});
+  b.run(0.2, 0, 0, {});
+  REQUIRE(b.decisions.size() == 1);
+  CHECK(near(weights(b.engine), {0.875, 0.125}));
+
+  // One that held nothing had been unusable.
+  b.engine.set_group(group(2, {{1, 1}, {2, 1}, {3, 2}}), at(b.t),
+                     std::vector<std::uint32_t>{768, 256, 0});
+  b.run(0.2, 0, 0, {});
+  CHECK(near(weights(b.engine, 2), {0.375, 0.125, 0.5}));
+  b.engine.set_group(group(3, {{1, 1}, {2, 3}}), at(b.t), std::vector<std::uint32_t>{0, 0});
+  b.run(0.2, 0, 0, {});
+  CHECK(near(weights(b.engine, 3), {0.25, 0.75}));
+}
+
 TEST_CASE("a share of routing's below the floor stays as small as it is", "[engine]") {
   Bench b(group(1, {{1, 255}, {2, 1}}));
   b.run(1, 0, 0, {});

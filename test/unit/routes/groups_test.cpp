@@ -139,37 +139,99 @@ TEST_CASE("what was adopted and never came back is freed after the grace period"
   CHECK(expired.nexthops.size() == 3);
 }
 
-TEST_CASE("contradictory adoptions are ignored", "[routes]") {
-  Groups groups(kLimits);
+namespace {
+
+constexpr Limits kMore{.nexthops = 6, .groups = 8, .paths = 20, .group_paths = 4, .buckets = 64};
+
+Path path(std::uint32_t id, std::uint32_t nexthop, std::uint32_t weight = 1) {
+  return {PathId{id}, NexthopId{nexthop}, weight};
+}
+
+// Three nexthops and a group of the first two, then this one. True when it can be acquired again.
+bool comes_back(const Group& group) {
+  Groups groups(kMore);
+  groups.adopt({{NexthopId{1}, hop(1).key}, {NexthopId{2}, hop(2).key}, {NexthopId{3}, hop(3).key}},
+               {{GroupId{1}, {path(1, 1), path(2, 2)}}, group}, kStart);
+  std::vector<WeightedNexthop> set;
+  for (const Path& p : group.paths)
+    set.push_back(hop(static_cast<std::uint8_t>(raw(p.nexthop)), p.kernel_weight));
+  const auto acquired = groups.acquire(set);
+  return acquired && acquired->group == group;
+}
+
+}  // namespace
+
+TEST_CASE("only a group that fits all that is known is adopted", "[routes]") {
   const auto group = [](std::uint32_t id, std::vector<Path> paths) {
     return Group{GroupId{id}, std::move(paths)};
   };
-  const auto path = [](std::uint32_t id, std::uint32_t nexthop, std::uint32_t weight = 1) {
-    return Path{PathId{id}, NexthopId{nexthop}, weight};
-  };
-  groups.adopt(
-      {{NexthopId{1}, hop(1).key},
-       {NexthopId{2}, hop(2).key},
-       {NexthopId{2}, hop(3).key},   // id taken
-       {NexthopId{3}, hop(1).key},   // key known
-       {NexthopId{0}, hop(4).key},   // no id
-       {NexthopId{9}, hop(5).key}},  // beyond the limit
-      {group(1, {path(1, 1), path(2, 2)}), group(1, {path(3, 1), path(4, 2, 2)}),  // id taken
-       group(2, {path(3, 1), path(4, 2)}),                                         // the same set
-       group(2, {path(2, 1), path(4, 2, 2)}),                                      // path id taken
-       group(2, {path(3, 1), path(3, 2, 2)}),                                      // path id twice
-       group(2, {path(3, 1), path(4, 3)}),      // unknown nexthop
-       group(2, {path(3, 1), path(4, 1)}),      // nexthop twice
-       group(2, {path(3, 2), path(4, 1)}),      // out of order
-       group(2, {path(3, 1), path(4, 2, 0)}),   // no weight
-       group(2, {path(3, 1), path(11, 2, 2)}),  // beyond the limit
-       group(2, {}), group(5, {path(3, 1)})},
-      kStart);
-  CHECK(groups.find(GroupId{1}));
-  CHECK_FALSE(groups.find(GroupId{2}));
-  CHECK_FALSE(groups.find(GroupId{5}));
+  CHECK(comes_back(group(2, {path(3, 1), path(4, 2, 2)})));
+  CHECK(comes_back(group(8, {path(19, 1, 7), path(20, 3)})));
+  CHECK_FALSE(comes_back(group(1, {path(3, 1), path(4, 2, 2)})));   // id taken
+  CHECK_FALSE(comes_back(group(9, {path(3, 1), path(4, 3)})));      // beyond the limit
+  CHECK_FALSE(comes_back(group(2, {})));                            // empty
+  CHECK_FALSE(comes_back(group(2, {path(3, 1), path(4, 2)})));      // the same set
+  CHECK_FALSE(comes_back(group(2, {path(2, 1), path(4, 2, 2)})));   // path id taken
+  CHECK_FALSE(comes_back(group(2, {path(3, 1), path(3, 2, 2)})));   // path id twice
+  CHECK_FALSE(comes_back(group(2, {path(3, 1), path(21, 2, 2)})));  // beyond the limit
+  CHECK_FALSE(comes_back(group(2, {path(3, 1), path(4, 4)})));      // unknown nexthop
+  CHECK_FALSE(comes_back(group(2, {path(3, 1), path(4, 1)})));      // nexthop twice
+  CHECK_FALSE(comes_back(group(2, {path(3, 2), path(4, 1)})));      // out of order
+  CHECK_FALSE(comes_back(group(2, {path(3, 1), path(4, 2, 0)})));   // no weight
+}
+
+TEST_CASE("ids that cannot be adopted are nobody's until the first expiry removes them",
+          "[routes]") {
+  Groups groups(kMore, 60s);
+  groups.adopt({{NexthopId{1}, hop(1).key},
+                {NexthopId{2}, hop(2).key},
+                {NexthopId{2}, hop(3).key},   // id taken
+                {NexthopId{3}, hop(1).key},   // key known
+                {NexthopId{0}, hop(4).key},   // no id
+                {NexthopId{7}, hop(5).key}},  // beyond the limit
+               {{GroupId{1}, {path(1, 1), path(2, 2)}},
+                {GroupId{2}, {path(3, 1), path(4, 2)}},     // the same set
+                {GroupId{3}, {path(5, 1, 0), path(6, 2)}},  // no weight
+                {GroupId{4}, {path(2, 2), path(7, 3)}},     // path id taken; unknown nexthop
+                {GroupId{5}, {}}},
+               kStart);
   CHECK(groups.nexthop(NexthopId{2}) == hop(2).key);
-  CHECK_FALSE(groups.nexthop(NexthopId{3}));
+  const auto acquire = [&](std::vector<WeightedNexthop> set) {
+    return groups.acquire(std::move(set)).value().group;
+  };
+  CHECK(acquire({hop(1), hop(2, 10)}) == Group{GroupId{6}, {path(8, 1), path(9, 2, 10)}});
+  CHECK(acquire({hop(4), hop(5)}) == Group{GroupId{7}, {path(10, 4), path(11, 5)}});
+  CHECK(acquire({hop(1), hop(6)}) == Group{GroupId{8}, {path(12, 1), path(13, 6)}});
+  CHECK(groups.acquire({hop(1), hop(2, 99)}).error().message.find("all 8 group ids") !=
+        std::string::npos);
+  CHECK(groups.used().size() == 3);
+
+  const auto expired = groups.expire(kStart);
+  CHECK(expired.groups == std::vector{GroupId{2}, GroupId{3}, GroupId{4}, GroupId{5}});
+  CHECK(expired.nexthops == std::vector{NexthopId{3}});
+  CHECK(acquire({hop(1), hop(2)}) == Group{GroupId{1}, {path(1, 1), path(2, 2)}});
+  CHECK(acquire({hop(1), hop(2, 99)}) == Group{GroupId{2}, {path(14, 1), path(15, 2, 99)}});
+  CHECK(acquire({hop(1), hop(7)}) == Group{GroupId{3}, {path(16, 1), path(17, 3)}});
+}
+
+TEST_CASE("an id rests as long as there are others", "[routes]") {
+  Groups groups(kLimits, 60s);
+  const std::uint32_t expected[] = {1, 2, 3, 4, 1, 2};
+  TimePoint now = kStart;
+  for (std::uint8_t n = 0; n < std::size(expected); ++n) {
+    const auto acquired = groups.acquire({hop(n)}).value();
+    CHECK(raw(acquired.group.id) == expected[n]);
+    CHECK(raw(acquired.group.paths[0].id) == n + 1U);
+    CHECK(raw(acquired.group.paths[0].nexthop) == n + 1U);
+    groups.release(acquired.group.id, now);
+    now += 60s;
+    groups.expire(now);
+  }
+  // After a restart: beyond all that may have been in use of late.
+  Groups next(kLimits, 60s);
+  next.adopt({{NexthopId{5}, hop(1).key}}, {{GroupId{2}, {path(7, 5)}}}, kStart);
+  const auto acquired = next.acquire({hop(2)}).value();
+  CHECK(acquired.group == Group{GroupId{3}, {path(8, 6)}});
 }
 
 TEST_CASE("releasing what no route uses is a broken invariant", "[routes]") {
