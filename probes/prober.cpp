@@ -388,6 +388,10 @@ Result<> Prober::set_target(const Target& target) {
   return bound;
 }
 
+Result<> Prober::end_inheritance() {
+  return impl_->binding->end_inheritance();
+}
+
 void Prober::remove_target(NexthopId id) {
   for (auto& flow : impl_->flows)
     if (flow && flow->nexthop == id) flow.reset();
