@@ -49,7 +49,11 @@
 	X(MTU, "mtu", "larger than the nexthop's MTU")                                             \
 	X(CONTROL, "control", "of the control group, which the kernel routes")                     \
 	X(MARKED, "marked", "carries a firewall mark of somebody else's")                          \
-	X(IN_PLACE, "in_place", "local traffic that leaves by the chosen nexthop already")
+	X(IN_PLACE, "in_place", "local traffic that leaves by the chosen nexthop already")         \
+	X(FRAGMENT, "fragment", "behind a datagram's first fragment, whose mark the whole takes")  \
+	X(UNKNOWN_FLOW, "unknown_flow",                                                            \
+	  "marks: begun before; whoever bound it to an uplink goes on")                            \
+	X(HELD, "held", "marks: its uplink is not usable now, and its source address belongs there")
 
 enum hw_reason {
 #define HW_REASON_ENUM(id, name, help) HW_REASON_##id,
@@ -235,6 +239,9 @@ struct hw_seen {
 	__u8 quic;	     /* HW_QUIC_* */
 };
 HW_SIZE(hw_seen, 64);
+
+/* Marks: a flow whose nexthop is not usable is sent there all the same for so long. */
+#define HW_HOLD_NS 30000000000ull
 
 #define HW_FLOW_CONTROL	 1u /* of the control group: nexthop is 0 */
 #define HW_FLOW_ANSWERED 2u /* something came back */

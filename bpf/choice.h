@@ -8,6 +8,13 @@
  * paths by rendezvous hashing, so that the flows of a dead path spread over all others and come
  * back when it does. core/dataplane/place.cpp tells the same story to `hopwise explain`.
  *
+ * Marks: behind NAT a flow's source address belongs to the uplink that it began on, and affinity
+ * `flow` is for life. A TCP connection without an entry began before us, or in a flood: whoever
+ * bound it goes on, unmarked. A flow whose nexthop is not usable is sent there all the same for a
+ * while (a flap of the link; elsewhere its address is worth nothing, and the kernel's masquerading
+ * would unbind it for good), and then left to the kernel. It never moves: but a new SYN begins
+ * anew, and what is no TCP does after the while.
+ *
  * Escape: a flow that shows that its nexthop carries it nowhere takes another usable path, by
  * rendezvous without the nexthop that it leaves; at once the first time, then not before 1 s, 2 s
  * and 4 s, and never again after the fourth. Where the bucket decides, it would send the flow back
@@ -39,8 +46,10 @@ struct hw_choice {
 	__u32 family;
 	const struct hw_group *group;
 	struct hw_flow *flow; /* the flow's entry, if it has one */
-	__u32 path;	      /* index of hw_traffic */
-	__u32 nexthop_id;     /* 0: the kernel's own choice */
+	bool opens;	      /* the packet may be the first of a flow */
+	bool tcp;
+	__u32 path;	  /* index of hw_traffic */
+	__u32 nexthop_id; /* 0: the kernel's own choice */
 	const struct hw_nexthop *nexthop;
 };
 
@@ -157,7 +166,37 @@ static __always_inline __u32 hw_bucket_nexthop(const struct hw_bucket *bucket)
 	return path ? path->nexthop : 0;
 }
 
-/* HW_REASON_STEERED with a nexthop, or with none HW_REASON_CONTROL or HW_REASON_NO_NEXTHOP. */
+/* Whether a flow belongs to the nexthop that it began on, come what may. */
+static __always_inline bool hw_binds(const struct hw_choice *choice)
+{
+	return hw_settings.actuator == HW_ACTUATOR_MARK &&
+	       choice->group->affinity == HW_AFFINITY_FLOW;
+}
+
+/* The nexthop of a bound flow is not usable: it is chosen all the same, or none is. */
+static __always_inline void hw_hold(struct hw_choice *choice)
+{
+	const struct hw_flow *flow = choice->flow;
+	__u32 nexthop = flow->nexthop;
+
+	choice->path = hw_path_over(choice->group_id, nexthop);
+	choice->nexthop_id = nexthop;
+	choice->nexthop = NULL;
+	if (choice->path && choice->now_ns - flow->last_seen_ns <= HW_HOLD_NS)
+		choice->nexthop = bpf_map_lookup_elem(&hw_nexthops, &nexthop);
+}
+
+/* A flow was last seen when it was last steered. */
+static __always_inline bool hw_begins_anew(const struct hw_choice *choice)
+{
+	return choice->opens &&
+	       (choice->tcp || choice->now_ns - choice->flow->last_seen_ns > HW_HOLD_NS);
+}
+
+/*
+ * HW_REASON_STEERED with a nexthop, HW_REASON_HELD with or without one, or with none
+ * HW_REASON_CONTROL, HW_REASON_UNKNOWN_FLOW or HW_REASON_NO_NEXTHOP.
+ */
 static __always_inline enum hw_reason hw_choose(struct hw_choice *choice)
 {
 	const struct hw_flow *flow = choice->flow;
@@ -173,8 +212,14 @@ static __always_inline enum hw_reason hw_choose(struct hw_choice *choice)
 		choice->nexthop = NULL;
 		return HW_REASON_CONTROL;
 	}
+	if (!flow && !choice->opens && hw_binds(choice))
+		return HW_REASON_UNKNOWN_FLOW;
 	if (sticks && hw_stay(choice))
 		return HW_REASON_STEERED;
+	if (flow && hw_binds(choice) && !hw_begins_anew(choice)) {
+		hw_hold(choice);
+		return HW_REASON_HELD;
+	}
 	bucket = hw_bucket_of(choice);
 	if (!bucket)
 		return HW_REASON_NO_NEXTHOP;

@@ -21,6 +21,8 @@
 #define HW_MAX_EXTENSIONS	   4
 #define HW_MAX_REPORTED_EXTENSIONS 1	  /* within an ICMP error */
 #define HW_FRAGMENT4		   0x3fff /* more fragments, or an offset */
+#define HW_OFFSET4		   0x1fff
+#define HW_OFFSET6		   0xfff8
 
 #define HW_ICMP4_ECHO_REPLY  0
 #define HW_ICMP4_UNREACHABLE 3
@@ -40,11 +42,18 @@ enum hw_kind {
 	HW_KIND_ERROR,	  /* ICMP: `key` is of the flow that it reports on, ends swapped */
 };
 
+enum hw_piece {
+	HW_WHOLE,
+	HW_FIRST,  /* of a datagram's fragments */
+	HW_BEHIND, /* the first, and without its ports */
+};
+
 struct hw_frame {
 	const void *data, *data_end; /* may be the beginning only */
 	__u32 length;		     /* of the whole */
 	__u32 segment;		     /* data in each packet of an aggregate; 0: is none */
 	__u32 protocol;		     /* as the device told the kernel */
+	__u32 reassembled;	     /* 1: fragments will be, before they are routed */
 };
 
 struct hw_packet {
@@ -143,13 +152,13 @@ static __always_inline bool hw_is_error(__u32 family, __u8 type)
 struct hw_walk {
 	__u32 offset; /* from the IP header */
 	__u8 next;
-	__u8 fragment;
+	__u8 fragment; /* enum hw_piece */
 };
 
 static __always_inline enum hw_reason hw_walk6(const struct ipv6hdr *ip, const void *data_end,
 					       __u32 bytes, int most, struct hw_walk *walk)
 {
-	*walk = (struct hw_walk){sizeof(*ip), ip->nexthdr, 0};
+	*walk = (struct hw_walk){sizeof(*ip), ip->nexthdr, HW_WHOLE};
 #pragma unroll
 	for (int i = 0; i <= HW_MAX_EXTENSIONS; i++) {
 		const __u8 *header = (const __u8 *)ip + walk->offset;
@@ -169,7 +178,10 @@ static __always_inline enum hw_reason hw_walk6(const struct ipv6hdr *ip, const v
 			break;
 		walk->next = header[0];
 		if (next == IPPROTO_FRAGMENT) {
-			walk->fragment = 1;
+			walk->fragment = *(const __be16 *)(header + 2) & bpf_htons(HW_OFFSET6)
+					     ? HW_BEHIND
+					     : HW_FIRST;
+			walk->offset += 8;
 			return hw_is_transport(6, walk->next) ? HW_REASON_STEERED
 							      : HW_REASON_OPTIONS;
 		}
@@ -268,6 +280,30 @@ static __always_inline enum hw_reason hw_parse_transport(const void *header, con
 	return hw_parse_reported(transport + 1, data_end, bytes - sizeof(*transport), packet);
 }
 
+/*
+ * A datagram that is put together again before it is routed takes the mark of its first fragment:
+ * so that one is of the flow that its ports tell, like the flow's small datagrams. Elsewhere each
+ * fragment goes its own way, and all must give the same flow: one without ports.
+ */
+static __always_inline enum hw_reason hw_parse_fragment(const struct hw_frame *frame,
+							enum hw_piece piece, const void *header,
+							struct hw_packet *packet)
+{
+	__u32 before = packet->transport - sizeof(struct ethhdr);
+	enum hw_reason reason;
+
+	if (!frame->reassembled) {
+		packet->kind = HW_KIND_FRAGMENT;
+		packet->transport = 0;
+		return HW_REASON_STEERED;
+	}
+	if (piece == HW_BEHIND)
+		return HW_REASON_FRAGMENT;
+	reason = hw_parse_transport(header, frame->data_end, packet->bytes - before, packet);
+	packet->transport = 0; /* not all of it is here */
+	return reason;
+}
+
 static __always_inline enum hw_reason hw_parse4(const struct hw_frame *frame, __u32 length,
 						struct hw_packet *packet)
 {
@@ -291,11 +327,12 @@ static __always_inline enum hw_reason hw_parse4(const struct hw_frame *frame, __
 		return HW_REASON_NOT_FOR_US;
 	if (!hw_is_transport(4, ip->protocol))
 		return HW_REASON_PROTOCOL;
-	if (ip->frag_off & bpf_htons(HW_FRAGMENT4)) {
-		packet->kind = HW_KIND_FRAGMENT;
-		return HW_REASON_STEERED;
-	}
 	packet->transport = sizeof(struct ethhdr) + sizeof(*ip);
+	if (ip->frag_off & bpf_htons(HW_FRAGMENT4)) {
+		bool behind = ip->frag_off & bpf_htons(HW_OFFSET4);
+
+		return hw_parse_fragment(frame, behind ? HW_BEHIND : HW_FIRST, ip + 1, packet);
+	}
 	return hw_parse_transport(ip + 1, frame->data_end, packet->bytes - sizeof(*ip), packet);
 }
 
@@ -323,11 +360,10 @@ static __always_inline enum hw_reason hw_parse6(const struct hw_frame *frame, __
 	if (reason != HW_REASON_STEERED)
 		return reason;
 	packet->key.protocol = walk.next;
-	if (walk.fragment) {
-		packet->kind = HW_KIND_FRAGMENT;
-		return HW_REASON_STEERED;
-	}
 	packet->transport = sizeof(struct ethhdr) + walk.offset;
+	if (walk.fragment)
+		return hw_parse_fragment(frame, walk.fragment, (const void *)ip + walk.offset,
+					 packet);
 	return hw_parse_transport((const void *)ip + walk.offset, frame->data_end,
 				  packet->bytes - walk.offset, packet);
 }

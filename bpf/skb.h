@@ -7,6 +7,7 @@
 #include <bpf/bpf_helpers.h>
 
 #include "parse.h"
+#include "settings.h"
 
 /*
  * Ethernet, IPv6, a few extension headers or the packet that an ICMP error reports on, and the
@@ -57,6 +58,7 @@ static __always_inline void hw_frame_of(const struct __sk_buff *skb, struct hw_f
 	frame->length = skb->len;
 	frame->segment = skb->gso_size;
 	frame->protocol = skb->protocol;
+	frame->reassembled = hw_settings.actuator == HW_ACTUATOR_MARK;
 }
 
 /* Packets on the wire: GRO may have merged several into this one. A guest's aggregate comes without

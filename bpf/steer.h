@@ -53,6 +53,23 @@ static __always_inline struct hw_flow *hw_begin_flow(const struct hw_flow_key *k
 	return hw_new_flow(key, &fresh);
 }
 
+/* A first packet: of TCP, a SYN that asks; of others, any may be. */
+static __always_inline bool hw_may_open(const struct hw_packet *packet,
+					const struct hw_frame *frame)
+{
+	struct hw_view view = {frame->data, frame->data_end, 1};
+	const __u8 *tcp;
+
+	if (packet->kind == HW_KIND_ERROR)
+		return false;
+	if (packet->key.protocol != IPPROTO_TCP)
+		return true;
+	if (!packet->transport)
+		return false;
+	tcp = hw_transport_of(packet, &view, HW_TCP_HEADER);
+	return tcp && (tcp[13] & (HW_TCP_SYN | HW_TCP_ACK)) == HW_TCP_SYN;
+}
+
 /* Counts are not atomic: a flow's packets come from one receive queue nearly always, and a lost
  * count harms less than a locked add a packet. */
 static __always_inline void hw_account(const struct hw_choice *choice, bool of_flow, __u32 packets,
@@ -149,6 +166,10 @@ static __always_inline enum hw_reason hw_steer_packet(struct __sk_buff *skb, enu
 
 	choice.hash = hw_flow_hash(&packet.key, router->hash_seed);
 	choice.family = packet.key.family;
+	if (hw_settings.actuator == HW_ACTUATOR_MARK) {
+		choice.tcp = packet.key.protocol == IPPROTO_TCP;
+		choice.opens = hw_may_open(&packet, &frame);
+	}
 	choice.group = bpf_map_lookup_elem(&hw_groups, &choice.group_id);
 	if (!choice.group || !choice.group->count)
 		return HW_REASON_NO_NEXTHOP;
@@ -156,7 +177,9 @@ static __always_inline enum hw_reason hw_steer_packet(struct __sk_buff *skb, enu
 	if (hw_is_stateful(&choice))
 		choice.flow = hw_find_flow(&packet.key);
 	reason = hw_choose(&choice);
-	if (reason == HW_REASON_NO_NEXTHOP)
+	if (reason == HW_REASON_HELD && choice.nexthop)
+		skb->mark = choice.nexthop->mark;
+	if (reason != HW_REASON_STEERED && reason != HW_REASON_CONTROL)
 		return reason;
 
 	view = (struct hw_view){frame.data, frame.data_end, hw_wire_packets(skb)};
@@ -165,6 +188,9 @@ static __always_inline enum hw_reason hw_steer_packet(struct __sk_buff *skb, enu
 			hw_settle(&choice);
 		else
 			choice.flow = hw_begin_flow(&packet.key, &choice);
+		/* Its next packet would be of a connection that is not known. */
+		if (!choice.flow && choice.nexthop && choice.tcp && hw_binds(&choice))
+			return HW_REASON_UNKNOWN_FLOW;
 		if (choice.flow && (hw_settings.measure || hw_settings.escape) &&
 		    hw_measure_forward(choice.flow, &packet, &view, choice.now_ns) &&
 		    hw_settings.escape && choice.nexthop)

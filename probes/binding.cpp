@@ -7,6 +7,7 @@
 #include <array>
 #include <cstdio>
 #include <cstring>
+#include <functional>
 #include <optional>
 #include <vector>
 
@@ -170,10 +171,10 @@ std::optional<std::string> route_of_ours(const nlmsghdr& message) {
          in_family(route.rtm_family);
 }
 
-using Ours = std::optional<std::string> (*)(const nlmsghdr&);
+using Ours = std::function<std::optional<std::string>(const nlmsghdr&)>;
 
-Result<> collect(netlink::Socket& socket, Request& request, const std::string& what, Ours ours,
-                 std::uint16_t deletion_type, std::vector<Leftover>& into) {
+Result<> collect(netlink::Socket& socket, Request& request, const std::string& what,
+                 const Ours& ours, std::uint16_t deletion_type, std::vector<Leftover>& into) {
   return socket.dump(request.header, what, [&](const nlmsghdr& message) {
     auto text = ours(message);
     if (!text) return;
@@ -187,27 +188,40 @@ Result<> collect(netlink::Socket& socket, Request& request, const std::string& w
   });
 }
 
+// Which rules and routes of ours are to stay.
+using Keep = std::function<bool(const nlmsghdr&)>;
+
+Ours unless(Keep keep, std::optional<std::string> (*ours)(const nlmsghdr&)) {
+  return [keep = std::move(keep), ours](const nlmsghdr& message) {
+    auto text = ours(message);
+    return text && !keep(message) ? text : std::nullopt;
+  };
+}
+
 // Rules first: a rule without its table would let probes of a living process fall through.
-Result<std::vector<Leftover>> leftovers(netlink::Socket& socket) {
+Result<std::vector<Leftover>> leftovers(netlink::Socket& socket, const Keep& keep) {
   std::vector<Leftover> found;
   Request rules(RTM_GETRULE, 0);
   rules.fixed<fib_rule_hdr>().family = AF_UNSPEC;
-  if (auto done = collect(socket, rules, "list rules", rule_of_ours, RTM_DELRULE, found); !done)
+  if (auto done =
+          collect(socket, rules, "list rules", unless(keep, rule_of_ours), RTM_DELRULE, found);
+      !done)
     return done.error();
   for (const Family family : kFamilies) {
     Request routes(RTM_GETROUTE, 0);
     auto& fixed = routes.fixed<rtmsg>();
     fixed.rtm_family = static_cast<std::uint8_t>(address_family(family));
     fixed.rtm_protocol = kRouteProtocol;  // spares us a full table, where the kernel filters
-    if (auto done = collect(socket, routes, "list routes", route_of_ours, RTM_DELROUTE, found);
+    if (auto done = collect(socket, routes, "list routes", unless(keep, route_of_ours),
+                            RTM_DELROUTE, found);
         !done)
       return done.error();
   }
   return found;
 }
 
-Result<std::vector<std::string>> sweep(netlink::Socket& socket) {
-  auto found = leftovers(socket);
+Result<std::vector<std::string>> sweep(netlink::Socket& socket, const Keep& keep) {
+  auto found = leftovers(socket, keep);
   if (!found) return found.error();
   std::vector<std::string> removed;
   for (Leftover& leftover : *found) {
@@ -223,7 +237,7 @@ Result<std::vector<std::string>> sweep(netlink::Socket& socket) {
 Result<std::vector<std::string>> remove_leftovers(const Options&) {
   auto socket = netlink::Socket::open(NETLINK_ROUTE);
   if (!socket) return socket.error();
-  return sweep(*socket);
+  return sweep(*socket, [](const nlmsghdr&) { return false; });
 }
 
 Result<std::unique_ptr<Binding>> Binding::open(const Options& options) {
@@ -235,14 +249,54 @@ Result<std::unique_ptr<Binding>> Binding::open(const Options& options) {
                  ": must be from 1 to 32764, before the main table's rule (5200 is usual)"};
   auto socket = netlink::Socket::open(NETLINK_ROUTE);
   if (!socket) return socket.error();
-  if (auto swept = sweep(*socket); !swept) return swept.error();
-  return std::unique_ptr<Binding>(new Binding(std::move(*socket), options));
+  std::unique_ptr<Binding> binding(new Binding(std::move(*socket), options));
+  if (auto swept = binding->sweep_strays(); !swept) return swept.error();
+  return binding;
 }
 
 Binding::Binding(netlink::Socket socket, const Options& options)
-    : socket_(std::move(socket)), mark_base_(options.mark_base), priority_(options.rule_priority) {}
+    : socket_(std::move(socket)),
+      mark_base_(options.mark_base),
+      priority_(options.rule_priority),
+      carries_traffic_(options.marks_carry_traffic),
+      inherits_(options.marks_carry_traffic) {}
+
+// The nexthop whose rule or route a message of the kernel tells of; its rule as we would make it.
+std::optional<std::pair<NexthopId, Family>> Binding::bound_by(const nlmsghdr& message) const {
+  const auto& header = *static_cast<const rtgenmsg*>(mnl_nlmsg_get_payload(&message));
+  const Family family = header.rtgen_family == AF_INET ? Family::v4 : Family::v6;
+  const bool is_rule = message.nlmsg_type == RTM_NEWRULE;
+  const std::uint32_t table = is_rule ? attribute(message, sizeof(fib_rule_hdr), FRA_TABLE)
+                                      : attribute(message, sizeof(rtmsg), RTA_TABLE);
+  if ((table & kAllMarks) != mark_base_ || table == mark_base_) return {};
+  if (is_rule && !tells_of(message, family, Rule::nexthop(table, priority_))) return {};
+  return std::pair{NexthopId{table - mark_base_}, family};
+}
+
+// What is read in passing is remembered: a rule that is there already is not made again, which
+// would leave a moment without it.
+Result<> Binding::sweep_strays() {
+  const auto swept = sweep(socket_, [this](const nlmsghdr& message) {
+    for (const Family family : kFamilies)
+      if (tells_of(message, family, Rule::guard(mark_base_, priority_)))
+        return inherits_ || guarded_.contains(family);
+    const auto bound = bound_by(message);
+    if (!bound) return false;
+    if (inherits_ && message.nlmsg_type == RTM_NEWRULE) inherited_.insert(*bound);
+    return inherits_ || bound_.contains(*bound);
+  });
+  if (!swept) return swept.error();
+  return {};
+}
+
+Result<> Binding::end_inheritance() {
+  inherits_ = false;
+  inherited_.clear();
+  return sweep_strays();
+}
 
 Binding::~Binding() {
+  if (carries_traffic_) return;
   while (!bound_.empty()) unbind(bound_.begin()->first);
   for (const Family family : guarded_)
     drop_rule(socket_, family, Rule::guard(mark_base_, priority_));
@@ -255,7 +309,8 @@ Result<> Binding::set_rule(const Nexthop& nexthop, Family family) {
     guarded_.insert(family);
   }
   const Rule rule = Rule::nexthop(mark(nexthop.id), priority_);
-  if (auto done = put_rule(socket_, family, rule); !done) return done;
+  if (!inherited_.contains({nexthop.id, family}))
+    if (auto done = put_rule(socket_, family, rule); !done) return done;
   bound_.emplace(nexthop.id, family);
   return {};
 }

@@ -15,6 +15,7 @@
 #pragma once
 
 #include <memory>
+#include <optional>
 #include <set>
 #include <string>
 #include <utility>
@@ -30,11 +31,15 @@ inline constexpr std::uint8_t kRouteProtocol = 104;
 
 class Binding {
  public:
-  /// Clears what a dead daemon left.
+  /// Clears what a dead daemon left. Where marks carry traffic, what that left of this
+  /// configuration's stays in use until end_inheritance(): its programs may be marking still.
   static Result<std::unique_ptr<Binding>> open(const Options& options);
   Binding(const Binding&) = delete;
   Binding& operator=(const Binding&) = delete;
-  ~Binding();  // removes all that it put there
+  ~Binding();  // removes all that it put there, unless marks carry traffic
+
+  /// Clears what was kept of a dead daemon's and has not been bound since.
+  Result<> end_inheritance();
 
   /// Makes mark(nexthop.id) lead to the nexthop for packets of `family`. Again: puts back the
   /// route, which the kernel drops with the interface's state. After an error see holds().
@@ -54,13 +59,18 @@ class Binding {
 
  private:
   Binding(netlink::Socket socket, const Options& options);
+  Result<> sweep_strays();
+  [[nodiscard]] std::optional<std::pair<NexthopId, Family>> bound_by(const nlmsghdr& message) const;
   Result<> set_rule(const Nexthop& nexthop, Family family);
 
   netlink::Socket socket_;
   std::uint32_t mark_base_;
   std::uint32_t priority_;
+  bool carries_traffic_;
+  bool inherits_;  // no longer after end_inheritance()
   std::set<Family> guarded_;
-  std::set<std::pair<NexthopId, Family>> bound_;  // those that have a rule
+  std::set<std::pair<NexthopId, Family>> bound_;      // those that have a rule
+  std::set<std::pair<NexthopId, Family>> inherited_;  // those whose rule a dead daemon made
 };
 
 }  // namespace hopwise::probes

@@ -304,6 +304,10 @@ Result<> Prober::set_target(const Target& target) {
   return bound;
 }
 
+Result<> Prober::end_inheritance() {
+  return impl_->binding->end_inheritance();
+}
+
 void Prober::remove_target(NexthopId id) {
   impl_->flows.remove(id);
   impl_->binding->unbind(id);

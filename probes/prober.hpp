@@ -38,7 +38,11 @@ class Prober {
   /// Opens the sockets and clears rules and tables that a dead daemon left.
   static Result<std::unique_ptr<Prober>> open(boost::asio::io_context& io, const Options& options,
                                               OnSample on_sample, OnMarks on_marks = {});
-  ~Prober();  // removes the rules and tables
+  ~Prober();  // removes the rules and tables; where marks carry traffic, these stay
+
+  /// All targets that a dead daemon may have had are set: clears its rules and tables for others,
+  /// which had stayed because its marks may carry traffic still.
+  Result<> end_inheritance();
 
   /// Starts probing a nexthop, or replaces its anchors; those that stay keep what they know. It is
   /// not ready: samples wait until set_ready(true). After an error in binding it to the nexthop the

@@ -299,10 +299,9 @@ void Daemon::tick() {
 
 // The kernel's routes rule from the next packet on where steering is off or held.
 void Daemon::settle_lease() {
-  if (config_.steer && permission_->held_because().empty() && steering_->marks_lead())
-    dataplane_->renew_lease(now());
-  else
-    dataplane_->end_lease();
+  if (!config_.steer || !permission_->held_because().empty()) return dataplane_->end_lease();
+  if (steering_->marks_lead()) return dataplane_->renew_lease(now());
+  if (!steering_->inherits_marks()) dataplane_->end_lease();
 }
 
 void Daemon::every_second() {

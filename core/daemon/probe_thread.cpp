@@ -74,6 +74,12 @@ void ProbeThread::set_target(const probes::Target& target) {
   });
 }
 
+void ProbeThread::end_inheritance() {
+  impl_->to_prober([this](probes::Prober& prober) {
+    if (const auto done = prober.end_inheritance(); !done) impl_->report(done.error());
+  });
+}
+
 void ProbeThread::remove_target(NexthopId id) {
   impl_->to_prober([id](probes::Prober& prober) { prober.remove_target(id); });
 }

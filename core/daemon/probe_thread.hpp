@@ -28,6 +28,7 @@ class ProbeThread {
 
   void set_target(const probes::Target& target);
   void remove_target(NexthopId id);
+  void end_inheritance();
   void set_ready(NexthopId id, bool ready);
   void set_suspicious(NexthopId id, bool suspicious);
   void reconfigure(const probes::Options& options);

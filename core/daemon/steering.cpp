@@ -6,6 +6,12 @@
 #include "core/daemon/host.hpp"
 
 namespace hopwise {
+namespace {
+
+// As long as nothing renews it, the lease of an earlier daemon is over by then.
+constexpr Duration kInheritance = std::chrono::seconds(5);
+
+}  // namespace
 
 Steering::Steering(const Parts& parts, const config::Config& config, Clock clock)
     : parts_(parts),
@@ -13,6 +19,8 @@ Steering::Steering(const Parts& parts, const config::Config& config, Clock clock
       clock_(std::move(clock)),
       groups_(dataplane::Dataplane::limits()),
       affinities_(parts_.dataplane, parts_.engine),
+      inherits_marks_(by_mark()),
+      started_(clock_()),
       forwards_v4_(kernel_forwards(Family::v4)),
       forwards_v6_(kernel_forwards(Family::v6)) {
   const auto& left = parts_.dataplane.adopted();
@@ -84,6 +92,7 @@ void Steering::leave_group(std::optional<GroupId> id) {
 
 void Steering::drop_unknown_routes() {
   note(parts_.dataplane.sweep_routes());
+  parts_.probes.end_inheritance();
 }
 
 void Steering::reapply_routes() {
@@ -97,6 +106,7 @@ void Steering::retry_refused() {
 }
 
 void Steering::expire() {
+  settle_marks();
   const auto gone = groups_.expire(clock_());
   for (const GroupId id : gone.groups) {
     parts_.engine.remove_group(id);
@@ -176,8 +186,9 @@ void Steering::remove_nexthop(NexthopId id) {
 }
 
 // A mark that leads nowhere carries nothing: the main table would choose another way than the
-// flow's.
+// flow's. Until all lead again after a start, a nexthop is as usable as it was.
 void Steering::refresh_usable(const NexthopRecord& record) {
+  if (inherits_marks_ && record.ready()) return;
   parts_.dataplane.set_nexthop_usable(record.nexthop.id,
                                       record.ready() && (!by_mark() || record.mark_leads));
 }
@@ -238,6 +249,20 @@ void Steering::on_marks(const std::set<NexthopId>& leading) {
     record.mark_leads = leads;
     refresh_usable(record);
   }
+  settle_marks();
+}
+
+// They come one by one: to trust each at once would let the others' flows begin elsewhere. One that
+// cannot be had must not keep the rest waiting.
+void Steering::settle_marks() {
+  if (!inherits_marks_) return;
+  const bool all =
+      marks_lead_ && std::all_of(nexthops_.begin(), nexthops_.end(), [](const auto& n) {
+        return !n.second.ready() || n.second.mark_leads;
+      });
+  if (!all && clock_() - started_ < kInheritance) return;
+  inherits_marks_ = false;
+  for (const auto& [id, record] : nexthops_) refresh_usable(record);
 }
 
 // --- affinity -------------------------------------------------------------------------------

@@ -80,7 +80,9 @@ class Steering {
   /// Names of the interfaces that have, or should have, `steer`.
   [[nodiscard]] const std::vector<std::string>& lan_interfaces() const { return lan_; }
   /// False while traffic would carry marks that lead nowhere.
-  [[nodiscard]] bool marks_lead() const { return !by_mark() || marks_lead_; }
+  [[nodiscard]] bool marks_lead() const { return !by_mark() || (marks_lead_ && !inherits_marks_); }
+  /// After a start: marks lead as an earlier daemon left them, not all by this one yet.
+  [[nodiscard]] bool inherits_marks() const { return inherits_marks_; }
   [[nodiscard]] dataplane::Affinity affinity_of(GroupId id) const { return affinities_.of(id); }
   [[nodiscard]] const std::map<NexthopId, NexthopRecord>& nexthops() const { return nexthops_; }
   [[nodiscard]] std::vector<const Group*> groups() const { return groups_.used(); }
@@ -100,6 +102,7 @@ class Steering {
   void refresh_usable(const NexthopRecord& record);
   void refresh_link(NexthopRecord& record);
   [[nodiscard]] std::optional<dataplane::Link> link_of(const NexthopRecord& record) const;
+  void settle_marks();
   void settle_affinity(const Group& group);
   [[nodiscard]] std::vector<dataplane::Dataplane::Attachment> roles();
   [[nodiscard]] probes::Target target_of(const NexthopRecord& record) const;
@@ -120,6 +123,8 @@ class Steering {
   std::size_t refused_told_ = 0;
   Affinities affinities_;
   bool marks_lead_ = false;
+  bool inherits_marks_;
+  TimePoint started_;
   std::vector<std::string> lan_;
   std::set<std::string> refused_lan_;  // named, and no Ethernet
   std::set<std::string> attach_faults_;

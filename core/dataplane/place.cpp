@@ -80,6 +80,24 @@ std::uint32_t choose(const Question& ask, const std::optional<hw_flow>& flow, Ti
   return best;
 }
 
+bool recent(const hw_flow& flow, TimePoint now) {
+  return static_cast<std::uint64_t>(now.time_since_epoch().count()) - flow.last_seen_ns <=
+         HW_HOLD_NS;
+}
+
+// Where marks bind it to its nexthop, which is not usable. The next packet is no SYN.
+bool is_held(const Question& ask, const hw_flow& flow, std::uint8_t protocol, TimePoint now) {
+  return ask.tables.group_entry(raw(ask.group.id)).affinity == HW_AFFINITY_FLOW &&
+         stay(ask, flow) == 0 && (protocol == IPPROTO_TCP || recent(flow, now));
+}
+
+// Nothing: the kernel decides.
+std::optional<NexthopId> held_on(const Question& ask, const hw_flow& flow, TimePoint now) {
+  for (const Path& path : ask.group.paths)
+    if (raw(path.nexthop) == flow.nexthop && recent(flow, now)) return path.nexthop;
+  return std::nullopt;
+}
+
 }  // namespace
 
 FlowPlacement Dataplane::place(const FlowTuple& tuple, TimePoint now) const {
@@ -114,7 +132,9 @@ FlowPlacement Dataplane::place(const FlowTuple& tuple, TimePoint now) const {
   const Group* group = impl_->weights.find(*placement.group);
   if (group == nullptr || !trusted || control) return placement;
   const Question ask{tables, *group, tuple.destination.family, bucket_path, hash, settings.tick_ns};
-  if (const std::uint32_t path = choose(ask, flow, now); path != 0)
+  if (flow && settings.actuator == HW_ACTUATOR_MARK && is_held(ask, *flow, tuple.protocol, now))
+    placement.nexthop = held_on(ask, *flow, now);
+  else if (const std::uint32_t path = choose(ask, flow, now); path != 0)
     placement.nexthop = NexthopId{tables.nexthop_of(path)};
   return placement;
 }

@@ -173,11 +173,13 @@ TEST_CASE("weights that are held outlast the lease, but not its end", "[bpf]") {
 TEST_CASE("the mark actuator sets the nexthop's mark and nothing else", "[bpf]") {
   Router router(marking());
   one_upstream(router);
-  PacketSpec expiring, big;
+  PacketSpec usual;
+  usual.protocol = IPPROTO_UDP;
+  PacketSpec expiring = usual, big = usual;
   expiring.hops = 1;
   big.payload = 3000;
   PrivateNamespace::run("ip link set lo mtu 1300");
-  for (const PacketSpec& v4 : {PacketSpec{}, expiring, big})
+  for (const PacketSpec& v4 : {usual, expiring, big})
     for (const PacketSpec& spec : {v4, to_v6(v4)}) {
       const Outcome outcome = router.steer(build(spec));
       CHECK(outcome.verdict == kPassed);
@@ -185,7 +187,7 @@ TEST_CASE("the mark actuator sets the nexthop's mark and nothing else", "[bpf]")
       CHECK(outcome.bytes == build(spec));
       CHECK(outcome.mark == 0x68770000U + (spec.source == v4.source ? 1 : 3));
     }
-  CHECK(router.flow({})->nexthop == 1);
+  CHECK(router.flow(usual)->nexthop == 1);
   CHECK(router.dataplane().counters().paths.at(PathId{17}).forward_packets == 3);
 }
 

@@ -1,7 +1,9 @@
 // A router that masquerades, as most with several uplinks do: hopwise finds the NAT, marks packets
 // instead of redirecting them, and each flow keeps the address it got, for life.
+#include <csignal>
 #include <nlohmann/json.hpp>
 #include <set>
+#include <thread>
 
 #include "test/catch.hpp"
 #include "test/e2e/router.hpp"
@@ -130,4 +132,93 @@ TEST_CASE("when another program removes the rules of marks, they are back at onc
   REQUIRE(lab::eventually(20s, [&] { return old->counts().received > received + 2000; }));
   // While there were no rules the kernel chose, and masqueraded anew: some milliseconds.
   CHECK(old->stop().lost() < 100);
+}
+
+TEST_CASE("behind NAT the large datagrams of a flow keep its source address", "[e2e]") {
+  Router router(two_upstreams());
+  set_up_nat(router);
+  router.start(config_with_anchors(router.lab()));
+  lab::StreamPlan plan;
+  plan.server = *IpAddress::parse(lab::kService4);
+  plan.port = kOld;
+  plan.large_bytes = 4000;
+  auto stream =
+      lab::PacketStream::start(router.lab().client(), router.lab().server(), plan).value();
+  REQUIRE(lab::eventually(20s, [&] { return stream->counts().received > 4000; }));
+  CHECK(router.packets("fragment") > 1000);
+  CHECK(router.delivered(0, kOld) > 0);
+  CHECK(router.delivered(1, kOld) > 0);
+  const auto counts = stream->stop();
+  CHECK(counts.lost() == 0);
+  CHECK(counts.moved == 0);
+}
+
+TEST_CASE("connections that NAT bound before the daemon began survive its start", "[e2e]") {
+  Router router(two_upstreams());
+  set_up_nat(router);
+  auto server = router.lab()
+                    .start(router.lab().server(), {"iperf3", "-s", "-p", "5210"}, "iperf-server")
+                    .value();
+  std::this_thread::sleep_for(500ms);  // a client that finds no server ends with an error
+  auto client =
+      router.lab()
+          .start(router.lab().client(),
+                 {"iperf3", "-c", lab::kService4, "-p", "5210", "-t", "12", "-b", "1M", "-P", "8"},
+                 "iperf-client")
+          .value();
+  REQUIRE(lab::eventually(10s, [&] {
+    return router.lab().client().run({"sh", "-c", "ss -Htn state established | wc -l"}).value() >=
+           "9";
+  }));
+  router.start(config_with_anchors(router.lab()));
+  CHECK(lab::eventually(10s, [&] { return router.packets("unknown_flow") > 100; }));
+  const auto status = client.wait(30s);
+  INFO(client.log());
+  CHECK(status == 0);
+}
+
+TEST_CASE("behind NAT a restart within the lease costs no flow its address", "[e2e]") {
+  const int signal = GENERATE(SIGTERM, SIGKILL);
+  INFO("signal " << signal);
+  Router router(two_upstreams());
+  set_up_nat(router);
+  router.start(config_with_anchors(router.lab()));
+  auto old = stream(router, kOld);
+  REQUIRE(lab::eventually(20s, [&] { return old->counts().received > 2000; }));
+  REQUIRE(router.delivered(0, kOld) > 0);
+  REQUIRE(router.delivered(1, kOld) > 0);
+  for (int i = 0; i < 2; ++i) {
+    router.daemon().kill(signal);
+    router.daemon().wait(5s);
+    router.start(config_with_anchors(router.lab()));
+    const auto received = old->counts().received;
+    REQUIRE(lab::eventually(20s, [&] { return old->counts().received > received + 2000; }));
+    CHECK(router.packets("steered") > 0);
+  }
+  const auto counts = old->stop();
+  CHECK(counts.lost() == 0);
+  CHECK(counts.moved == 0);
+  router.daemon().stop();
+  CHECK(router.hopwise({"detach"}).status == 0);
+  CHECK_THAT(router.lab().router().run({"ip", "rule"}).value(), !Catch::Contains("5200:"));
+}
+
+TEST_CASE("behind NAT a flap of an uplink or its neighbour moves no flow", "[e2e]") {
+  Router router(two_upstreams());
+  set_up_nat(router);
+  router.start(config_with_anchors(router.lab()));
+  auto old = stream(router, kOld);
+  REQUIRE(lab::eventually(20s, [&] { return old->counts().received > 2000; }));
+  const auto b = router.delivered(1, kOld);
+  REQUIRE(b > 0);
+  // The path goes dead for a moment, and its neighbour is lost.
+  router.lab().relay().set(router.lab().core_link(1), {.delay = 15ms, .loss = 1});
+  CHECK(lab::eventually(20s, [&] { return router.packets("held") > 100; }));
+  const std::string gateway = router.lab().gateway(1, Family::v4).value().text();
+  for (int i = 0; i < 5; ++i)
+    REQUIRE(router.lab().router().run(
+        {"ip", "neigh", "change", gateway, "dev", router.lab().wan_device(1), "nud", "failed"}));
+  router.lab().relay().set(router.lab().core_link(1), {.delay = 15ms});
+  CHECK(lab::eventually(20s, [&] { return router.delivered(1, kOld) > b + 1000; }));
+  CHECK(old->stop().moved == 0);
 }

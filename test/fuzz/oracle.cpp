@@ -150,14 +150,26 @@ void read_transport(Frame content, Reading& reading) {
     reading.faults |= kProtocol;
 }
 
-void read4(Frame packet, Merged merged, Reading& reading) {
+// A datagram's first fragment tells its flow where all of it is there before it is routed.
+void read_fragment(Frame content, bool first, Fragments fragments, Reading& reading) {
+  if (fragments == Fragments::apart) {
+    reading.kind = Kind::fragment;
+  } else if (!first) {
+    reading.faults |= fault(HW_REASON_FRAGMENT);
+  } else {
+    read_transport(content, reading);
+    reading.transport = 0;
+  }
+}
+
+void read4(Frame packet, Handling handling, Reading& reading) {
   if (packet.size() < 20 || packet[0] >> 4 != 4 || (packet[0] & 15) < 5) {
     reading.faults |= kMalformed;
     return;
   }
   if ((packet[0] & 15) > 5) reading.faults |= kOptions;
   reading.bytes = number(packet, 2);
-  if (reading.bytes == 0 && merged == Merged::aggregate) reading.bytes = packet.size();
+  if (reading.bytes == 0 && handling.merged == Merged::aggregate) reading.bytes = packet.size();
   if (reading.bytes < 20 || reading.bytes > packet.size() || !sums_up(packet.first(20)))
     reading.faults |= kMalformed;
   reading.hops = packet[8];
@@ -169,21 +181,20 @@ void read4(Frame packet, Merged merged, Reading& reading) {
     reading.faults |= kNotForUs;
   if (!carries_flows(packet[9], 4)) reading.faults |= kProtocol;
   if (reading.faults != 0) return;
-  if ((number(packet, 6) & 0x3fff) != 0) {  // more to come, or not the first
-    reading.kind = Kind::fragment;
-    return;
-  }
+  const Frame content = packet.subspan(20, reading.bytes - 20);
+  if (const std::size_t place = number(packet, 6); (place & 0x3fff) != 0)  // more, or behind
+    return read_fragment(content, (place & 0x1fff) == 0, handling.fragments, reading);
   reading.transport = kEthernet + 20;
-  read_transport(packet.subspan(20, reading.bytes - 20), reading);
+  read_transport(content, reading);
 }
 
-void read6(Frame packet, Merged merged, Reading& reading) {
+void read6(Frame packet, Handling handling, Reading& reading) {
   if (packet.size() < 40 || packet[0] >> 4 != 6) {
     reading.faults |= kMalformed;
     return;
   }
   reading.bytes = 40 + number(packet, 4);
-  if (reading.bytes == 40 && merged == Merged::aggregate) reading.bytes = packet.size();
+  if (reading.bytes == 40 && handling.merged == Merged::aggregate) reading.bytes = packet.size();
   if (reading.bytes > packet.size()) reading.faults |= kMalformed;
   reading.hops = packet[7];
   reading.key.family = 6;
@@ -193,14 +204,13 @@ void read6(Frame packet, Merged merged, Reading& reading) {
     reading.faults |= kNotForUs;
   if (reading.faults != 0) return;
   packet = packet.first(reading.bytes);
-  const Walk walk = walk6(packet, 4, merged);
+  const Walk walk = walk6(packet, 4, handling.merged);
   reading.faults = walk.faults;
   reading.key.protocol = walk.next;
   if (walk.faults != 0) return;
-  if (walk.fragment) {
-    reading.kind = Kind::fragment;
-    return;
-  }
+  if (walk.fragment)
+    return read_fragment(packet.subspan(walk.at + 8), number(packet, walk.at + 2) < 8,
+                         handling.fragments, reading);
   reading.transport = kEthernet + walk.at;
   read_transport(packet.subspan(walk.at), reading);
 }
@@ -219,7 +229,7 @@ std::string text(Faults faults) {
   return all.empty() ? "none" : all;
 }
 
-Reading read_frame(Frame frame, Merged merged) {
+Reading read_frame(Frame frame, Handling handling) {
   Reading reading;
   if (frame.size() < kEthernet) {
     reading.faults = kMalformed;
@@ -227,10 +237,10 @@ Reading read_frame(Frame frame, Merged merged) {
   }
   switch (number(frame, 12)) {
     case 0x0800:
-      read4(frame.subspan(kEthernet), merged, reading);
+      read4(frame.subspan(kEthernet), handling, reading);
       break;
     case 0x86dd:
-      read6(frame.subspan(kEthernet), merged, reading);
+      read6(frame.subspan(kEthernet), handling, reading);
       break;
     case 0x8100:
     case 0x88a8:

@@ -36,7 +36,13 @@ struct Reading {
 /// `frame` is all of the packet, and with `aggregate` several in one, as GRO makes them. Faults of
 /// the frame's own only: not of routes, lease or marks.
 enum class Merged : std::uint8_t { no, aggregate };
-Reading read_frame(Frame frame, Merged merged);
+/// `together`: fragments are put together before they are routed, as marked ones are.
+enum class Fragments : std::uint8_t { apart, together };
+struct Handling {
+  Merged merged = Merged::no;
+  Fragments fragments = Fragments::apart;
+};
+Reading read_frame(Frame frame, Handling handling);
 
 /// Whether `after` is `before` with one hop less, a right checksum and nothing else new behind its
 /// Ethernet addresses.

@@ -110,7 +110,9 @@ class Campaign {
     skb.wire_len = static_cast<__u32>(sent.frame.size());
     if (way_ == Way::local && random_.one_in(2))
       std::copy_n(World::link_of(1 + random_.below(6)).begin(), 6, sent.frame.begin());
-    sent.reading = read_frame(sent.frame, skb.gso_size != 0 ? Merged::aggregate : Merged::no);
+    sent.reading =
+        read_frame(sent.frame, {skb.gso_size != 0 ? Merged::aggregate : Merged::no,
+                                way_ == Way::mark ? Fragments::together : Fragments::apart});
     return sent;
   }
 
@@ -126,6 +128,7 @@ class Campaign {
     if (way_ != Way::mark && sent.frame.size() - 14 > kMtu)
       (reading.bytes > kMtu && sent.skb.gso_size == 0 ? sent.sure : sent.perhaps) |= kMtuFault;
     sent.perhaps |= fault(HW_REASON_CONTROL);
+    if (way_ == Way::mark) sent.perhaps |= fault(HW_REASON_UNKNOWN_FLOW) | fault(HW_REASON_HELD);
     if (way_ == Way::local && !to_router) sent.perhaps |= fault(HW_REASON_IN_PLACE);
   }
 
@@ -144,12 +147,15 @@ class Campaign {
     if (passed || !reason || *reason != HW_REASON_STEERED) {
       expect(after.verdict == test::kPassed, "not steered, and yet not passed on");
       expect(after.bytes == sent.frame, "left to the kernel, and yet changed");
-      expect(after.skb.mark == sent.skb.mark, "left to the kernel, and yet marked");
+      expect(after.skb.mark == sent.skb.mark || reason == HW_REASON_HELD,
+             "left to the kernel, and yet marked");
       if (passed) return expect(before == counted_, "not for the program, and yet counted");
     }
     expect(reason.has_value(), "not exactly one reason was counted");
     if (*reason == HW_REASON_STEERED)
       steered(sent, after);
+    else if (*reason == HW_REASON_HELD || *reason == HW_REASON_UNKNOWN_FLOW)
+      bound(sent, after, *reason);
     else if (*reason == HW_REASON_CONTROL)
       controlled(sent, after);
     else
@@ -190,6 +196,18 @@ class Campaign {
     }
     expect(nexthop == 0 || world_.may_leave_by(sent.reading, nexthop),
            "left by a nexthop that it may not use");
+  }
+
+  // By marks: a flow that has a nexthop, which it may not use now; or TCP that has none.
+  void bound(const Sent& sent, const Run& after, hw_reason reason) {
+    const auto flow = tables_.find(sent.reading.key);
+    const bool held = reason == HW_REASON_HELD;
+    const Faults allowed = kNoNexthop | kMtuFault;
+    if (way_ != Way::mark || (sent.sure & ~allowed) != 0 || world_.moves(sent.reading) ||
+        held != flow.has_value() ||
+        (held && (world_.may_leave_by(sent.reading, flow->nexthop) ||
+                  (after.skb.mark != 0 && world_.with_mark(after.skb.mark) != flow->nexthop))))
+      complain(sent, after, reason, "not bound");
   }
 
   void controlled(const Sent& sent, const Run& after) {

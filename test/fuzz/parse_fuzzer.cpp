@@ -1,8 +1,9 @@
 // bpf/parse.h compiled for this machine, by libFuzzer under AddressSanitizer.
 //
-// The input's first two bytes say how much of the frame is readable and whether it is an aggregate;
-// the rest is the frame. The readable part ends where its memory ends, so that a byte read beyond
-// it is found. What the parser accepts must be what the oracle reads, to the last field.
+// The input's first two bytes say how much of the frame is readable and whether it is an aggregate
+// and whether fragments are put together; the rest is the frame. The readable part ends where its
+// memory ends, so that a byte read beyond it is found. What the parser accepts must be what the
+// oracle reads, to the last field.
 #include <algorithm>
 #include <cstdio>
 #include <cstdlib>
@@ -41,12 +42,14 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   // One in two is readable to its end.
   const std::size_t linear =
       data[0] < 128 ? frame.size() : std::min<std::size_t>(data[0] - 128, frame.size());
-  const bool aggregate = data[1] % 8 == 0;
+  const bool aggregate = data[1] % 8 == 0, together = (data[1] & 8) != 0;
   const auto readable = std::make_unique<std::uint8_t[]>(linear);
   std::copy_n(frame.begin(), linear, readable.get());
-  const fuzz_parsed parsed = fuzz_parse(readable.get(), static_cast<__u32>(linear),
-                                        static_cast<__u32>(frame.size()), aggregate ? 1448 : 0);
-  const Reading reading = read_frame(frame, aggregate ? Merged::aggregate : Merged::no);
+  const fuzz_parsed parsed =
+      fuzz_parse(readable.get(), static_cast<__u32>(linear), static_cast<__u32>(frame.size()),
+                 aggregate ? 1448 : 0, together ? 1 : 0);
+  const Reading reading = read_frame(frame, {aggregate ? Merged::aggregate : Merged::no,
+                                             together ? Fragments::together : Fragments::apart});
   if (parsed.reason == HW_REASON_STEERED) {
     require(reading.faults == 0, "accepted in spite of faults", parsed, reading);
     require(same(parsed, reading), "accepted as something else", parsed, reading);

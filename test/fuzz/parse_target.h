@@ -17,8 +17,10 @@ struct fuzz_parsed {
   enum hw_reason reason;
 };
 
-/* Of a frame of `length` bytes of which `linear` can be read; `segment` as in skb->gso_size. */
-struct fuzz_parsed fuzz_parse(const void* data, __u32 linear, __u32 length, __u32 segment);
+/* Of a frame of `length` bytes of which `linear` can be read; `segment` as in skb->gso_size,
+ * `reassembled` as in hw_frame. */
+struct fuzz_parsed fuzz_parse(const void* data, __u32 linear, __u32 length, __u32 segment,
+                              __u32 reassembled);
 
 #ifdef __cplusplus
 }

@@ -155,6 +155,11 @@ bool World::stateless(const Reading& reading) const {
   return reading.kind == Kind::error || (route != nullptr && route->group == kBuckets);
 }
 
+bool World::moves(const Reading& reading) const {
+  const Route* route = route_to(reading);
+  return route != nullptr && (route->group == kBuckets || route->group == kFlowlets);
+}
+
 Faults World::faults(const Reading& reading) const {
   Faults faults = 0;
   if (!lease_) faults |= fault(HW_REASON_LEASE_OVER);

@@ -34,6 +34,8 @@ class World {
   [[nodiscard]] bool may_leave_by(const Reading& reading, std::uint32_t nexthop) const;
   /// Whether a flow to there may go without an entry.
   [[nodiscard]] bool stateless(const Reading& reading) const;
+  /// Whether a flow to there may move while its nexthop is usable.
+  [[nodiscard]] bool moves(const Reading& reading) const;
   [[nodiscard]] std::string text() const;
 
  private:

@@ -103,8 +103,8 @@ class PacketStream::Sender {
  public:
   Sender(const Namespace& where, const StreamPlan& plan)
       : plan_(plan),
-        payload_(
-            std::max<std::size_t>(sizeof(Number), static_cast<std::size_t>(plan.payload_bytes))),
+        payload_(std::max(sizeof(Number), static_cast<std::size_t>(
+                                              std::max(plan.payload_bytes, plan.large_bytes)))),
         thread_(where),
         timer_(thread_.io()) {
     thread_.ask([this] {
@@ -150,7 +150,10 @@ class PacketStream::Sender {
     const Number number{flow, next_[flow]};
     std::memcpy(payload_.data(), &number, sizeof number);
     error_code error;
-    sockets_[flow].send(asio::buffer(payload_), 0, error);
+    const bool large = plan_.large_bytes != 0 && number.sequence % 2 == 1;
+    const int bytes = large ? plan_.large_bytes : plan_.payload_bytes;
+    sockets_[flow].send(
+        asio::buffer(payload_, std::max(sizeof number, static_cast<std::size_t>(bytes))), 0, error);
     if (error) {
       ++counts_.unsent;
     } else {

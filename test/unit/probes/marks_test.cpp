@@ -100,3 +100,31 @@ TEST_CASE("what is forwarded with a mark never meets the guard", "[probes][netns
                                " mark 0x68770001 2>&1 || true"),
              Catch::Contains("unreachable"));
 }
+
+TEST_CASE("what a mark leads by outlives the prober, and the next one takes it over",
+          "[probes][netns]") {
+  NEEDS_ROOT();
+  const Lan lan;
+  const auto has = [&](const char* mark) {
+    return lan.router.output("ip rule").find(std::string("fwmark ") + mark + " ") !=
+           std::string::npos;
+  };
+  {
+    Marks first(lan);
+    REQUIRE(first.prober->set_target({lan.nexthop(1, kV4.a), {}}).has_value());
+    REQUIRE(first.prober->set_target({lan.nexthop(2, kV4.b), {}}).has_value());
+  }
+  const std::string left = ours(lan);
+  CHECK(has("0x68770001"));
+  Marks next(lan);
+  CHECK(ours(lan) == left);
+  REQUIRE(next.prober->set_target({lan.nexthop(1, kV4.a), {}}).has_value());
+  CHECK(next.becomes({NexthopId{1}}));
+  CHECK(ours(lan) == left);
+  REQUIRE(next.prober->end_inheritance().has_value());
+  CHECK(has("0x68770001"));
+  CHECK_FALSE(has("0x68770002"));
+  CHECK(lan.router.output("ip route show table $((0x68770002)) 2>/dev/null || true").empty());
+  CHECK_FALSE(remove_leftovers(carrying())->empty());
+  CHECK_FALSE(has("0x68770001"));
+}
