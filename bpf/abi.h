@@ -31,8 +31,7 @@
 #define HW_MAX_FLOWS	   262144
 #define HW_MAX_EMBRYOS	   65536
 
-/* What became of a packet on LAN ingress. Every one but `steered` means TC_ACT_UNSPEC, untouched.
- */
+/* What became of a packet. All but `steered` are TC_ACT_UNSPEC, their bytes untouched. */
 #define HW_REASONS(X)                                                                              \
 	X(STEERED, "steered", "redirected to the chosen nexthop")                                  \
 	X(NOT_IP, "not_ip", "neither IPv4 nor IPv6")                                               \

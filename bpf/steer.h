@@ -118,8 +118,13 @@ static __always_inline enum hw_reason hw_act(struct __sk_buff *skb, enum hw_orig
 	}
 	if (origin == HW_LOCAL && hw_leaves_by(skb, nexthop, direct))
 		return HW_REASON_IN_PLACE;
-	if (!hw_fits(skb, nexthop, direct))
+	if (!hw_fits(skb, nexthop, direct)) {
+		/* The stack answers for this nexthop, not for one of its own choice: the probes'
+		 * rule for the mark leads there, and where there is none the main table does. */
+		if (origin == HW_FORWARDED && !skb->mark)
+			skb->mark = nexthop->mark;
 		return HW_REASON_MTU;
+	}
 	if (origin == HW_FORWARDED && !hw_count_hop(skb, packet->key.family))
 		return HW_REASON_MALFORMED;
 	if (origin == HW_LOCAL)
@@ -205,7 +210,7 @@ static __always_inline enum hw_reason hw_steer_packet(struct __sk_buff *skb, enu
 	return reason;
 }
 
-/* Counts the reason. What is not redirected is untouched, or marked. */
+/* Counts the reason. What is not redirected has its bytes unchanged, and a mark at most. */
 static __always_inline int hw_steer_counted(struct __sk_buff *skb, enum hw_origin origin)
 {
 	int verdict = TC_ACT_UNSPEC;

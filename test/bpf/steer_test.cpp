@@ -261,6 +261,7 @@ TEST_CASE("what exceeds the nexthop's MTU is the kernel's to answer", "[bpf]") {
     const Outcome outcome = router.steer(build(spec));
     CHECK(outcome.verdict == kPassed);
     CHECK(outcome.reason == "mtu");
+    CHECK(outcome.mark >> 16 == 0x6877);  // the stack answers for the nexthop that was chosen
     CHECK(outcome.bytes == build(spec));
   }
   big.payload = 1300 - 20 - 8;
