@@ -178,6 +178,7 @@ void Road::greet() {
   bench_plan& plan = (*plan_)[0];
   const AloneOnCpu alone;
   const std::uint64_t round = plan.next / plan.flows;
+  plan.begins = 1;
   {
     const Visit visit(generator_);
     send(plan.flows, false);
@@ -189,6 +190,7 @@ void Road::greet() {
     send(plan.flows, true);
   }
   plan.next = next;
+  plan.begins = 0;
 }
 
 Passage Road::drive(int stretches) {

@@ -36,8 +36,8 @@ struct bench_plan {
 	__u32 flows;	/* 0: nothing is sent */
 	__u32 back;	/* 1: answers, with the ends swapped */
 	__u32 answered; /* round of the forward packets that answers acknowledge */
-	__u32 pad;
-	__u8 link[12]; /* Ethernet destination, then source */
+	__u32 begins;	/* 1: TCP's SYNs and their answers */
+	__u8 link[12];	/* Ethernet destination, then source */
 	__u8 pad2[4];
 };
 
@@ -74,8 +74,9 @@ struct bench_run {
 
 /* What changes from one packet of a flow to the next. */
 struct bench_moment {
-	__u32 round; /* packets of this flow before this one */
-	__u32 back;  /* an answer, to the forward packet of the same round */
+	__u32 round;  /* packets of this flow before this one */
+	__u32 back;   /* an answer, to the forward packet of the same round */
+	__u32 begins; /* SYN, or SYN-ACK */
 };
 
 struct bench_tcp {
@@ -98,7 +99,9 @@ static __always_inline bool bench_write_tcp(void *at, void *data_end, __be16 fro
 	tcp->header.dest = to;
 	tcp->header.seq = bpf_htonl(moment->back ? 1 : sent);
 	tcp->header.ack_seq = bpf_htonl(moment->back ? sent + BENCH_PAYLOAD : 1);
-	((__be16 *)tcp)[6] = bpf_htons(0x8010); /* 32 bytes, ACK */
+	((__be16 *)tcp)[6] = bpf_htons(!moment->begins ? 0x8010 /* 32 bytes, ACK */
+				       : moment->back  ? 0x8012
+						       : 0x8002);
 	tcp->header.window = bpf_htons(1000);
 	tcp->header.check = 0;
 	tcp->header.urg_ptr = 0;

@@ -122,7 +122,7 @@ int bench_loop(struct __sk_buff *skb)
 SEC("tc")
 int bench_frame(struct __sk_buff *skb)
 {
-	struct bench_moment moment;
+	struct bench_moment moment = {};
 	struct bench_flow *flow;
 	struct bench_run *run;
 	__u32 only = 0, index;

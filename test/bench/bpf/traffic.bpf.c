@@ -57,6 +57,7 @@ int generate(struct xdp_md *xdp)
 	if (!flow)
 		return XDP_DROP;
 	moment.back = plan->back;
+	moment.begins = plan->begins;
 	moment.round = plan->back ? plan->answered : number / plan->flows;
 	__builtin_memcpy(data, plan->link, sizeof(plan->link));
 	ethernet->h_proto = flow->family == 4 ? bpf_htons(ETH_P_IP) : bpf_htons(ETH_P_IPV6);
