@@ -67,7 +67,7 @@ Dataplane::Impl::Impl(const Options& chosen, std::string pin_folder, Loaded load
       passive(tables.fds().rtt, options.control_share),
       escapes(std::move(loaded.escapes)),
       route_maps(std::move(loaded.routes)),
-      routes(route_maps.arrays(tables.router()), programs_grace_period()),
+      routes(route_maps.arrays(tables.router()), loaded.wait),
       attachments(abi_folder(folder),
                   {programs.steer_fd(), programs.observe_fd(), programs.local_fd()}, options.hook) {
   if (tables.router().hash_seed == 0) publish_word(tables.router().hash_seed, draw_hash_seed());
@@ -107,16 +107,17 @@ Result<std::unique_ptr<Dataplane>> Dataplane::open(const Options& options) {
   }
   auto programs = Programs::load(abi_folder(folder), settings_of(options));
   if (!programs) return programs.error();
-  auto tables = Tables::map(programs->maps());
+  const GracePeriod wait = programs_grace_period();
+  auto tables = Tables::map(programs->maps(), wait);
   if (!tables) return tables.error();
   auto escapes = Escapes::open(programs->maps().events);
   if (!escapes) return escapes.error();
   auto routes = RouteMaps::map(programs->maps());
   if (!routes) return routes.error();
-  return std::unique_ptr<Dataplane>(
-      new Dataplane(std::make_unique<Impl>(options, folder,
-                                           Impl::Loaded{std::move(*programs), std::move(*tables),
-                                                        std::move(*routes), std::move(*escapes)})));
+  return std::unique_ptr<Dataplane>(new Dataplane(
+      std::make_unique<Impl>(options, folder,
+                             Impl::Loaded{std::move(*programs), std::move(*tables),
+                                          std::move(*routes), std::move(*escapes), wait})));
 }
 
 Dataplane::Dataplane(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}

@@ -20,6 +20,7 @@ struct Dataplane::Impl {
     Tables tables;
     RouteMaps routes;
     Escapes escapes;
+    GracePeriod wait;
   };
   Impl(const Options& chosen, std::string pin_folder, Loaded loaded);
   void adopt();

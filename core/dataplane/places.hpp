@@ -7,13 +7,12 @@
 #pragma once
 
 #include <cstdint>
-#include <functional>
+#include <utility>
 #include <vector>
 
-namespace hopwise::dataplane {
+#include "core/dataplane/grace_period.hpp"
 
-/// Returns once every program that runs now has ended; false when that cannot be known.
-using GracePeriod = std::function<bool()>;
+namespace hopwise::dataplane {
 
 class Places {
  public:
@@ -48,8 +47,5 @@ class Places {
   std::vector<std::uint32_t> free_;
   std::vector<std::uint32_t> given_back_;
 };
-
-/// Waits for running BPF programs by a bpf(2) call that promises to.
-GracePeriod programs_grace_period();
 
 }  // namespace hopwise::dataplane

@@ -5,10 +5,7 @@
 
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
-#include <linux/membarrier.h>
 #include <sys/socket.h>
-#include <sys/syscall.h>
-#include <unistd.h>
 
 #include <algorithm>
 #include <array>
@@ -21,11 +18,6 @@ namespace {
 
 std::uint16_t socket_family(Family family) {
   return family == Family::v4 ? AF_INET : AF_INET6;
-}
-
-// Waits until every program that runs now has ended. False when the kernel cannot: with nohz_full.
-bool wait_for_programs() {
-  return syscall(SYS_membarrier, MEMBARRIER_CMD_GLOBAL, 0, 0) == 0;
 }
 
 // A per-CPU array's entries, each summed over all CPUs word by word.
@@ -77,17 +69,18 @@ void clear_traffic(int fd, std::uint32_t index) {
 
 }  // namespace
 
-Tables::Tables(const MapFds& fds, MappedArray<hw_router> router, MappedArray<hw_group> groups,
-               MappedArray<hw_bucket> buckets, MappedArray<hw_path> paths,
-               MappedArray<hw_nexthop> nexthops)
+Tables::Tables(const MapFds& fds, GracePeriod wait, MappedArray<hw_router> router,
+               MappedArray<hw_group> groups, MappedArray<hw_bucket> buckets,
+               MappedArray<hw_path> paths, MappedArray<hw_nexthop> nexthops)
     : fds_(fds),
+      wait_(std::move(wait)),
       router_(std::move(router)),
       groups_(std::move(groups)),
       buckets_(std::move(buckets)),
       paths_(std::move(paths)),
       nexthops_(std::move(nexthops)) {}
 
-Result<Tables> Tables::map(const MapFds& fds) {
+Result<Tables> Tables::map(const MapFds& fds, GracePeriod wait) {
   auto router = MappedArray<hw_router>::map(fds.router, 1, "hw_router");
   if (!router) return router.error();
   auto groups = MappedArray<hw_group>::map(fds.groups, HW_MAX_GROUPS, "hw_groups");
@@ -98,8 +91,8 @@ Result<Tables> Tables::map(const MapFds& fds) {
   if (!paths) return paths.error();
   auto nexthops = MappedArray<hw_nexthop>::map(fds.nexthops, HW_MAX_NEXTHOPS, "hw_nexthops");
   if (!nexthops) return nexthops.error();
-  return Tables(fds, std::move(*router), std::move(*groups), std::move(*buckets), std::move(*paths),
-                std::move(*nexthops));
+  return Tables(fds, std::move(wait), std::move(*router), std::move(*groups), std::move(*buckets),
+                std::move(*paths), std::move(*nexthops));
 }
 
 void Tables::set_nexthop(std::uint32_t id, const NexthopKey& key, std::uint32_t mark) {
@@ -107,7 +100,7 @@ void Tables::set_nexthop(std::uint32_t id, const NexthopKey& key, std::uint32_t 
   if (nexthop(id) == key && entry.mark == mark) return;
   const bool in_use = entry.flags != 0;
   withdraw_word(entry.flags);
-  if (in_use) (void)wait_for_programs();
+  if (in_use) (void)wait_();
   entry.family = socket_family(key.gateway.family);
   std::memcpy(entry.gateway, key.gateway.bytes.data(), sizeof(entry.gateway));
   entry.mark = mark;
@@ -135,7 +128,7 @@ void Tables::set_nexthop_link(std::uint32_t id, const std::optional<Link>& link)
     std::atomic_thread_fence(std::memory_order_seq_cst);
     constexpr std::array<std::uint8_t, sizeof(entry.link)> kNever{};
     const bool fresh = std::memcmp(entry.link, kNever.data(), kNever.size()) == 0;
-    if (!fresh && !wait_for_programs()) return;  // the kernel resolves: slower, never wrong
+    if (!fresh && !wait_()) return;  // the kernel resolves: slower, never wrong
     std::memcpy(entry.link, addresses.data(), addresses.size());
   }
   publish_word(entry.flags, usable | HW_NEXTHOP_DIRECT);

@@ -9,6 +9,7 @@
 
 #include "bpf/abi.h"
 #include "core/dataplane/dataplane.hpp"
+#include "core/dataplane/grace_period.hpp"
 #include "core/dataplane/mapped_array.hpp"
 #include "core/model/path.hpp"
 #include "core/model/result.hpp"
@@ -24,7 +25,8 @@ struct MapFds {
 
 class Tables {
  public:
-  static Result<Tables> map(const MapFds& fds);
+  /// `wait`: before what programs may be reading is written anew.
+  static Result<Tables> map(const MapFds& fds, GracePeriod wait);
 
   /// A nexthop's entry; its flags survive only when the entry was the same already.
   void set_nexthop(std::uint32_t id, const NexthopKey& key, std::uint32_t mark);
@@ -66,11 +68,12 @@ class Tables {
   [[nodiscard]] const MapFds& fds() const { return fds_; }
 
  private:
-  Tables(const MapFds& fds, MappedArray<hw_router> router, MappedArray<hw_group> groups,
-         MappedArray<hw_bucket> buckets, MappedArray<hw_path> paths,
+  Tables(const MapFds& fds, GracePeriod wait, MappedArray<hw_router> router,
+         MappedArray<hw_group> groups, MappedArray<hw_bucket> buckets, MappedArray<hw_path> paths,
          MappedArray<hw_nexthop> nexthops);
 
   MapFds fds_;
+  GracePeriod wait_;
   MappedArray<hw_router> router_;
   MappedArray<hw_group> groups_;
   MappedArray<hw_bucket> buckets_;
