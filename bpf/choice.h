@@ -26,6 +26,7 @@
 
 #include <stdbool.h>
 
+#include "elapsed.h"
 #include "hash.h"
 #include "maps.h"
 #include "measure.h"
@@ -140,14 +141,13 @@ static __always_inline bool hw_stay(struct hw_choice *choice)
 static __always_inline bool hw_sticks(const struct hw_choice *choice)
 {
 	const struct hw_group *group = choice->group;
-	__s64 pause_ns, gap_ns;
+	__s64 gap_ns;
 
 	if (group->affinity != HW_AFFINITY_FLOWLET)
 		return group->affinity == HW_AFFINITY_FLOW;
 	/* A pause that only seems long, by the coarse clock's step, would reorder packets. */
-	pause_ns = choice->now_ns - choice->flow->last_seen_ns;
 	gap_ns = group->flowlet_gap_ms * 1000000ull + hw_settings.tick_ns;
-	return pause_ns <= gap_ns;
+	return hw_elapsed_ns(choice->now_ns, choice->flow->last_seen_ns) <= gap_ns;
 }
 
 static __always_inline struct hw_bucket *hw_bucket_of(const struct hw_choice *choice)
@@ -173,6 +173,12 @@ static __always_inline bool hw_binds(const struct hw_choice *choice)
 	       choice->group->affinity == HW_AFFINITY_FLOW;
 }
 
+/* A flow was last seen when it was last steered. */
+static __always_inline bool hw_was_seen_lately(const struct hw_choice *choice)
+{
+	return hw_elapsed_ns(choice->now_ns, choice->flow->last_seen_ns) <= (__s64)HW_HOLD_NS;
+}
+
 /* The nexthop of a bound flow is not usable: it is chosen all the same, or none is. */
 static __always_inline void hw_hold(struct hw_choice *choice)
 {
@@ -182,15 +188,13 @@ static __always_inline void hw_hold(struct hw_choice *choice)
 	choice->path = hw_path_over(choice->group_id, nexthop);
 	choice->nexthop_id = nexthop;
 	choice->nexthop = NULL;
-	if (choice->path && choice->now_ns - flow->last_seen_ns <= HW_HOLD_NS)
+	if (choice->path && hw_was_seen_lately(choice))
 		choice->nexthop = bpf_map_lookup_elem(&hw_nexthops, &nexthop);
 }
 
-/* A flow was last seen when it was last steered. */
 static __always_inline bool hw_begins_anew(const struct hw_choice *choice)
 {
-	return choice->opens &&
-	       (choice->tcp || choice->now_ns - choice->flow->last_seen_ns > HW_HOLD_NS);
+	return choice->opens && (choice->tcp || !hw_was_seen_lately(choice));
 }
 
 /*
@@ -279,7 +283,7 @@ static __always_inline void hw_escape(struct hw_choice *choice)
 
 	if (flow->escapes >= HW_MAX_ESCAPES)
 		return;
-	if (flow->escapes && (__s64)(choice->now_ns - flow->moved_ns) <
+	if (flow->escapes && hw_elapsed_ns(choice->now_ns, flow->moved_ns) <
 				 (__s64)(HW_ESCAPE_AGAIN_NS << (flow->escapes - 1)))
 		return;
 	if (!hw_take_path(choice,

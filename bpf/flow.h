@@ -72,9 +72,8 @@ static __always_inline struct hw_flow *hw_promote(const struct hw_flow_key *key,
 /* A blind sender makes servers answer, but cannot acknowledge what they say. */
 static __always_inline bool hw_is_proven(const struct hw_flow_key *key, const struct hw_flow *flow)
 {
-	bool reads_tcp = hw_settings.measure || hw_settings.escape;
 	__u16 needed =
-	    key->protocol == IPPROTO_TCP && reads_tcp ? HW_FLOW_PROVEN : HW_FLOW_ANSWERED;
+	    key->protocol == IPPROTO_TCP && hw_reads_traffic() ? HW_FLOW_PROVEN : HW_FLOW_ANSWERED;
 
 	return (flow->flags & needed) || flow->packets >= HW_PROVEN_PACKETS;
 }

@@ -36,8 +36,7 @@ static __always_inline void hw_echo(struct hw_flow *flow, const struct hw_packet
 
 static __always_inline bool hw_measured(const struct hw_packet *packet)
 {
-	return (hw_settings.measure || hw_settings.escape) && packet->kind == HW_KIND_FLOW &&
-	       packet->transport;
+	return hw_reads_traffic() && packet->kind == HW_KIND_FLOW && packet->transport;
 }
 
 /* LAN -> WAN. True when the flow shows that its nexthop carries it nowhere. */

@@ -60,8 +60,7 @@ int hw_observe(struct __sk_buff *skb)
 		flow->flags |= HW_FLOW_ANSWERED;
 	flow->reverse_packets += view.packets;
 	flow->reverse_bytes += packet.bytes;
-	if (hw_settings.measure || hw_settings.escape)
-		hw_measure_reverse(flow, &packet, &view);
+	hw_measure_reverse(flow, &packet, &view);
 	return TC_ACT_UNSPEC;
 }
 

@@ -90,7 +90,7 @@ static __always_inline bool hw_tcp_reordered(const struct hw_seen *seen, __u32 e
 	if (window_ns < HW_REORDER_NS)
 		window_ns = HW_REORDER_NS;
 	return seen->high - end < HW_REORDER_SEGMENTS * segment &&
-	       (__s64)(now_ns - seen->high_ns) < (__s64)(window_ns + hw_settings.tick_ns);
+	       hw_elapsed_ns(now_ns, seen->high_ns) < (__s64)(window_ns + hw_settings.tick_ns);
 }
 
 static __always_inline void hw_count_segments(struct hw_flow *flow, __u32 packets, __u32 again)
@@ -132,7 +132,7 @@ static __always_inline bool hw_tcp_again(struct hw_flow *flow, const struct hw_t
 	/* Nothing can be said where answers return another way; nor is a sender stalled that still
 	 * sends new data. */
 	return (flow->flags & HW_FLOW_ANSWERED) &&
-	       (__s64)(now_ns - seen->high_ns) >= (__s64)hw_rto_ns(seen) &&
+	       hw_elapsed_ns(now_ns, seen->high_ns) >= (__s64)hw_rto_ns(seen) &&
 	       hw_silent(seen, hw_rto_ns(seen), now_ns);
 }
 

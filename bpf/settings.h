@@ -5,6 +5,7 @@
 #define HOPWISE_BPF_SETTINGS_H
 
 #include <linux/types.h>
+#include <stdbool.h>
 #include <bpf/bpf_helpers.h>
 
 #include "abi.h"
@@ -17,5 +18,11 @@ const volatile struct hw_settings hw_settings __weak SEC(".rodata") = {
     .new_flows_per_ms = 100,
     .tick_ns = 10000000,
 };
+
+/* Whether the programs look at what the traffic tells. */
+static __always_inline bool hw_reads_traffic(void)
+{
+	return hw_settings.measure || hw_settings.escape;
+}
 
 #endif

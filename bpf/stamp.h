@@ -14,6 +14,7 @@
 
 #include <stdbool.h>
 
+#include "elapsed.h"
 #include "maps.h"
 #include "rtt.h"
 #include "settings.h"
@@ -36,7 +37,7 @@ static __always_inline struct hw_traffic *hw_traffic_of(__u32 path)
 /* `now_ns` is coarse, and may be before the stamp that is there. */
 static __always_inline void hw_stamp(struct hw_seen *seen, __u8 kind, __u32 stamp, __u64 now_ns)
 {
-	if (seen->stamp_ns && (__s64)(now_ns - seen->stamp_ns) < (__s64)HW_PATIENCE_NS)
+	if (seen->stamp_ns && hw_elapsed_ns(now_ns, seen->stamp_ns) < (__s64)HW_PATIENCE_NS)
 		return;
 	seen->stamp = stamp;
 	seen->stamp_kind = kind;
@@ -92,8 +93,7 @@ static __always_inline bool hw_silent(struct hw_seen *seen, __u64 limit_ns, __u6
 {
 	if (seen->progress_ns == 0)
 		seen->progress_ns = now_ns;
-	/* Another CPU may have set it after this packet's `now` was read. */
-	return (__s64)(now_ns - seen->progress_ns) >= (__s64)limit_ns;
+	return hw_elapsed_ns(now_ns, seen->progress_ns) >= (__s64)limit_ns;
 }
 
 #endif

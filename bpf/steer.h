@@ -142,7 +142,7 @@ static __always_inline enum hw_reason hw_steer_packet(struct __sk_buff *skb, enu
 	enum hw_reason reason;
 	struct hw_frame frame;
 	struct hw_view view;
-	bool of_flow;
+	bool stateful, of_flow;
 
 	if (origin == HW_FORWARDED && skb->pkt_type != HW_PACKET_HOST)
 		return HW_REASON_NOT_FOR_US;
@@ -178,8 +178,9 @@ static __always_inline enum hw_reason hw_steer_packet(struct __sk_buff *skb, enu
 	choice.group = bpf_map_lookup_elem(&hw_groups, &choice.group_id);
 	if (!choice.group || !choice.group->count)
 		return HW_REASON_NO_NEXTHOP;
-	of_flow = packet.kind != HW_KIND_ERROR && hw_is_stateful(&choice);
-	if (hw_is_stateful(&choice))
+	stateful = hw_is_stateful(&choice);
+	of_flow = packet.kind != HW_KIND_ERROR && stateful;
+	if (stateful)
 		choice.flow = hw_find_flow(&packet.key);
 	reason = hw_choose(&choice);
 	if (reason == HW_REASON_HELD && choice.nexthop)
@@ -196,8 +197,7 @@ static __always_inline enum hw_reason hw_steer_packet(struct __sk_buff *skb, enu
 		/* Its next packet would be of a connection that is not known. */
 		if (!choice.flow && choice.nexthop && choice.tcp && hw_binds(&choice))
 			return HW_REASON_UNKNOWN_FLOW;
-		if (choice.flow && (hw_settings.measure || hw_settings.escape) &&
-		    hw_measure_forward(choice.flow, &packet, &view, choice.now_ns) &&
+		if (choice.flow && hw_measure_forward(choice.flow, &packet, &view, choice.now_ns) &&
 		    hw_settings.escape && choice.nexthop)
 			hw_escape(&choice);
 	}

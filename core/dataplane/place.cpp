@@ -45,35 +45,33 @@ struct Question {
   std::uint32_t bucket_path;
   std::uint32_t hash;
   std::uint32_t tick_ns;
+
+  [[nodiscard]] bool usable(std::uint32_t path) const {
+    return tables.path_usable(raw(group.id), path, family);
+  }
 };
 
 // The path that keeps the flow on its nexthop; 0 for none.
 std::uint32_t stay(const Question& ask, const hw_flow& flow) {
-  const auto usable = [&](std::uint32_t path) {
-    return ask.tables.path_usable(raw(ask.group.id), path, ask.family);
-  };
-  if (usable(flow.path) && ask.tables.nexthop_of(flow.path) == flow.nexthop) return flow.path;
+  if (ask.usable(flow.path) && ask.tables.nexthop_of(flow.path) == flow.nexthop) return flow.path;
   for (const Path& path : ask.group.paths)
-    if (raw(path.nexthop) == flow.nexthop) return usable(raw(path.id)) ? raw(path.id) : 0;
+    if (raw(path.nexthop) == flow.nexthop) return ask.usable(raw(path.id)) ? raw(path.id) : 0;
   return 0;
 }
 
 // The path that the programs would take; 0 for none.
 std::uint32_t choose(const Question& ask, const std::optional<hw_flow>& flow, TimePoint now) {
-  const auto usable = [&](std::uint32_t path) {
-    return ask.tables.path_usable(raw(ask.group.id), path, ask.family);
-  };
   if (flow) {
     const bool keeps = sticks(ask.tables.group_entry(raw(ask.group.id)), *flow, ask.tick_ns, now) ||
                        (flow->shunned != 0 && ask.bucket_path < HW_MAX_PATHS &&
                         flow->shunned == ask.tables.nexthop_of(ask.bucket_path));
     if (const std::uint32_t path = keeps ? stay(ask, *flow) : 0; path != 0) return path;
   }
-  if (usable(ask.bucket_path)) return ask.bucket_path;
+  if (ask.usable(ask.bucket_path)) return ask.bucket_path;
   std::uint32_t best = 0, best_rank = 0;
   for (const Path& path : ask.group.paths) {
     const std::uint32_t rank = hw_rendezvous_rank(ask.hash, raw(path.nexthop));
-    if (rank < best_rank || !usable(raw(path.id))) continue;
+    if (rank < best_rank || !ask.usable(raw(path.id))) continue;
     best = raw(path.id);
     best_rank = rank;
   }
@@ -81,8 +79,7 @@ std::uint32_t choose(const Question& ask, const std::optional<hw_flow>& flow, Ti
 }
 
 bool recent(const hw_flow& flow, TimePoint now) {
-  return static_cast<std::uint64_t>(now.time_since_epoch().count()) - flow.last_seen_ns <=
-         HW_HOLD_NS;
+  return now - TimePoint(Duration(flow.last_seen_ns)) <= Duration(HW_HOLD_NS);
 }
 
 // Where marks bind it to its nexthop, which is not usable. The next packet is no SYN.
