@@ -18,6 +18,13 @@ namespace {
 
 constexpr const char* kFolder = "/run/hopwise";
 
+// What cannot be read does not forbid.
+bool is_on(const std::string& key, int when_unknown) {
+  int value = when_unknown;
+  std::ifstream("/proc/sys/net/" + key) >> value;
+  return value != 0;
+}
+
 }  // namespace
 
 Result<NamespaceClaim> NamespaceClaim::take() {
@@ -45,17 +52,6 @@ Result<NamespaceClaim> NamespaceClaim::take() {
 NamespaceClaim::~NamespaceClaim() {
   if (fd_ >= 0) close(fd_);
 }
-
-namespace {
-
-// What cannot be read does not forbid.
-bool is_on(const std::string& key, int when_unknown) {
-  int value = when_unknown;
-  std::ifstream("/proc/sys/net/" + key) >> value;
-  return value != 0;
-}
-
-}  // namespace
 
 bool kernel_forwards(Family family) {
   return is_on(family == Family::v4 ? "ipv4/ip_forward" : "ipv6/conf/all/forwarding", 0);

@@ -15,21 +15,17 @@ struct bench_route6 {
 	__u8 address[16];
 };
 
-struct {
-	__uint(type, BPF_MAP_TYPE_LPM_TRIE);
-	__uint(map_flags, BPF_F_NO_PREALLOC);
-	__uint(max_entries, 1u << 20);
-	__type(key, struct bench_route4);
-	__type(value, __u32);
-} bench_trie4 SEC(".maps");
+#define BENCH_TRIE(map, route)                                                                     \
+	struct {                                                                                   \
+		__uint(type, BPF_MAP_TYPE_LPM_TRIE);                                               \
+		__uint(map_flags, BPF_F_NO_PREALLOC);                                              \
+		__uint(max_entries, 1u << 20);                                                     \
+		__type(key, struct route);                                                         \
+		__type(value, __u32);                                                              \
+	} map SEC(".maps")
 
-struct {
-	__uint(type, BPF_MAP_TYPE_LPM_TRIE);
-	__uint(map_flags, BPF_F_NO_PREALLOC);
-	__uint(max_entries, 1u << 20);
-	__type(key, struct bench_route6);
-	__type(value, __u32);
-} bench_trie6 SEC(".maps");
+BENCH_TRIE(bench_trie4, bench_route4);
+BENCH_TRIE(bench_trie6, bench_route6);
 
 static __always_inline __u32 hw_fib_lookup(const struct hw_flow_key *flow,
 					   const struct hw_router *router)
