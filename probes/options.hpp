@@ -12,6 +12,12 @@ struct Options {
   /// While a nexthop is suspicious: after a loss or a step in delay, or when the engine says so.
   Duration suspicious_interval = std::chrono::milliseconds(50);
   Duration suspicious_for = std::chrono::seconds(3);
+  /// Of all probers together. When more is wanted, usual paces stretch first, suspicious ones last.
+  double budget = 20'000;  // probes a second
+  /// Probes of one anchor take turns in so many pinned flows (ports, or a checksum of ICMP), which
+  /// ECMP beyond the nexthop may lead different ways: 1 to kMaxFlows.
+  std::uint32_t flows = 4;
+  static constexpr std::uint32_t kMaxFlows = 16;
   /// A probe is provisionally lost after max(this, 2 x srtt, srtt + 4 x rttvar) (as RFC 6298).
   Duration min_timeout = std::chrono::milliseconds(100);
   Duration max_timeout = std::chrono::seconds(1);
@@ -26,6 +32,12 @@ struct Options {
   /// The marks also carry traffic: each nexthop's leads for every family that it can carry.
   bool marks_carry_traffic = false;
   std::uint32_t rule_priority = 5200;
+  /// From so many nexthops on, one rule and the staging device bind them, not a rule each, which
+  /// every look-up of a route would walk past. Not where marks carry traffic.
+  std::uint32_t stage_from = 33;
+  /// Between two HTTP probes of one anchor.
+  Duration http_interval = std::chrono::seconds(5);
+  Duration http_timeout = std::chrono::seconds(3);
 };
 
 }  // namespace hopwise::probes

@@ -11,12 +11,12 @@
 #include <random>
 #include <set>
 
-#include "probes/binding.hpp"
-#include "probes/echo_socket.hpp"
-#include "probes/flow.hpp"
-#include "probes/icmp.hpp"
-#include "probes/leads.hpp"
-#include "probes/rule_watch.hpp"
+#include "probes/binding/binding.hpp"
+#include "probes/binding/leads.hpp"
+#include "probes/binding/rule_watch.hpp"
+#include "probes/schedule/flow.hpp"
+#include "probes/socket/echo_socket.hpp"
+#include "probes/wire/icmp.hpp"
 
 namespace hopwise::probes {
 namespace {
@@ -48,8 +48,8 @@ bool is_unreachable(int error) {
 }  // namespace
 
 struct Prober::Impl : std::enable_shared_from_this<Impl> {
-  Impl(asio::io_context& context, const Options& o, OnSample on_sample_call)
-      : io(context), options(o), on_sample(std::move(on_sample_call)), timer(context) {}
+  Impl(asio::io_context& context, const Options& o, Events the_events)
+      : io(context), options(o), events(std::move(the_events)), timer(context) {}
 
   Result<> open_channel(Family family);
   Result<> bind(NexthopId id, Family family);
@@ -74,7 +74,7 @@ struct Prober::Impl : std::enable_shared_from_this<Impl> {
 
   asio::io_context& io;
   Options options;
-  OnSample on_sample;
+  Events events;
   std::unique_ptr<Binding> binding;
   std::shared_ptr<RuleWatch> watch;
   std::array<std::unique_ptr<Channel>, 2> channels;  // by family; IPv6 may be missing
@@ -111,7 +111,7 @@ Result<> Prober::Impl::bind(NexthopId id, Family family) {
 
 Result<> Prober::Impl::bind(const Target& target) {
   std::set<Family> families;
-  for (const IpAddress& anchor : target.anchors) families.insert(anchor.family);
+  for (const AnchorSpec& spec : target.anchors) families.insert(spec.anchor.address.family);
   for (const Family family : families)
     if (auto done = bind(target.nexthop.id, family); !done) return done;
   return {};
@@ -128,8 +128,10 @@ Result<> Prober::Impl::bind_anew(NexthopId id, Family family) {
 }
 
 void Prober::Impl::keep_anchors(const Target& target) {
-  flows.remove_others(target.nexthop.id, target.anchors);
-  for (const IpAddress& anchor : target.anchors)
+  std::vector<IpAddress> anchors;
+  for (const AnchorSpec& spec : target.anchors) anchors.push_back(spec.anchor.address);
+  flows.remove_others(target.nexthop.id, anchors);
+  for (const IpAddress& anchor : anchors)
     if (!flows.has(target.nexthop.id, anchor)) add_flow(target.nexthop, anchor);
 }
 
@@ -263,8 +265,9 @@ void Prober::Impl::send(Flow& flow) {
 }
 
 void Prober::Impl::report(const Flow& flow, const Verdict& verdict, TimestampSource source) {
-  on_sample({flow.nexthop, flow.anchor, verdict.outcome, verdict.sent, steady_clock::now(),
-             verdict.rtt, source});
+  const Sample sample{flow.nexthop,        flow.anchor, verdict.outcome, verdict.sent,
+                      steady_clock::now(), verdict.rtt, source};
+  events.samples({&sample, 1});
 }
 
 // --- the public face -----------------------------------------------------------------------------
@@ -273,8 +276,8 @@ Prober::Prober(std::shared_ptr<Impl> impl) : impl_(std::move(impl)) {}
 Prober::~Prober() = default;
 
 Result<std::unique_ptr<Prober>> Prober::open(asio::io_context& io, const Options& options,
-                                             OnSample on_sample, OnMarks on_marks) {
-  auto impl = std::make_shared<Impl>(io, options, std::move(on_sample));
+                                             Events events, Staging) {
+  auto impl = std::make_shared<Impl>(io, options, std::move(events));
   auto binding = Binding::open(options);
   if (!binding) return binding.error();
   impl->binding = std::move(*binding);
@@ -283,7 +286,7 @@ Result<std::unique_ptr<Prober>> Prober::open(asio::io_context& io, const Options
   if (!watch) return watch.error();
   impl->watch = std::move(*watch);
   if (options.marks_carry_traffic)
-    impl->leads.emplace(*impl->binding, *impl->watch, std::move(on_marks));
+    impl->leads.emplace(*impl->binding, *impl->watch, impl->events.marks);
   if (auto done = impl->open_channel(Family::v4); !done) return done.error();
   // A kernel without IPv6 is no fault until an IPv6 anchor is named: set_target() says it then.
   (void)impl->open_channel(Family::v6);
@@ -317,7 +320,8 @@ void Prober::remove_target(NexthopId id) {
   impl_->arm();
 }
 
-void Prober::set_ready(NexthopId id, bool ready) {
+void Prober::set_ready(NexthopId id, const Readiness& readiness) {
+  const bool ready = readiness.ready;
   if (!impl_->nexthops.contains(id)) return;
   impl_->ready[id] = ready;
   // The kernel drops routes with the link, and does not put them back.
@@ -341,12 +345,27 @@ void Prober::reconfigure(const Options& options) {
   impl_->arm();
 }
 
+ProberTotals Prober::totals() const {
+  return {};
+}
+
 std::vector<ProbeStatus> Prober::status() const {
   std::vector<ProbeStatus> all;
   impl_->flows.each([&](const Flow& flow) {
     const Stream::Counters& c = flow.stream.counters();
-    all.push_back({flow.nexthop, flow.anchor, flow.stream.suspicious(steady_clock::now()), c.sent,
-                   c.received, c.lost, c.late, c.duplicate, c.unsent, text(flow.trouble)});
+    ProbeStatus status;
+    status.nexthop = flow.nexthop;
+    status.anchor = flow.anchor;
+    status.state =
+        flow.stream.suspicious(steady_clock::now()) ? ProbeState::suspicious : ProbeState::probing;
+    status.sent = c.sent;
+    status.received = c.received;
+    status.lost = c.lost;
+    status.late = c.late;
+    status.duplicate = c.duplicate;
+    status.unsent = c.unsent;
+    status.last_error = text(flow.trouble);
+    all.push_back(std::move(status));
   });
   return all;
 }

@@ -32,7 +32,7 @@ Json milliseconds_or_null(const std::optional<Duration>& duration) {
 
 Json describe(const ProbeStatus& probe) {
   return {{"anchor", probe.anchor.text()},
-          {"suspicious", probe.suspicious},
+          {"suspicious", probe.state == ProbeState::suspicious},
           {"sent", probe.sent},
           {"received", probe.received},
           {"lost", probe.lost},

@@ -14,6 +14,7 @@
 #include <boost/asio/steady_timer.hpp>
 #include <csignal>
 #include <set>
+#include <span>
 
 #include "core/api/server.hpp"
 #include "core/config/config.hpp"
@@ -73,7 +74,7 @@ class Daemon {
   ProbeThread::Events probe_events();
   api::Handlers api_handlers();
 
-  void observe(const Sample& sample);
+  void observe(std::span<const Sample> samples);
   void observe(const std::vector<dataplane::Escape>& escapes);
   void tell_escapes();
   void decide_soon();
@@ -112,6 +113,7 @@ class Daemon {
   Journal journal_;
   Readings readings_;
   std::vector<ProbeStatus> probe_status_;
+  ProberTotals probe_totals_;
   TimePoint next_tick_;
   int ticks_ = 0;
   bool decide_pending_ = false;
@@ -192,7 +194,7 @@ routes::Events Daemon::route_events() {
 ProbeThread::Events Daemon::probe_events() {
   return {
       // probes -> engine, metrics
-      .sample = [this](const Sample& sample) { observe(sample); },
+      .samples = [this](std::span<const Sample> samples) { observe(samples); },
       // marks that lead -> data plane
       .marks =
           [this](const std::set<NexthopId>& leading) {
@@ -233,12 +235,14 @@ void Daemon::wire_signals() {
 
 // --- measurement and decision ---------------------------------------------------------------
 
-void Daemon::observe(const Sample& sample) {
-  engine_.observe(sample);
+void Daemon::observe(std::span<const Sample> samples) {
   const auto& nexthops = steering_->nexthops();
-  const auto found = nexthops.find(sample.nexthop);
-  if (found != nexthops.end()) metrics_.observe(sample, found->second.nexthop);
-  if (sample.outcome != Outcome::reply) decide_soon();
+  for (const Sample& sample : samples) {
+    engine_.observe(sample);
+    const auto found = nexthops.find(sample.nexthop);
+    if (found != nexthops.end()) metrics_.observe(sample, found->second.nexthop);
+    if (sample.outcome != Outcome::reply) decide_soon();
+  }
 }
 
 // What a flow fled from is probed faster at once; the probes decide.
@@ -311,7 +315,10 @@ void Daemon::every_second() {
   readings_.add(dataplane_->take_passive(), now());
   readings_.keep(steering_->groups());
   tell_escapes();
-  probes_->fetch_status([this](std::vector<ProbeStatus> s) { probe_status_ = std::move(s); });
+  probes_->fetch_status([this](std::vector<ProbeStatus> status, const ProberTotals& totals) {
+    probe_status_ = std::move(status);
+    probe_totals_ = totals;
+  });
   notify_watchdog();
 }
 
@@ -353,8 +360,8 @@ Result<> Daemon::reload() {
 // --- what it tells of itself ----------------------------------------------------------------
 
 SnapshotParts Daemon::parts() const {
-  return {*dataplane_, engine_,   *steering_,    *permission_,
-          journal_,    readings_, probe_status_, config_.steer};
+  return {*dataplane_, engine_,       *steering_,    *permission_, journal_,
+          readings_,   probe_status_, probe_totals_, config_.steer};
 }
 
 Status Daemon::snapshot() const {

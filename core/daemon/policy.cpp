@@ -19,7 +19,7 @@
 #include <tuple>
 
 #include "core/netlink/socket.hpp"
-#include "probes/binding.hpp"
+#include "probes/binding/binding.hpp"
 
 namespace hopwise {
 namespace {

@@ -27,8 +27,10 @@ struct ProbeThread::Impl {
   }
 
   // probes -> control
-  void report(const Sample& sample) {
-    asio::post(control, [this, sample] { events.sample(sample); });
+  void report(std::span<const Sample> samples) {
+    asio::post(control, [this, batch = std::vector<Sample>(samples.begin(), samples.end())] {
+      events.samples(batch);
+    });
   }
   void report(const std::set<NexthopId>& leading) {
     asio::post(control, [this, leading] { events.marks(leading); });
@@ -51,11 +53,13 @@ ProbeThread::ProbeThread(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
 
 Result<std::unique_ptr<ProbeThread>> ProbeThread::start(asio::io_context& control,
                                                         const probes::Options& options,
-                                                        Events events) {
+                                                        Events events, probes::Staging staging) {
   auto impl = std::make_unique<Impl>(control, std::move(events));
   auto prober = probes::Prober::open(
-      impl->io, options, [i = impl.get()](const Sample& s) { i->report(s); },
-      [i = impl.get()](const std::set<NexthopId>& leading) { i->report(leading); });
+      impl->io, options,
+      {.samples = [i = impl.get()](std::span<const Sample> samples) { i->report(samples); },
+       .marks = [i = impl.get()](const std::set<NexthopId>& leading) { i->report(leading); }},
+      std::move(staging));
   if (!prober) return prober.error();
   impl->prober = std::move(*prober);
   impl->thread = std::thread([i = impl.get()] { i->run(); });
@@ -84,8 +88,8 @@ void ProbeThread::remove_target(NexthopId id) {
   impl_->to_prober([id](probes::Prober& prober) { prober.remove_target(id); });
 }
 
-void ProbeThread::set_ready(NexthopId id, bool ready) {
-  impl_->to_prober([id, ready](probes::Prober& prober) { prober.set_ready(id, ready); });
+void ProbeThread::set_ready(NexthopId id, const probes::Readiness& readiness) {
+  impl_->to_prober([id, readiness](probes::Prober& prober) { prober.set_ready(id, readiness); });
 }
 
 void ProbeThread::set_suspicious(NexthopId id, bool suspicious) {
@@ -97,10 +101,13 @@ void ProbeThread::reconfigure(const probes::Options& options) {
   impl_->to_prober([options](probes::Prober& prober) { prober.reconfigure(options); });
 }
 
-void ProbeThread::fetch_status(std::function<void(std::vector<ProbeStatus>)> done) {
+void ProbeThread::fetch_status(
+    std::function<void(std::vector<ProbeStatus>, const ProberTotals&)> done) {
   impl_->to_prober([this, done = std::move(done)](probes::Prober& prober) {
     asio::post(impl_->control,
-               [done, status = prober.status()]() mutable { done(std::move(status)); });
+               [done, status = prober.status(), totals = prober.totals()]() mutable {
+                 done(std::move(status), totals);
+               });
   });
 }
 

@@ -5,6 +5,7 @@
 #include <functional>
 #include <memory>
 #include <set>
+#include <span>
 #include <vector>
 
 #include "core/model/result.hpp"
@@ -16,25 +17,26 @@ namespace hopwise {
 class ProbeThread {
  public:
   struct Events {
-    std::function<void(const Sample&)> sample;
-    std::function<void(const std::set<NexthopId>&)> marks;  // probes::Prober::OnMarks
+    std::function<void(std::span<const Sample>)> samples;
+    std::function<void(const std::set<NexthopId>&)> marks;  // probes::Prober::Events
     std::function<void(const Error&)> trouble;
   };
 
   /// Events run on `control`. The thread ends when this is destroyed.
   static Result<std::unique_ptr<ProbeThread>> start(boost::asio::io_context& control,
-                                                    const probes::Options& options, Events events);
+                                                    const probes::Options& options, Events events,
+                                                    probes::Staging staging = {});
   ~ProbeThread();
 
   void set_target(const probes::Target& target);
   void remove_target(NexthopId id);
   void end_inheritance();
-  void set_ready(NexthopId id, bool ready);
+  void set_ready(NexthopId id, const probes::Readiness& readiness);
   void set_suspicious(NexthopId id, bool suspicious);
   void reconfigure(const probes::Options& options);
 
   /// Calls back on `control` with every prober's state.
-  void fetch_status(std::function<void(std::vector<ProbeStatus>)> done);
+  void fetch_status(std::function<void(std::vector<ProbeStatus>, const ProberTotals&)> done);
 
  private:
   struct Impl;

@@ -134,6 +134,7 @@ Status take_snapshot(const SnapshotParts& parts, TimePoint now) {
   status.interfaces = parts.dataplane.attachments();
   for (const auto& [id, record] : parts.steering.nexthops())
     status.nexthops.push_back(describe(record, parts));
+  status.probing = parts.probing;
 
   const DataplaneCounters counters = parts.dataplane.counters();
   for (const Group* group : parts.steering.groups())

@@ -35,6 +35,7 @@ struct SnapshotParts {
   const Journal& journal;
   const Readings& readings;
   const std::vector<ProbeStatus>& probes;
+  const ProberTotals& probing;
   bool steer;  // as configured
 };
 

@@ -149,7 +149,8 @@ std::string Steering::name_of(const Nexthop& nexthop) const {
 
 probes::Target Steering::target_of(const NexthopRecord& record) const {
   const auto* named = configured(record.nexthop);
-  if (named != nullptr && !named->anchors.empty()) return {record.nexthop, named->anchors};
+  if (named != nullptr && !named->anchors.empty())
+    return {record.nexthop, {named->anchors.begin(), named->anchors.end()}};
   return {record.nexthop, {record.nexthop.key.gateway}};
 }
 
@@ -218,7 +219,7 @@ void Steering::refresh_nexthop(NexthopRecord& record) {
   refresh_link(record);
   refresh_usable(record);
   parts_.engine.observe(NexthopEvent{id, clock_(), record.link_up, record.neighbour_resolved});
-  parts_.probes.set_ready(id, record.ready());
+  parts_.probes.set_ready(id, {record.ready(), record.gateway_address});
   parts_.log.info("nexthop_state",
                   {{"nexthop", record.nexthop.name},
                    {"link", record.link_up ? "up" : "down"},
@@ -374,7 +375,7 @@ void Steering::reconfigure(const config::Config& config) {
       record.nexthop.name = name;
     }
     parts_.probes.set_target(target_of(record));
-    parts_.probes.set_ready(id, record.ready());
+    parts_.probes.set_ready(id, {record.ready(), record.gateway_address});
   }
   roles_changed_ = true;
   settle_affinities();

@@ -31,7 +31,7 @@ struct NexthopRecord {
   bool suspicious = false;  // as last told to its prober
   bool introduced = false;  // the engine has heard of it
   bool mark_leads = false;  // by it; matters with the actuator "mark" alone
-  std::optional<routes::EthernetAddress> gateway_address{};
+  std::optional<EthernetAddress> gateway_address{};
   std::optional<dataplane::Link> link{};  // as last told to the data plane
 
   [[nodiscard]] bool ready() const { return link_up && neighbour_resolved; }

@@ -29,7 +29,7 @@ struct Engine::Impl {
   Options options;
   std::map<NexthopId, TrackedNexthop> nexthops;
   std::map<GroupId, GroupLaw> groups;
-  std::set<IpAddress> answered;  // anchors that ever answered through any nexthop
+  std::set<Anchor> answered;  // anchors that ever answered through any nexthop
   TimePoint now;
 };
 

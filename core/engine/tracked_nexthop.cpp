@@ -6,7 +6,7 @@
 
 namespace hopwise::engine {
 
-void TrackedNexthop::observe(const Sample& sample, std::set<IpAddress>& answered) {
+void TrackedNexthop::observe(const Sample& sample, std::set<Anchor>& answered) {
   auto found = anchors_.find(sample.anchor);
   if (found == anchors_.end()) {
     if (anchors_.size() == kMaxAnchors) {  // anchors that the configuration dropped
@@ -45,7 +45,7 @@ void TrackedNexthop::reconfigure(const Options& options) {
   for (auto& [anchor, estimator] : anchors_) estimator.reconfigure(options);
 }
 
-void TrackedNexthop::advance(TimePoint now, const std::set<IpAddress>& answered) {
+void TrackedNexthop::advance(TimePoint now, const std::set<Anchor>& answered) {
   if (reading_ && !dirty_) {
     const Estimator* estimator = best(now);
     if (!estimator) reading_.reset();  // too old to act on
@@ -68,7 +68,7 @@ void TrackedNexthop::advance(TimePoint now, const std::set<IpAddress>& answered)
   reading_ = estimator ? estimator->reading() : std::nullopt;
 }
 
-Signs TrackedNexthop::signs(TimePoint now, const std::set<IpAddress>& answered) const {
+Signs TrackedNexthop::signs(TimePoint now, const std::set<Anchor>& answered) const {
   Signs s;
   int judged = 0;
   int silent = 0;

@@ -22,14 +22,14 @@ class TrackedNexthop {
   TrackedNexthop(NexthopId id, const Options& options) : id_(id), options_(&options) {}
 
   /// `answered` are the anchors that have answered through some nexthop; a reply adds to it.
-  void observe(const Sample& sample, std::set<IpAddress>& answered);
+  void observe(const Sample& sample, std::set<Anchor>& answered);
   void observe(const NexthopEvent& event, TimePoint now);
   /// Faster probing is all that follows: what the probes say then decides.
   void observe(const EscapeEvent& event) { escaped_ = event.at; }
   void reconfigure(const Options& options);
 
   /// Draws the conclusions from what was observed since the last call.
-  void advance(TimePoint now, const std::set<IpAddress>& answered);
+  void advance(TimePoint now, const std::set<Anchor>& answered);
 
   [[nodiscard]] NexthopId id() const { return id_; }
   [[nodiscard]] PathState state() const { return health_.state(); }
@@ -61,13 +61,13 @@ class TrackedNexthop {
   static constexpr std::size_t kMaxAnchors = 16;
   static constexpr Duration kDoubt = std::chrono::seconds(3);  // how long to look closer
 
-  [[nodiscard]] Signs signs(TimePoint now, const std::set<IpAddress>& answered) const;
+  [[nodiscard]] Signs signs(TimePoint now, const std::set<Anchor>& answered) const;
   [[nodiscard]] const Estimator* best(TimePoint now) const;
   void note_evidence(PathState state, TimePoint now);
 
   NexthopId id_;
   const Options* options_;
-  std::map<IpAddress, Estimator> anchors_;
+  std::map<Anchor, Estimator> anchors_;
   std::optional<NexthopEvent> event_;
   std::optional<TimePoint> escaped_;  // when a flow left last
   Health health_;

@@ -63,7 +63,7 @@ struct Metrics::Impl {
                                                        .Help(row(Metric::probe_rtt_seconds).help)
                                                        .Register(registry);
   // Looked up once for each nexthop's name and anchor, not for each sample.
-  std::map<std::string, std::map<IpAddress, prometheus::Histogram*>> histograms;
+  std::map<std::string, std::map<Anchor, prometheus::Histogram*>> histograms;
 };
 
 Metrics::Metrics(std::function<Status()> snapshot)

@@ -39,7 +39,7 @@ void add_decisions(Page& page, const Status& status) {
 
 void add_probe(Page& page, const std::string& nexthop, const ProbeStatus& probe) {
   const std::vector<Label> labels{{"nexthop", nexthop}, {"target", probe.anchor.text()}};
-  page.add(Metric::probe_suspicious, probe.suspicious ? 1.0 : 0.0, labels);
+  page.add(Metric::probe_suspicious, probe.state == ProbeState::suspicious ? 1.0 : 0.0, labels);
   page.add(Metric::probe_sent_total, probe.sent, labels);
   page.add(Metric::probe_received_total, probe.received, labels);
   page.add(Metric::probe_lost_total, probe.lost, labels);

@@ -1,6 +1,7 @@
 // Nexthops, groups and paths: the nouns that every module shares.
 #pragma once
 
+#include <array>
 #include <compare>
 #include <cstdint>
 #include <functional>
@@ -21,6 +22,8 @@ requires std::is_enum_v<Id>
 constexpr std::uint32_t raw(Id id) {
   return static_cast<std::uint32_t>(id);
 }
+
+using EthernetAddress = std::array<std::uint8_t, 6>;
 
 /// What makes a nexthop this nexthop: a gateway's address on an interface. A gateway of the other
 /// family than the route's is allowed (RFC 8950).

@@ -3,7 +3,9 @@
 // Both enter the engine by engine.observe().
 #pragma once
 
-#include "core/model/address.hpp"
+#include <optional>
+
+#include "core/model/anchor.hpp"
 #include "core/model/path.hpp"
 #include "core/model/time.hpp"
 
@@ -17,16 +19,23 @@ enum class Outcome : std::uint8_t {
 
 enum class TimestampSource : std::uint8_t { kernel, user };
 
-/// One measurement of the path through `nexthop` to `anchor`. A probe that could not be sent, or
-/// that this host may have lost itself, yields no sample at all.
+/// One measurement of the path through `nexthop` to `anchor`. A probe that could not be sent, that
+/// this host may have lost itself, or that did not leave by its nexthop, yields no sample at all.
 struct Sample {
   NexthopId nexthop{};
-  IpAddress anchor;
+  Anchor anchor;
   Outcome outcome = Outcome::reply;
-  TimePoint sent;   // when the probe left
+  TimePoint sent;   // when the probe was handed to the interface
   TimePoint known;  // when the outcome was known, >= sent
-  Duration rtt{};   // reply and late only, > 0
-  TimestampSource source = TimestampSource::user;
+  /// Reply and late only, > 0: what a packet of the traffic would have met, so with `queued`,
+  /// without the time that the anchor took to answer where it tells. HTTP: until connected.
+  Duration rtt{};
+  TimestampSource source = TimestampSource::user;  // the worse of both stamps
+  std::uint8_t flow = 0;  // which of the anchor's pinned flows: another way beyond, where ECMP is
+  Duration queued{};      // of `rtt`: in this host's own queue of the interface
+  std::optional<Duration> forward{};     // STAMP with both clocks synchronised: one way there,
+  std::optional<Duration> backward{};    // and back
+  std::optional<Duration> first_byte{};  // HTTP: from connected to the first byte of the answer
 };
 
 /// What the kernel says of a nexthop. A nexthop carries traffic only while both are true.

@@ -2,12 +2,16 @@
 // metrics and the command line. Plain data, built by the daemon.
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <map>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
+#include "core/model/anchor.hpp"
+#include "core/model/bandwidth.hpp"
 #include "core/model/decision.hpp"
 #include "core/model/estimate.hpp"
 #include "core/model/flow.hpp"
@@ -39,18 +43,74 @@ struct DataplaneCounters {
   std::map<GroupId, PathTraffic> control;  // flows of the control group: routed by the kernel
 };
 
-/// One prober: a nexthop and one anchor behind it.
+/// Why nothing may be concluded from a probe that was sent.
+enum class Void : std::uint8_t {
+  not_left,   // the interface never confirmed it: lost in this host
+  strayed,    // it left by another interface or to another gateway
+  overflow,   // this host dropped replies that may have been its own
+  neighbour,  // link, neighbour or its address changed meanwhile
+  rules,      // another program removed the rules that bind probes
+};
+inline constexpr std::size_t kVoids = 5;
+std::string_view text(Void why);
+
+enum class ProbeState : std::uint8_t {
+  waiting,     // for the link and the gateway's link-layer address: probes go out, nothing counts
+  probing,     // at the usual pace
+  suspicious,  // at the faster one
+  unbound,     // probes cannot be bound to the nexthop, or cannot be sent: see last_error
+};
+std::string_view text(ProbeState state);
+
+/// One of the K pinned flows of a prober.
+struct ProbeFlow {
+  std::uint64_t sent = 0;
+  std::uint64_t lost = 0;
+  std::optional<Duration> rtt{};  // smoothed
+};
+
+/// What a stateful STAMP reflector's own count tells.
+struct DirectionalLoss {
+  std::uint64_t forward = 0;
+  std::uint64_t backward = 0;
+};
+
+/// One prober: a nexthop and one anchor behind it. Counters are of probes since it was made.
 struct ProbeStatus {
   NexthopId nexthop{};
-  IpAddress anchor;
-  bool suspicious = false;  // probing at the faster pace
-  std::uint64_t sent = 0;
+  Anchor anchor;
+  ProbeState state = ProbeState::waiting;
+  double rate = 0;             // probes a second that are meant now: what the budget left of it
+  std::uint64_t sent = 0;      // those that may yield a sample
   std::uint64_t received = 0;  // in time
   std::uint64_t lost = 0;      // provisionally; those that came late are counted in `late` as well
   std::uint64_t late = 0;
   std::uint64_t duplicate = 0;
-  std::uint64_t unsent = 0;  // the host could not send: says nothing of the path
+  std::uint64_t unsent = 0;   // the host could not send: says nothing of the path
+  std::uint64_t forged = 0;   // replies that named this prober, and were not to a probe of its
+  std::uint64_t refused = 0;  // ICMP errors about its probes
+  std::uint64_t proved = 0;   // probes that are known to have left by the nexthop itself
+  std::array<std::uint64_t, kVoids> voids{};  // by Void
+  std::uint64_t kernel_stamped = 0;  // of the replies, late ones too: measured by the kernel
+  std::optional<Duration> rtt{};     // smoothed
+  std::vector<ProbeFlow> flows{};    // empty for HTTP
+  std::optional<DirectionalLoss> directional{};
+  std::optional<Duration> forward{}, backward{};  // newest one-way delays
+  std::optional<Duration> first_byte{};           // newest, HTTP
   std::optional<std::string> last_error;
+
+  /// How much slower the slowest pinned flow is than the fastest.
+  [[nodiscard]] std::optional<Duration> spread() const;
+};
+
+/// All probers together.
+struct ProberTotals {
+  std::uint64_t stalls = 0;           // times that this host did not run the prober when it should
+  std::uint64_t overflows = 0;        // times that the kernel dropped replies: no room
+  std::uint64_t unknown_replies = 0;  // to no probe of any prober: forged, or very late
+  double wanted_rate = 0;             // probes a second that all would send ...
+  double rate = 0;                    // ... and do, under the budget
+  bool staged = false;                // bound by the staging device, not by a rule each
 };
 
 struct NexthopStatus {
@@ -60,6 +120,7 @@ struct NexthopStatus {
   PathState state = PathState::probation;
   Estimate estimate;
   std::vector<ProbeStatus> probes;
+  std::vector<Bandwidth> bandwidth{};
 };
 
 struct PathStatus {
@@ -100,6 +161,7 @@ struct Status {
   double lease_remaining_s = 0;
   std::vector<InterfaceStatus> interfaces;
   std::vector<NexthopStatus> nexthops;
+  ProberTotals probing{};
   std::vector<GroupStatus> groups;
   std::size_t routes_steered = 0;
   std::size_t routes_kernel = 0;  // known, but with fewer than two nexthops

@@ -2,7 +2,6 @@
 // state.
 #pragma once
 
-#include <array>
 #include <cstdint>
 #include <functional>
 #include <optional>
@@ -14,8 +13,6 @@
 #include "core/routes/groups.hpp"
 
 namespace hopwise::routes {
-
-using EthernetAddress = std::array<std::uint8_t, 6>;
 
 struct Interface {
   std::uint32_t ifindex = 0;

@@ -37,18 +37,19 @@ inline IpAddress anchor(Family family) {
 
 struct Bench {
   explicit Bench(const Lan& lan, const Options& options = fast()) : visit(lan.router) {
-    auto opened =
-        Prober::open(io, options, [this](const Sample& sample) { samples.push_back(sample); });
+    auto opened = Prober::open(io, options, {.samples = [this](std::span<const Sample> now_known) {
+                                 samples.insert(samples.end(), now_known.begin(), now_known.end());
+                               }});
     INFO((opened ? "" : opened.error().message));
     REQUIRE(opened.has_value());
     prober = std::move(*opened);
   }
 
   void probe(const Nexthop& nexthop, std::vector<IpAddress> anchors) {
-    const auto done = prober->set_target({nexthop, std::move(anchors)});
+    const auto done = prober->set_target({nexthop, {anchors.begin(), anchors.end()}});
     INFO((done ? "" : done.error().message));
     REQUIRE(done.has_value());
-    prober->set_ready(nexthop.id, true);
+    prober->set_ready(nexthop.id, {true});
   }
   std::size_t count(std::uint32_t id, Outcome outcome) const {
     return std::count_if(samples.begin(), samples.end(), [&](const Sample& s) {

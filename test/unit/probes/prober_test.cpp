@@ -58,7 +58,7 @@ TEST_CASE("of two gateways on one interface only the dead one loses", "[probes][
   bench.samples.clear();
   REQUIRE(bench.wait_for(
       [&] { return bench.count(1, Outcome::lost) >= 20 && bench.count(2, Outcome::reply) >= 20; }));
-  CHECK(bench.status(1).suspicious);
+  CHECK(bench.status(1).state == ProbeState::suspicious);
   CHECK(bench.count(1, Outcome::reply) <= 2);  // what was on its way
   CHECK(bench.count(2, Outcome::lost) == 0);
 
@@ -98,7 +98,7 @@ TEST_CASE("an IPv6 anchor behind an IPv4 gateway is refused and nothing leaves",
   const auto done = bench.prober->set_target({lan.nexthop(1, kV4.a), {anchor(Family::v6)}});
   REQUIRE(done.has_error());
   CHECK(done.error().message.find("10.9.0.1") != std::string::npos);
-  bench.prober->set_ready(NexthopId{1}, true);
+  bench.prober->set_ready(NexthopId{1}, {true});
   REQUIRE(bench.wait_for([&] { return bench.status(1).unsent >= 5; }));
   CHECK(bench.status(1).last_error == done.error().message);
   CHECK(lan.b.echo_requests(Family::v6) == 0);
@@ -133,9 +133,9 @@ TEST_CASE("while not ready, probes resolve the neighbour and yield no samples", 
   REQUIRE(bench.wait_for([&] { return lan.a.echo_requests(Family::v4) >= 5; }));
   CHECK(lan.router.output("ip neigh show 10.9.0.1").find("lladdr") != std::string::npos);
   CHECK(bench.samples.empty());
-  bench.prober->set_ready(NexthopId{1}, true);
+  bench.prober->set_ready(NexthopId{1}, {true});
   REQUIRE(bench.wait_for([&] { return !bench.samples.empty(); }));
-  bench.prober->set_ready(NexthopId{1}, false);
+  bench.prober->set_ready(NexthopId{1}, {false});
   bench.samples.clear();
   const auto before = lan.a.echo_requests(Family::v4);
   REQUIRE(bench.wait_for([&] { return lan.a.echo_requests(Family::v4) >= before + 5; }));
@@ -180,7 +180,7 @@ TEST_CASE("marks or a priority that the guard cannot cover are refused", "[probe
   marks.mark_base = 0x68770001;
   priority.rule_priority = 32765;
   for (const Options& options : {marks, priority}) {
-    const auto opened = Prober::open(io, options, [](const Sample&) {});
+    const auto opened = Prober::open(io, options, {.samples = [](auto) {}});
     REQUIRE(opened.has_error());
     CHECK(opened.error().message.find("usual") != std::string::npos);
   }
@@ -232,7 +232,7 @@ TEST_CASE("what a killed daemon left is cleared by the next, and only that", "[p
     if (child == 0) {
       const NetNamespace::Visit visit(lan.router);
       boost::asio::io_context io;
-      auto prober = Prober::open(io, fast(), [](const Sample&) {});
+      auto prober = Prober::open(io, fast(), {.samples = [](auto) {}});
       if (!prober || !(*prober)->set_target(target)) _exit(1);
       raise(SIGKILL);
     }

@@ -17,8 +17,9 @@ Options carrying() {
 struct Marks {
   explicit Marks(const Lan& lan) : visit(lan.router) {
     auto opened = Prober::open(
-        io, carrying(), [](const Sample&) {},
-        [this](const std::set<NexthopId>& now) { told.push_back(now); });
+        io, carrying(),
+        {.samples = [](auto) {},
+         .marks = [this](const std::set<NexthopId>& now) { told.push_back(now); }});
     REQUIRE(opened.has_value());
     prober = std::move(*opened);
   }
@@ -66,14 +67,14 @@ TEST_CASE("a mark leads again after its link came back, and not before", "[probe
   const Lan lan;
   Marks marks(lan);
   REQUIRE(marks.prober->set_target({lan.nexthop(1, kV4.a), {anchor(Family::v4)}}).has_value());
-  marks.prober->set_ready(NexthopId{1}, true);
+  marks.prober->set_ready(NexthopId{1}, {true});
   REQUIRE(marks.becomes({NexthopId{1}}));
   lan.router.sh("ip link set wan down");
-  marks.prober->set_ready(NexthopId{1}, false);
+  marks.prober->set_ready(NexthopId{1}, {false});
   CHECK(marks.becomes({}));
   lan.router.sh("ip link set wan up");
   CHECK(lan.router.output("ip route show table $((0x68770001))").empty());
-  marks.prober->set_ready(NexthopId{1}, true);
+  marks.prober->set_ready(NexthopId{1}, {true});
   CHECK(marks.becomes({NexthopId{1}}));
   CHECK(lan.router.output("ip route show table $((0x68770001))").find("10.9.0.1") !=
         std::string::npos);

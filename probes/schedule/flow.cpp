@@ -1,4 +1,4 @@
-#include "probes/flow.hpp"
+#include "probes/schedule/flow.hpp"
 
 #include <algorithm>
 

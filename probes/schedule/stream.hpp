@@ -13,7 +13,7 @@
 
 #include "core/model/sample.hpp"
 #include "probes/options.hpp"
-#include "probes/pace.hpp"
+#include "probes/schedule/pace.hpp"
 
 namespace hopwise::probes {
 

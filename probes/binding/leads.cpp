@@ -1,4 +1,4 @@
-#include "probes/leads.hpp"
+#include "probes/binding/leads.hpp"
 
 namespace hopwise::probes {
 

@@ -16,7 +16,7 @@
 #include <string>
 
 #include "core/model/time.hpp"
-#include "probes/binding.hpp"
+#include "probes/binding/binding.hpp"
 
 namespace hopwise::probes {
 

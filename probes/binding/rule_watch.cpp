@@ -1,4 +1,4 @@
-#include "probes/rule_watch.hpp"
+#include "probes/binding/rule_watch.hpp"
 
 #include <linux/rtnetlink.h>
 #include <poll.h>

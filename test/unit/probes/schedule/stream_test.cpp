@@ -1,4 +1,4 @@
-#include "probes/stream.hpp"
+#include "probes/schedule/stream.hpp"
 
 #include "test/catch.hpp"
 

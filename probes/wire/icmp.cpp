@@ -1,4 +1,4 @@
-#include "probes/icmp.hpp"
+#include "probes/wire/icmp.hpp"
 
 #include <algorithm>
 

@@ -9,8 +9,8 @@
 #include <optional>
 #include <set>
 
-#include "probes/binding.hpp"
-#include "probes/rule_watch.hpp"
+#include "probes/binding/binding.hpp"
+#include "probes/binding/rule_watch.hpp"
 
 namespace hopwise::probes {
 

@@ -1,4 +1,4 @@
-#include "probes/pace.hpp"
+#include "probes/schedule/pace.hpp"
 
 #include "test/catch.hpp"
 

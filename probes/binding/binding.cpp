@@ -1,4 +1,4 @@
-#include "probes/binding.hpp"
+#include "probes/binding/binding.hpp"
 
 #include <linux/fib_rules.h>
 #include <linux/rtnetlink.h>

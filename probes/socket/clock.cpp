@@ -1,4 +1,4 @@
-#include "probes/clock.hpp"
+#include "probes/socket/clock.hpp"
 
 namespace hopwise::probes {
 namespace {

@@ -1,4 +1,4 @@
-#include "probes/echo_socket.hpp"
+#include "probes/socket/echo_socket.hpp"
 
 #include <linux/errqueue.h>
 #include <linux/filter.h>
@@ -13,7 +13,7 @@
 #include <cerrno>
 #include <cstring>
 
-#include "probes/clock.hpp"
+#include "probes/socket/clock.hpp"
 
 namespace hopwise::probes {
 namespace {

@@ -12,9 +12,9 @@
 #include <vector>
 
 #include "core/model/path.hpp"
-#include "probes/echo_socket.hpp"
-#include "probes/icmp.hpp"
-#include "probes/stream.hpp"
+#include "probes/schedule/stream.hpp"
+#include "probes/socket/echo_socket.hpp"
+#include "probes/wire/icmp.hpp"
 
 namespace hopwise::probes {
 

@@ -1,0 +1,28 @@
+// The staging device, as probes see it: where one rule leads the probes of all nexthops, and from
+// where a TC program sends each on by its mark. Made by whoever may load programs
+// (dataplane::Stage); absent where there is none, and then every nexthop has a rule, however many
+// there are. Called on the prober's io_context only.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+
+#include "core/model/path.hpp"
+#include "core/model/result.hpp"
+
+namespace hopwise::probes {
+
+struct Staging {
+  /// Makes the device; its ifindex. Again: the same.
+  std::function<Result<std::uint32_t>()> open;
+  /// From now on packets with the mark of `id` leave by that interface and gateway; the mark is
+  /// cleared.
+  std::function<Result<>(NexthopId id, const NexthopKey& key)> lead;
+  std::function<void(NexthopId id)> forget;
+  /// Removes the device; what is on its way in it is lost.
+  std::function<void()> close;
+
+  explicit operator bool() const { return open != nullptr; }
+};
+
+}  // namespace hopwise::probes
