@@ -72,9 +72,10 @@ void DatagramSocket::State::read_departures(const std::function<void(const Left&
       const Ancillary told = read_ancillary(looped.header(i));
       if (!told.point || !told.stamp) continue;
       const auto frame = looped.bytes(i);
+      const bool whole = (looped.header(i).msg_flags & MSG_TRUNC) == 0;
       const auto departure =
-          departures.note({*told.point, told.key, clock.at(*told.stamp), told.ifindex, frame,
-                           read_looped(family, protocol, frame)});
+          departures.note({*told.point, told.key, clock.at(*told.stamp), told.ifindex,
+                           whole ? frame : frame.first(0), read_looped(family, protocol, frame)});
       if (departure) left({departure->message, departure->at, departure->queued, departure->hops});
     }
   } while (count == looped.room());

@@ -105,6 +105,64 @@ TEST_CASE("the departure tells which of two gateways on one interface got the pr
   CHECK(by_b == std::map<std::uint32_t, bool>{{1, false}, {2, true}});
 }
 
+TEST_CASE("a departure tells all interfaces that the datagram was given to",
+          "[probes][socket][netns]") {
+  NEEDS_ROOT();
+  const Way way = any_way();
+  CAPTURE(static_cast<int>(way.family), static_cast<int>(way.protocol));
+  const Lan lan;
+  // As a VLAN and the device below it; and a tunnel, which wraps packets.
+  const std::string device =
+      GENERATE("link wan type macvlan mode bridge",
+               "type vxlan id 7 local 10.9.0.254 remote 10.9.0.1 dstport 4789");
+  lan.router.sh("ip link add name upper " + device + "; ip link set upper up; ip addr add " +
+                "10.5.0.254/24 dev upper; ip addr add fd05::fe/64 dev upper nodad; ip neigh add " +
+                "10.5.0.1 lladdr 02:00:00:00:00:07 dev upper; ip neigh add fd05::1 lladdr " +
+                "02:00:00:00:00:07 dev upper");
+  Talk talk(lan, way);
+  auto datagram = talk.message(1);
+  datagram.to = address(way.family == Family::v4 ? "10.5.0.1" : "fd05::1");
+  datagram.mark = 0;
+  const auto upper = ifindex(lan, "upper"), wan = ifindex(lan, "wan");
+  bool told = false;
+  const DatagramSocket::Events events{
+      .left =
+          [&](const Left& left) {
+            told = true;
+            CHECK(talk.number(left) == 1U);
+            CHECK(left.hops.size() == 2);
+            CHECK(left.by(upper, EthernetAddress{2, 0, 0, 0, 0, 7}));
+            CHECK(left.by(wan, {}));
+            CHECK_FALSE(left.by(upper, mac(lan.a, "eth0")));
+          },
+      .arrived = [](const Arrived&) {}};
+  CHECK(talk.send({datagram}) == std::vector{0});
+  CHECK(talk.drain_until(events, [&] { return told; }));
+}
+
+TEST_CASE("a departure alone is told of what needs no wait told", "[probes][socket][netns]") {
+  NEEDS_ROOT();
+  const Way way = any_way();
+  CAPTURE(static_cast<int>(way.family), static_cast<int>(way.protocol));
+  const Lan lan;
+  Talk talk(lan, way);
+  auto datagram = talk.message(1);
+  datagram.stamps = Stamps::departure;
+  std::size_t told = 0;
+  const auto wan = ifindex(lan, "wan");
+  const DatagramSocket::Events events{.left =
+                                          [&](const Left& left) {
+                                            told++;
+                                            CHECK(talk.number(left) == 1U);
+                                            CHECK(left.at);
+                                            CHECK_FALSE(left.queued);
+                                            CHECK(left.by(wan, mac(lan.a, "eth0")));
+                                          },
+                                      .arrived = [](const Arrived&) {}};
+  CHECK(talk.send({datagram}) == std::vector{0});
+  CHECK(talk.drain_until(events, [&] { return told > 0; }));
+}
+
 TEST_CASE("a datagram that fails does not keep the next ones", "[probes][socket][netns]") {
   NEEDS_ROOT();
   const Way way = any_way();
@@ -290,8 +348,7 @@ TEST_CASE("a clock that is set does not move stamps, and departures are told sti
   CHECK(arrived->at <= std::chrono::steady_clock::now());
 }
 
-TEST_CASE("an interface that vanishes and a full queue are errors of the datagrams",
-          "[probes][socket][netns]") {
+TEST_CASE("an interface that vanishes is an error of the datagrams", "[probes][socket][netns]") {
   NEEDS_ROOT();
   const Way way = any_way();
   CAPTURE(static_cast<int>(way.family), static_cast<int>(way.protocol));
@@ -305,6 +362,35 @@ TEST_CASE("an interface that vanishes and a full queue are errors of the datagra
   CHECK(errors[1] != 0);
   talk.drain(none);
   CHECK(talk.drain(none));
+}
+
+TEST_CASE("what there is no room for is an error of those datagrams, and only until there is",
+          "[probes][socket][netns]") {
+  NEEDS_ROOT();
+  const Way way = any_way();
+  CAPTURE(static_cast<int>(way.family), static_cast<int>(way.protocol));
+  const Lan lan;
+  Talk talk(lan, way);
+  const int least = 1;
+  REQUIRE(setsockopt(talk.socket.fd(), SOL_SOCKET, SO_SNDBUF, &least, sizeof(least)) == 0);
+  // They wait in the kernel for a neighbour that nobody is.
+  std::vector<DatagramSocket::Outgoing> batch;
+  for (std::uint32_t i = 0; i < 30; i++) {
+    batch.push_back(talk.message(i));
+    batch.back().mark = 0;
+    batch.back().to = address(way.family == Family::v4 ? "10.9.0.99" : "fd09::99");
+  }
+  const auto errors = talk.send(batch);
+  CHECK(errors.front() == 0);
+  CHECK((errors.back() == EAGAIN || errors.back() == ENOBUFS));
+  lan.router.sh("ip neigh flush dev wan nud all; ip -6 neigh flush dev wan nud all");
+  std::size_t answered = 0;
+  const DatagramSocket::Events events{.left = [](const Left&) {},
+                                      .arrived = [&](const Arrived&) { answered++; }};
+  CHECK(talk.drain_until(events, [&] {
+    if (answered == 0) talk.send({talk.message(100)});
+    return answered > 0;
+  }));
 }
 
 TEST_CASE("a port that is held is given to nobody else", "[probes][socket][netns]") {
