@@ -1,9 +1,13 @@
 #include "probes/socket/datagram_socket.hpp"
 
+#include <linux/sock_diag.h>
 #include <net/if.h>
+#include <netinet/in.h>
 #include <sys/socket.h>
 
 #include <algorithm>
+#include <array>
+#include <boost/asio/posix/stream_descriptor.hpp>
 #include <cerrno>
 #include <map>
 #include <set>
@@ -26,6 +30,14 @@ Way any_way() {
 std::uint32_t ifindex(const Lan& lan, const char* interface) {
   const NetNamespace::Visit visit(lan.router);
   return if_nametoindex(interface);
+}
+
+// What the kernel counts as dropped at the socket.
+std::uint32_t drop_count(int fd) {
+  std::array<std::uint32_t, SK_MEMINFO_VARS> memory{};
+  socklen_t size = sizeof(memory);
+  REQUIRE(getsockopt(fd, SOL_SOCKET, SO_MEMINFO, memory.data(), &size) == 0);
+  return memory[SK_MEMINFO_DROPS];
 }
 
 }  // namespace
@@ -161,6 +173,32 @@ TEST_CASE("a departure alone is told of what needs no wait told", "[probes][sock
                                       .arrived = [](const Arrived&) {}};
   CHECK(talk.send({datagram}) == std::vector{0});
   CHECK(talk.drain_until(events, [&] { return told > 0; }));
+}
+
+TEST_CASE("who waits to read is woken by a departure, and again until it is read",
+          "[probes][socket][netns]") {
+  NEEDS_ROOT();
+  const Way way = any_way();
+  const Lan lan;
+  Talk talk(lan, way);
+  lan.a.sh("ip addr del 203.0.113.1/32 dev lo; ip addr del 2001:db8::1/128 dev lo");  // no answers
+  boost::asio::io_context io{1};
+  boost::asio::posix::stream_descriptor readable(io, dup(talk.socket.fd()));
+  std::size_t woken = 0;
+  const auto wait = [&] {
+    readable.async_wait(boost::asio::posix::descriptor_base::wait_read,
+                        [&](const boost::system::error_code& error) { woken += error ? 0 : 1; });
+    io.restart();
+    io.run_for(std::chrono::seconds(10));
+  };
+  CHECK(talk.send({talk.message(1)}) == std::vector{0});
+  wait();
+  CHECK(woken == 1);
+  wait();
+  CHECK(woken == 2);
+  std::size_t left = 0;
+  CHECK(talk.drain_until({.left = [&](const Left&) { left++; }, .arrived = [](const Arrived&) {}},
+                         [&] { return left == 1; }));
 }
 
 TEST_CASE("a datagram that fails does not keep the next ones", "[probes][socket][netns]") {
@@ -300,6 +338,35 @@ TEST_CASE("replies that the kernel had no room for are noticed once", "[probes][
   }
   CHECK(dropped);
   CHECK(talk.drain_until(none, [&] { return talk.drain(none); }));
+  CHECK(talk.drain(none));
+}
+
+TEST_CASE("a damaged datagram is no sign of too little room", "[probes][socket][netns]") {
+  NEEDS_ROOT();
+  const Lan lan;
+  Talk talk(lan, {Family::v6, Protocol::icmp});
+  const DatagramSocket::Events none{.left = [](const Left&) {}, .arrived = [](const Arrived&) {}};
+  // An echo reply with a wrong checksum, and its IPv6 header, from gateway a.
+  std::vector<std::uint8_t> packet(48);
+  packet[0] = 0x60;
+  packet[5] = 8;
+  packet[6] = IPPROTO_ICMPV6;
+  packet[7] = 64;
+  std::copy_n(address("fd09::1").bytes.begin(), 16, packet.begin() + 8);
+  std::copy_n(address("fd09::fe").bytes.begin(), 16, packet.begin() + 24);
+  packet[40] = 129;
+  sockaddr_in6 to{};
+  to.sin6_family = AF_INET6;
+  std::copy_n(&packet[24], 16, to.sin6_addr.s6_addr);
+  const auto before = drop_count(talk.socket.fd());
+  const NetNamespace::Visit visit(lan.a);
+  const int raw = socket(AF_INET6, SOCK_RAW, IPPROTO_RAW);
+  const auto limit = std::chrono::steady_clock::now() + std::chrono::seconds(10);
+  while (drop_count(talk.socket.fd()) == before && std::chrono::steady_clock::now() < limit)
+    sendto(raw, packet.data(), packet.size(), 0, reinterpret_cast<const sockaddr*>(&to),
+           sizeof(to));
+  close(raw);
+  REQUIRE(drop_count(talk.socket.fd()) != before);
   CHECK(talk.drain(none));
 }
 
