@@ -22,8 +22,8 @@ struct Told {
   double p99_ms = 0;
 };
 
-Told told_of(std::vector<double> times) {
-  if (times.empty()) throw std::runtime_error("no time was told");
+Told told_of(const std::string& who, std::vector<double> times) {
+  if (times.empty()) throw std::runtime_error(who + " told no time");
   std::sort(times.begin(), times.end());
   return {spread(times).median, times[(times.size() - 1) * 99 / 100]};
 }
@@ -38,7 +38,7 @@ Told fping(const lab::Namespace& where, const std::string& to, int count) {
   std::vector<double> times;
   for (std::string word; words >> word;)
     if (word != "-") times.push_back(std::stod(word));
-  return told_of(std::move(times));
+  return told_of("fping", std::move(times));
 }
 
 Told irtt(const lab::Namespace& where, const std::string& to, int count) {
@@ -47,10 +47,11 @@ Told irtt(const lab::Namespace& where, const std::string& to, int count) {
                                      std::to_string(count * 20) + "ms", "-o", "-", to})
                                .value();
   std::vector<double> times;
-  for (const auto& trip : nlohmann::json::parse(told).at("round_trips"))
+  const auto all = nlohmann::json::parse(told);
+  for (const auto& trip : all.at("round_trips"))
     if (trip.at("delay").contains("rtt"))
       times.push_back(trip.at("delay").at("rtt").get<double>() / 1e6);
-  return told_of(std::move(times));
+  return told_of("irtt", std::move(times));
 }
 
 Told hopwise_told(const lab::Namespace& where, const IpAddress& to, int count) {
@@ -66,7 +67,7 @@ Told hopwise_told(const lab::Namespace& where, const IpAddress& to, int count) {
   plan.readiness = {true, {}};
   Probing told = probe(where, plan);
   for (double& time : told.rtts_us) time /= 1e3;
-  return told_of(std::move(told.rtts_us));
+  return told_of("hopwise", std::move(told.rtts_us));
 }
 
 }  // namespace
@@ -83,7 +84,7 @@ void measure_probe_truth(Report& report, Effort effort) {
     topology.upstreams.push_back(
         {"up" + std::to_string(topology.upstreams.size()), lab::Daemon::none, {.delay = trip / 2}});
   const auto lab = std::move(lab::Lab::open(topology).value());
-  auto server = std::move(lab->start(lab->server(), {"irtt", "server"}, "irtt").value());
+  auto server = std::move(lab->start(lab->server(), {"irtt", "server", "--set-src-ip"}, "irtt").value());
   for (std::size_t i = 0; i < kRoundTrips.size(); ++i) {
     const std::string to = "10.98." + std::to_string(i) + ".2";
     const std::string row = std::to_string(kRoundTrips[i] / 1ms) + " ms";
