@@ -84,7 +84,13 @@ void measure_probe_truth(Report& report, Effort effort) {
     topology.upstreams.push_back(
         {"up" + std::to_string(topology.upstreams.size()), lab::Daemon::none, {.delay = trip / 2}});
   const auto lab = std::move(lab::Lab::open(topology).value());
-  auto server = std::move(lab->start(lab->server(), {"irtt", "server", "--set-src-ip"}, "irtt").value());
+  auto server =
+      std::move(lab->start(lab->server(), {"irtt", "server", "--set-src-ip"}, "irtt").value());
+  if (!lab::eventually(10s, [&] {
+        const auto sockets = lab->server().run({"ss", "-Huln"});
+        return sockets && sockets->find(":2112 ") != std::string::npos;
+      }))
+    throw std::runtime_error("irtt's server does not listen: " + server.log());
   for (std::size_t i = 0; i < kRoundTrips.size(); ++i) {
     const std::string to = "10.98." + std::to_string(i) + ".2";
     const std::string row = std::to_string(kRoundTrips[i] / 1ms) + " ms";
