@@ -120,10 +120,15 @@ void read_states(Object& o, engine::Options& e) {
   o.ratio("degraded_loss", e.degraded_loss);
   o.integer("down_after", e.down_after, {1, 1000});
   o.integer("up_after", e.up_after, {1, 1000});
+  o.ratio("quorum", e.quorum);
+  o.number("usual_loss", e.usual_loss, {1e-4, 0.01});
+  o.duration("false_alarm_every", e.false_alarm_every, {1h, 24h * 365 * 100});
   o.number("flap_penalty", e.flap_penalty, {0, 1e6});
   o.number("flap_suppress", e.flap_suppress, {0, 1e6});
   o.number("flap_reuse", e.flap_reuse, {0, 1e6});
   o.duration("flap_half_life", e.flap_half_life, {1s, 24h});
+  if (e.usual_loss >= e.degraded_loss)
+    o.fault("usual_loss", "must be below degraded_loss (a path may lose this much and be well)");
   if (e.flap_reuse >= e.flap_suppress)
     o.fault("flap_reuse", "must be below flap_suppress (a nexthop would never be free again)");
 }

@@ -21,13 +21,16 @@ NexthopStatus describe(const NexthopRecord& record, const SnapshotParts& parts) 
   status.nexthop = record.nexthop;
   status.link_up = record.link_up;
   status.neighbour_resolved = record.neighbour_resolved;
-  if (const auto view = parts.engine.nexthop(record.nexthop.id)) {
-    status.state = view->state;
-    status.estimate = view->estimate;
-  }
   const auto probes =
       std::ranges::equal_range(parts.probes, record.nexthop.id, {}, &ProbeStatus::nexthop);
   status.probes.assign(probes.begin(), probes.end());
+  const auto view = parts.engine.nexthop(record.nexthop.id);
+  if (!view) return status;
+  status.state = view->state;
+  status.estimate = view->estimate;
+  status.shift = view->shift;
+  for (ProbeStatus& probe : status.probes)
+    probe.blamed = std::ranges::find(view->blamed, probe.anchor) != view->blamed.end();
   return status;
 }
 

@@ -87,6 +87,8 @@ constexpr Figure<N> kEstimates[] = {
        const Estimate& estimate = n.status.estimate;
        return estimate.rtt ? Known(seconds(estimate.jitter)) : Known();
      }},
+    {Metric::nexthop_shift_seconds,
+     [](const N& n, TimePoint) { return seconds_of(n.status.shift); }},
     {Metric::nexthop_loss_upper_ratio,
      [](const N& n, TimePoint) { return Known(n.status.estimate.loss_upper); }},
 };
