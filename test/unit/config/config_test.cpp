@@ -302,6 +302,8 @@ TEST_CASE("what cannot change while running is named") {
   using C = Config;
   CHECK(named([](C& c) { c.dataplane.actuator = dataplane::Actuator::mark; }) ==
         "dataplane.actuator");
+  CHECK(named([](C& c) { c.probes.flows = 1; }) == "probe.flows");
+  CHECK(named([](C& c) { c.probes.stage_from = 100; }) == "probe.stage_from");
   CHECK(named([](C& c) { c.dataplane.measure = false; }) == "dataplane.measure");
   CHECK(named([](C& c) { c.escape = false; }) == "dataplane.escape");
   CHECK(named([](C& c) { c.dataplane.hold_weights = true; }) == "dataplane.on_lease_over");
