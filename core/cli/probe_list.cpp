@@ -29,7 +29,7 @@ std::string share(std::uint64_t part, std::uint64_t whole) {
 }
 
 std::string rate_text(double rate) {
-  return format(rate < 1 ? "%.2f/s" : "%.1f/s", rate);
+  return format(rate > 0 && rate < 1 ? "%.2f/s" : "%.1f/s", rate);
 }
 
 std::uint64_t voids_of(const Json& probe) {
@@ -121,9 +121,11 @@ std::string table(const Json& probes, FlowLines flows) {
 
 struct Sums {
   std::uint64_t probers = 0, sent = 0, answered = 0, lost = 0, voids = 0, unbound = 0;
+  double rate = 0;
 
   void add(const Json& probe) {
     ++probers;
+    rate += probe.at("rate_per_s").get<double>();
     sent += number(probe, "sent");
     answered += number(probe, "received") + number(probe, "late");
     lost += number(probe, "lost");
@@ -132,18 +134,20 @@ struct Sums {
   }
 };
 
-/// "4 probers, 45.2/s of 60.0/s wanted: the budget is short, 1506 sent, 98.2 % answered, ...".
+/// "3 probers, 40.2/s, 1000 sent, 98.2 % answered, ..."; what all probers share comes last.
 std::string totals(const Sums& sums, const Json& probing) {
-  const auto rate = probing.at("rate_per_s").get<double>();
-  const auto wanted = probing.at("wanted_per_s").get<double>();
   std::vector<std::string> parts{
-      std::to_string(sums.probers) + (sums.probers == 1 ? " prober" : " probers"), rate_text(rate)};
-  if (rate < wanted * 0.999) parts.back() += " of " + rate_text(wanted) + " (the budget is short)";
+      std::to_string(sums.probers) + (sums.probers == 1 ? " prober" : " probers"),
+      rate_text(sums.rate)};
   parts.push_back(std::to_string(sums.sent) + " sent");
   parts.push_back(share(sums.answered, sums.sent) + " answered");
   parts.push_back(std::to_string(sums.lost) + " lost");
   parts.push_back(std::to_string(sums.voids) + " void");
   if (sums.unbound > 0) parts.push_back(std::to_string(sums.unbound) + " unbound");
+  const auto rate = probing.at("rate_per_s").get<double>();
+  const auto wanted = probing.at("wanted_per_s").get<double>();
+  if (rate < wanted * 0.999)
+    parts.push_back("the budget leaves " + rate_text(rate) + " of " + rate_text(wanted));
   if (probing.at("staged").get<bool>()) parts.emplace_back("staged");
   for (const auto& [key, name] : {std::pair("stalls", "stalls of this host"),
                                   {"overflows", "overflows"},

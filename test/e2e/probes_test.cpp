@@ -73,7 +73,7 @@ TEST_CASE("a reload changes the anchors live, in the metrics and at the command 
   INFO(all.output);
   CHECK(all.status == 0);
   CHECK_THAT(all.output, Catch::Contains("isp-a") && Catch::Contains("isp-b") &&
-                             Catch::Contains(lab::kService4) && Catch::Contains("4 probers"));
+                             Catch::Contains(lab::kService4) && Catch::Contains("6 probers"));
   const auto of_one = Json::parse(probes({"isp-b", "-j"}).output);
   CHECK(of_one["probes"].size() == 2);
   CHECK(of_one["probes"][0]["nexthop"] == "isp-b");
@@ -81,7 +81,7 @@ TEST_CASE("a reload changes the anchors live, in the metrics and at the command 
   CHECK(nobody.status == 1);
   CHECK_THAT(nobody.output, Catch::Contains("\"isp-c\" is no nexthop") && Catch::Contains("isp-b"));
   CHECK_THAT(metrics(), Catch::Contains("hopwise_probe_rtt_seconds_count" +
-                                        labels(lab::kService4, "icmp").substr(0, 60)));
+                                        labels(lab::kService4, "icmp")));
 
   // The service's address leaves the list and a new anchor comes: what stays goes on counting.
   router.write_config(with_anchors(router.lab(), {lab::kAnchor4, "203.0.113.10"}).dump(2));

@@ -36,11 +36,30 @@ std::string refusal(const Status& status, const std::string& nexthop) {
 }  // namespace
 
 TEST_CASE("probers read as a table, with a line on all of them") {
-  CHECK(rendered(example_status()) == R"()");
+  CHECK(rendered(example_status()) == R"(NEXTHOP  ANCHOR                   KIND   STATE         RATE  SENT  ANSWERED  LOST  LATE  VOID                          PROVED  STAMPS              RTT   SPREAD  NOTE
+isp-a    203.0.113.1              icmp   suspicious  20.0/s   500    98.2 %    10     1  10 (not_left 3, neighbour 7)  99.6 %  kernel 99.8 %  20.00 ms  3.50 ms  2 twice
+isp-a    stamp://203.0.113.2:862  stamp  suspicious  20.0/s   500    98.2 %    10     1  10 (not_left 3, neighbour 7)  99.6 %  kernel 99.8 %  20.00 ms  3.50 ms  there 12.00 ms, back 8.00 ms, lost 9 there, 1 back, 2 twice, 4 forged
+isp-a    https://203.0.113.3:443  https  unbound     0.20/s     0         -     0     0  0                                  -  -                     -        -  first byte 45.00 ms, 6 unsent, 1 refused, connect to 203.0.113.3: Connection refused
+isp-b    203.0.113.1              icmp   probing      5.0/s   500    98.2 %    10     1  0                             99.6 %  kernel 99.8 %         -        -
+
+4 probers, 45.2/s, 1500 sent, 98.2 % answered, 30 lost, 20 void, 1 unbound, the budget leaves 45.2/s of 60.0/s, staged, 2 stalls of this host, 1 overflows, 5 unknown replies
+)");
 }
 
 TEST_CASE("pinned flows have their lines when they are asked for") {
-  CHECK(rendered(example_status(), "isp-a", FlowLines::shown) == R"()");
+  CHECK(rendered(example_status(), "isp-a", FlowLines::shown) == R"(NEXTHOP  ANCHOR                   KIND   STATE         RATE  SENT  ANSWERED  LOST  LATE  VOID                          PROVED  STAMPS              RTT   SPREAD  NOTE
+isp-a    203.0.113.1              icmp   suspicious  20.0/s   500    98.2 %    10     1  10 (not_left 3, neighbour 7)  99.6 %  kernel 99.8 %  20.00 ms  3.50 ms  2 twice
+           flow 0                                             125               2                                                             20.00 ms
+           flow 1                                             125               8                                                             23.50 ms
+           flow 2                                             125               0                                                                    -
+isp-a    stamp://203.0.113.2:862  stamp  suspicious  20.0/s   500    98.2 %    10     1  10 (not_left 3, neighbour 7)  99.6 %  kernel 99.8 %  20.00 ms  3.50 ms  there 12.00 ms, back 8.00 ms, lost 9 there, 1 back, 2 twice, 4 forged
+           flow 0                                             125               2                                                             20.00 ms
+           flow 1                                             125               8                                                             23.50 ms
+           flow 2                                             125               0                                                                    -
+isp-a    https://203.0.113.3:443  https  unbound     0.20/s     0         -     0     0  0                                  -  -                     -        -  first byte 45.00 ms, 6 unsent, 1 refused, connect to 203.0.113.3: Connection refused
+
+3 probers, 40.2/s, 1000 sent, 98.2 % answered, 20 lost, 20 void, 1 unbound, the budget leaves 45.2/s of 60.0/s, staged, 2 stalls of this host, 1 overflows, 5 unknown replies
+)");
 }
 
 TEST_CASE("only the probers of a nexthop are shown, by its name or gateway") {
@@ -67,7 +86,7 @@ TEST_CASE("the JSON has every prober under its nexthop's name, and the totals") 
 
 TEST_CASE("a prober that never sent anything, and none at all, are told without figures") {
   Status status;
-  CHECK(rendered(status) == "0 probers, 0.00/s, 0 sent, - answered, 0 lost, 0 void\n");
+  CHECK(rendered(status) == "0 probers, 0.0/s, 0 sent, - answered, 0 lost, 0 void\n");
   status = example_status();
   status.nexthops.resize(1);
   ProbeStatus idle;
