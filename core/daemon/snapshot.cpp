@@ -21,10 +21,10 @@ NexthopStatus describe(const NexthopRecord& record, const SnapshotParts& parts) 
   status.nexthop = record.nexthop;
   status.link_up = record.link_up;
   status.neighbour_resolved = record.neighbour_resolved;
-  const auto probes =
-      std::ranges::equal_range(parts.probes, record.nexthop.id, {}, &ProbeStatus::nexthop);
-  status.probes.assign(probes.begin(), probes.end());
-  const auto view = parts.engine.nexthop(record.nexthop.id);
+  const NexthopId id = record.nexthop.id;
+  status.probes.assign(std::ranges::lower_bound(parts.probes, id, {}, &ProbeStatus::nexthop),
+                       std::ranges::upper_bound(parts.probes, id, {}, &ProbeStatus::nexthop));
+  const auto view = parts.engine.nexthop(id);
   if (!view) return status;
   status.state = view->state;
   status.estimate = view->estimate;
