@@ -80,8 +80,8 @@ TEST_CASE("a reload changes the anchors live, in the metrics and at the command 
   const auto nobody = probes({"isp-c"});
   CHECK(nobody.status == 1);
   CHECK_THAT(nobody.output, Catch::Contains("\"isp-c\" is no nexthop") && Catch::Contains("isp-b"));
-  CHECK_THAT(metrics(), Catch::Contains("hopwise_probe_rtt_seconds_count" +
-                                        labels(lab::kService4, "icmp")));
+  CHECK_THAT(metrics(),
+             Catch::Contains("hopwise_probe_rtt_seconds_count" + labels(lab::kService4, "icmp")));
 
   // The service's address leaves the list and a new anchor comes: what stays goes on counting.
   router.write_config(with_anchors(router.lab(), {lab::kAnchor4, "203.0.113.10"}).dump(2));

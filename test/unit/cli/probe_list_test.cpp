@@ -36,7 +36,9 @@ std::string refusal(const Status& status, const std::string& nexthop) {
 }  // namespace
 
 TEST_CASE("probers read as a table, with a line on all of them") {
-  CHECK(rendered(example_status()) == R"(NEXTHOP  ANCHOR                   KIND   STATE         RATE  SENT  ANSWERED  LOST  LATE  VOID                          PROVED  STAMPS              RTT   SPREAD  NOTE
+  CHECK(
+      rendered(example_status()) ==
+      R"(NEXTHOP  ANCHOR                   KIND   STATE         RATE  SENT  ANSWERED  LOST  LATE  VOID                          PROVED  STAMPS              RTT   SPREAD  NOTE
 isp-a    203.0.113.1              icmp   suspicious  20.0/s   500    98.2 %    10     1  10 (not_left 3, neighbour 7)  99.6 %  kernel 99.8 %  20.00 ms  3.50 ms  2 twice
 isp-a    stamp://203.0.113.2:862  stamp  suspicious  20.0/s   500    98.2 %    10     1  10 (not_left 3, neighbour 7)  99.6 %  kernel 99.8 %  20.00 ms  3.50 ms  there 12.00 ms, back 8.00 ms, lost 9 there, 1 back, 2 twice, 4 forged
 isp-a    https://203.0.113.3:443  https  unbound     0.20/s     0         -     0     0  0                                  -  -                     -        -  first byte 45.00 ms, 6 unsent, 1 refused, connect to 203.0.113.3: Connection refused
@@ -47,7 +49,9 @@ isp-b    203.0.113.1              icmp   probing      5.0/s   500    98.2 %    1
 }
 
 TEST_CASE("pinned flows have their lines when they are asked for") {
-  CHECK(rendered(example_status(), "isp-a", FlowLines::shown) == R"(NEXTHOP  ANCHOR                   KIND   STATE         RATE  SENT  ANSWERED  LOST  LATE  VOID                          PROVED  STAMPS              RTT   SPREAD  NOTE
+  CHECK(
+      rendered(example_status(), "isp-a", FlowLines::shown) ==
+      R"(NEXTHOP  ANCHOR                   KIND   STATE         RATE  SENT  ANSWERED  LOST  LATE  VOID                          PROVED  STAMPS              RTT   SPREAD  NOTE
 isp-a    203.0.113.1              icmp   suspicious  20.0/s   500    98.2 %    10     1  10 (not_left 3, neighbour 7)  99.6 %  kernel 99.8 %  20.00 ms  3.50 ms  2 twice
            flow 0                                             125               2                                                             20.00 ms
            flow 1                                             125               8                                                             23.50 ms
