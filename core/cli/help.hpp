@@ -12,6 +12,7 @@ inline constexpr const char* kExamples =
     "  hopwise check hopwise.json             is the file right? where is it not?\n"
     "  hopwise run                            measure and steer, until SIGTERM\n"
     "  hopwise status                         nexthops, states, shares, last decisions\n"
+    "  hopwise probes isp-a                   what became of the probes through a nexthop\n"
     "  hopwise explain 10.0.0.2 203.0.113.9 tcp 40000 443\n"
     "                                         where this flow goes, and why\n"
     "  hopwise flows --nexthop isp-a --sort rtt\n"
@@ -38,6 +39,20 @@ inline constexpr const char* kStatus =
     "limit), down (nothing comes back) or in probation (new or recovering). A share is the part "
     "of\n"
     "new flows that a path gets; flows that exist stay on their nexthop until it is down.";
+
+inline constexpr const char* kProbes =
+    "One line for each anchor behind each nexthop. ANSWERED is of those sent, late replies "
+    "included;\n"
+    "LOST counts those too. VOID are probes from which nothing follows for the path: this host "
+    "lost\n"
+    "them or their replies (not_left, overflow), they left elsewhere (strayed), or gateway or "
+    "rules\n"
+    "changed meanwhile. PROVED is the share known to have left by the nexthop itself; STAMPS that "
+    "of\n"
+    "the replies whose time the kernel took; SPREAD how much slower the slowest pinned flow is "
+    "than\n"
+    "the fastest. A prober waits (for link and gateway), is probing, suspicious (faster), or "
+    "unbound.";
 
 inline constexpr const char* kExplain =
     "Asks the running daemon what the data path does with the next packet of a flow: the route "

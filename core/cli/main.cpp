@@ -8,6 +8,7 @@
 #include "core/api/client.hpp"
 #include "core/cli/flow_list.hpp"
 #include "core/cli/help.hpp"
+#include "core/cli/probe_list.hpp"
 #include "core/cli/render.hpp"
 #include "core/config/config.hpp"
 #include "core/daemon/daemon.hpp"
@@ -28,6 +29,8 @@ struct Options {
   std::string source, destination, protocol = "tcp";
   std::string source_port = "0", destination_port = "0";
   FlowOptions flows;
+  std::string nexthop;
+  bool flow_lines = false;
 };
 
 int fail(const Error& error, int code = kFailed) {
@@ -77,6 +80,23 @@ int show(const Options& options, const std::string& target, Render render) {
 
 int status(const Options& options) {
   return show(options, "/api/v1/status", render_status);
+}
+
+// The status again, but only its probers.
+int probes(const Options& options) {
+  const auto status = api::request(socket_path(options), "GET", "/api/v1/status");
+  if (!status) return fail(status.error());
+  if (status->status != 200) return fail(Error{render_error(status->body)});
+  const auto list = list_probes(status->body, options.nexthop);
+  if (!list) return fail(list.error());
+  if (options.json) {
+    std::cout << *list << '\n';
+    return 0;
+  }
+  const auto text = render_probes(*list, options.flow_lines ? FlowLines::shown : FlowLines::hidden);
+  if (!text) return fail(text.error());
+  std::cout << *text;
+  return 0;
 }
 
 int explain(const Options& options) {
@@ -165,6 +185,10 @@ CommandLine::CommandLine() {
   with_config(command("check", "validate the configuration and exit", help::kCheck, check),
               "-c,--config,FILE");
   with_json(command("status", "what hopwise sees and does now", help::kStatus, status));
+  auto* probers =
+      with_json(command("probes", "what became of the probes", help::kProbes, cli::probes));
+  probers->add_option("NEXTHOP", options_.nexthop, "a nexthop's name or gateway (default: all)");
+  probers->add_flag("-v,--flows", options_.flow_lines, "a line for each pinned flow too");
   auto* flow = with_json(command("explain", "where a flow goes, and why", help::kExplain, explain));
   flow->add_option("SRC", options_.source, "source address")->required();
   flow->add_option("DST", options_.destination, "destination address")->required();

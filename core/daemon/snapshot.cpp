@@ -21,12 +21,16 @@ NexthopStatus describe(const NexthopRecord& record, const SnapshotParts& parts) 
   status.nexthop = record.nexthop;
   status.link_up = record.link_up;
   status.neighbour_resolved = record.neighbour_resolved;
-  if (const auto view = parts.engine.nexthop(record.nexthop.id)) {
-    status.state = view->state;
-    status.estimate = view->estimate;
-  }
-  for (const ProbeStatus& probe : parts.probes)
-    if (probe.nexthop == record.nexthop.id) status.probes.push_back(probe);
+  const NexthopId id = record.nexthop.id;
+  status.probes.assign(std::ranges::lower_bound(parts.probes, id, {}, &ProbeStatus::nexthop),
+                       std::ranges::upper_bound(parts.probes, id, {}, &ProbeStatus::nexthop));
+  const auto view = parts.engine.nexthop(id);
+  if (!view) return status;
+  status.state = view->state;
+  status.estimate = view->estimate;
+  status.shift = view->shift;
+  for (ProbeStatus& probe : status.probes)
+    probe.blamed = std::ranges::find(view->blamed, probe.anchor) != view->blamed.end();
   return status;
 }
 
