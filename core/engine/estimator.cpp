@@ -28,8 +28,16 @@ LossCount sum(const SlotRing<LossCount>& ring) {
     total.lost += slot.lost;
     total.missed += slot.missed;
     total.sent += slot.sent;
+    total.spells += std::min(slot.spells, slot.lost);
   }
   return total;
+}
+
+// What has one cause counts once.
+LossCount thinned(LossCount count) {
+  count.sent -= count.lost - count.spells;
+  count.lost = count.spells;
+  return count;
 }
 
 double certain_loss(LossCount count, double z) {
@@ -102,18 +110,23 @@ bool Estimator::observe(const Sample& sample) {
 void Estimator::pace(TimePoint known) {
   if (newest_) {
     const double gap = std::min(seconds(known - *newest_), 10.0);
-    const auto follow = [gap](double& s) { s = s == 0 ? gap : s + 0.1 * (gap - s); };
-    follow(gap_s_);
-    if (answered_ >= kWell) follow(usual_gap_s_);
+    gap_s_ = gap_s_ == 0 ? gap : gap_s_ + 0.1 * (gap - gap_s_);
+    // One that is looked at closer for a while is not one that is asked more often.
+    if (usual_gap_s_ == 0) usual_gap_s_ = gap;
+    if (answered_ >= kWell)
+      usual_gap_s_ += (gap > usual_gap_s_ ? 0.1 : 0.002) * (gap - usual_gap_s_);
   }
   newest_ = known;
 }
 
 void Estimator::count(TimePoint sent, std::uint32_t lost) {
+  const bool spell = lost > 0 && !(spell_ && sent >= *spell_ && sent - *spell_ < kBurst);
+  if (spell) spell_ = sent;
   for (auto* ring : {&loss_, &score_loss_}) {
     if (LossCount* slot = ring->find(sent)) {
       slot->lost += lost;
       slot->missed += lost;
+      slot->spells += spell;
       ++slot->sent;
     }
   }
@@ -268,7 +281,7 @@ bool Estimator::stepped() const {
 }
 
 bool Estimator::lossy() const {
-  if (certain_loss(sum(loss_), kZ95) > options_->degraded_loss) return true;
+  if (certain_loss(thinned(sum(loss_)), kZ95) > options_->degraded_loss) return true;
   const LossTest* self = &loss_test_;
   const auto alarm = pool({&self, 1}, 1, options_->degraded_loss);
   return alarm &&

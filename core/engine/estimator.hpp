@@ -66,6 +66,7 @@ struct LossCount {
   std::uint32_t lost = 0;
   std::uint32_t missed = 0;  // deadlines: losses, and late replies that took theirs back
   std::uint32_t sent = 0;
+  std::uint32_t spells = 0;  // losses, but of those within 100 ms only the first
 };
 
 /// An anchor's figures for the cost functions. Known only after a few replies.
@@ -170,7 +171,8 @@ class Estimator {
   DelayTest delay_test_;
   std::array<FlowRtt, 16> flows_{};  // newest of each pinned flow
   double gap_s_ = 0;                 // time between samples, smoothed
-  double usual_gap_s_ = 0;           // the same while all is well
+  double usual_gap_s_ = 0;           // the same while all is well, slow to shrink
+  std::optional<TimePoint> spell_;   // when the first of the newest losses left
   std::optional<Normal> normal_;
   std::optional<TimePoint> newest_;  // any sample's `known`
   std::optional<TimePoint> heard_;   // a reply's or late reply's `known`

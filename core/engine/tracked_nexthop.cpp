@@ -7,7 +7,8 @@
 namespace hopwise::engine {
 namespace {
 
-constexpr double kSeldom = 4;  // times the gap of the most often asked anchor
+constexpr double kSeldom = 4;     // times the gap of the most often asked anchor ...
+constexpr double kSeldomGap = 1;  // ... and so many seconds
 constexpr Duration kLossDoubt = std::chrono::seconds(30);  // faster probing settles 5 % by then
 
 bool in_fault(PathState state) {
@@ -92,7 +93,8 @@ std::vector<TrackedNexthop::Judged> TrackedNexthop::judged(TimePoint now,
     all.push_back(j);
     least_gap = std::min(least_gap, e.usual_gap());
   }
-  for (Judged& j : all) j.seldom = j.estimator->usual_gap() > kSeldom * least_gap;
+  for (Judged& j : all)
+    j.seldom = j.estimator->usual_gap() > std::max(kSeldom * least_gap, kSeldomGap);
   return all;
 }
 
