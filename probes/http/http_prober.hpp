@@ -30,16 +30,11 @@
 #include "core/model/result.hpp"
 #include "core/model/sample.hpp"
 #include "core/model/status.hpp"
+#include "probes/http/marked_connect.hpp"
 #include "probes/options.hpp"
 #include "probes/target.hpp"
 
 namespace hopwise::probes {
-
-/// How a probe leaves by its nexthop.
-struct Departure {
-  std::uint32_t mark = 0;         // Binding::mark
-  std::optional<IpAddress> from;  // source address; else the kernel's choice
-};
 
 class HttpProber {
  public:
@@ -72,7 +67,7 @@ class HttpProber {
 
  private:
   struct Impl;
-  std::shared_ptr<Impl> impl_;  // what waits in the io_context holds it weakly
+  std::unique_ptr<Impl> impl_;
 };
 
 }  // namespace hopwise::probes
