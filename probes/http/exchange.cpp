@@ -69,7 +69,14 @@ Result<> Exchange::begin(const Departure& by) {
   return {};
 }
 
+// By RST: the server shall not go on.
 void Exchange::cancel() {
+  boost::system::error_code ignored;
+  socket_.set_option(asio::socket_base::linger(true, 0), ignored);
+  close();
+}
+
+void Exchange::close() {
   over_ = true;
   timer_.cancel();
   boost::system::error_code ignored;
@@ -227,7 +234,7 @@ void Exchange::timed_out() {
 }
 
 void Exchange::finish(std::optional<std::string> trouble) {
-  cancel();
+  answer_ && answer_->parser.is_header_done() ? close() : cancel();
   report_.trouble = std::move(trouble);
   events_.over(report_);
 }

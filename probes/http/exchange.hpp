@@ -57,6 +57,7 @@ class Exchange : public std::enable_shared_from_this<Exchange> {
   void cancel();
 
  private:
+  void close();
   void wait_connected();
   void tick_at(TimePoint time);
   void tick();

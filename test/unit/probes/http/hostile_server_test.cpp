@@ -46,8 +46,10 @@ std::vector<Hostility> hostilities() {
   };
   const auto drip = [](int connection) {
     const std::string head = "HTTP/1.1 200 OK\r\nX: ";
-    for (std::size_t i = 0; write_text(connection, i < head.size() ? head.substr(i, 1) : "x"); ++i)
+    for (std::size_t i = 0; i < 300; ++i) {
+      if (!write_text(connection, i < head.size() ? head.substr(i, 1) : "x")) return;
       std::this_thread::sleep_for(20ms);
+    }
   };
   const auto silent = [](int connection) {
     read_request(connection);
