@@ -43,7 +43,7 @@ class HttpProber {
     std::function<void(std::span<const Sample>)> samples;
     /// Asked before each probe. An error: the mark does not lead by the nexthop now, and the probe
     /// is unsent.
-    std::function<Result<Departure>(NexthopId, Family)> depart;
+    std::function<Result<Departure>(NexthopId, const IpAddress& destination)> depart;
   };
 
   HttpProber(boost::asio::io_context& io, const Options& options, Hooks hooks);

@@ -89,7 +89,7 @@ void HttpStream::probe() {
                            [weak](const ExchangeReport& report) {
                              if (const auto self = weak.lock()) self->over(report);
                            }});
-  const auto departure = surroundings_->depart(nexthop_, spec_.anchor.address.family);
+  const auto departure = surroundings_->depart(nexthop_, spec_.anchor.address);
   const Result<> begun = departure ? exchange->begin(*departure) : departure.error();
   status_.state = begun ? ProbeState::probing : ProbeState::unbound;
   if (begun) {

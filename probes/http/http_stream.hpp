@@ -24,7 +24,7 @@ struct HttpSurroundings {
   boost::asio::io_context& io;
   Options options;
   std::function<void(std::span<const Sample>)> samples;
-  std::function<Result<Departure>(NexthopId, Family)> depart;
+  std::function<Result<Departure>(NexthopId, const IpAddress&)> depart;
   std::shared_ptr<Tls> tls{};  // once an anchor needs it
   std::minstd_rand chance{std::random_device{}()};
 };

@@ -32,8 +32,8 @@ struct HttpBench {
                               [this](std::span<const Sample> known) {
                                 samples.insert(samples.end(), known.begin(), known.end());
                               },
-                          .depart = [this](NexthopId id, Family family) -> Result<Departure> {
-                            if (auto bound = binding->bind(nexthops.at(id), family); !bound)
+                          .depart = [this](NexthopId id, const IpAddress& to) -> Result<Departure> {
+                            if (auto bound = binding->bind(nexthops.at(id), to.family); !bound)
                               return bound.error();
                             return Departure{binding->mark(id), {}};
                           }});
