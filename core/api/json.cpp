@@ -42,9 +42,25 @@ Json describe(const ProbeStatus& probe) {
           {"last_error", probe.last_error ? Json(*probe.last_error) : Json(nullptr)}};
 }
 
+Json describe(const Bandwidth& bandwidth, TimePoint now) {
+  return {{"method", text(bandwidth.method)},
+          {"bound", bandwidth.exact() ? "exact" : "lower"},
+          {"bit_s", bandwidth.bit_s},
+          {"age_s", bandwidth.at ? Json(seconds(now - *bandwidth.at)) : Json(nullptr)}};
+}
+
+Json describe(const std::optional<Load>& load) {
+  if (!load) return nullptr;
+  return {{"forward_bit_s", load->forward_bit_s},
+          {"reverse_bit_s", load->reverse_bit_s},
+          {"utilisation_ratio", load->utilisation ? Json(*load->utilisation) : Json(nullptr)}};
+}
+
 Json describe(const NexthopStatus& status, TimePoint now) {
   const Nexthop& nexthop = status.nexthop;
   const Estimate& estimate = status.estimate;
+  Json bandwidth = Json::array();
+  for (const Bandwidth& figure : status.bandwidth) bandwidth.push_back(describe(figure, now));
   Json probes = Json::array();
   for (const ProbeStatus& probe : status.probes) probes.push_back(describe(probe));
   return {{"id", raw(nexthop.id)},
@@ -62,6 +78,8 @@ Json describe(const NexthopStatus& status, TimePoint now) {
           {"loss_upper_ratio", estimate.loss_upper},
           {"loss_window_probes", estimate.window},
           {"newest_age_s", estimate.newest ? Json(seconds(now - *estimate.newest)) : Json(nullptr)},
+          {"bandwidth", std::move(bandwidth)},
+          {"load", describe(status.load)},
           {"probes", std::move(probes)}};
 }
 

@@ -121,6 +121,7 @@ struct NexthopStatus {
   Estimate estimate;
   std::vector<ProbeStatus> probes;
   std::vector<Bandwidth> bandwidth{};
+  std::optional<Load> load{};
 };
 
 struct PathStatus {
