@@ -31,6 +31,13 @@ Json milliseconds_or_null(const std::optional<Duration>& duration) {
   return duration ? Json(milliseconds(*duration)) : Json(nullptr);
 }
 
+Json describe(const std::optional<Load>& load) {
+  if (!load) return nullptr;
+  return {{"forward_bit_s", load->forward_bit_s},
+          {"reverse_bit_s", load->reverse_bit_s},
+          {"utilisation_ratio", load->utilisation ? Json(*load->utilisation) : Json(nullptr)}};
+}
+
 Json describe(const NexthopStatus& status, TimePoint now) {
   const Nexthop& nexthop = status.nexthop;
   const Estimate& estimate = status.estimate;
@@ -55,6 +62,7 @@ Json describe(const NexthopStatus& status, TimePoint now) {
           {"newest_age_s", estimate.newest ? Json(seconds(now - *estimate.newest)) : Json(nullptr)},
           {"shift_ms", milliseconds_or_null(status.shift)},
           {"bandwidth", std::move(bandwidths)},
+          {"load", describe(status.load)},
           {"probes", std::move(probes)}};
 }
 

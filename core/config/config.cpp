@@ -71,6 +71,9 @@ void read_nexthops(Object& top, Config& config) {
     o.text("interface", nexthop.interface);
     read_anchors(o, "anchors", good ? std::optional(nexthop.gateway) : std::nullopt,
                  nexthop.anchors);
+    std::uint64_t capacity = 0;
+    if (o.bit_rate("capacity", capacity, {8'000, 100'000'000'000'000}))
+      nexthop.capacity_bit_s = capacity;
     if (!good) return;
     check_nexthop(o, nexthop);
     check_distinct(o, nexthop, nexthops);

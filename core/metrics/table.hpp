@@ -36,6 +36,10 @@
   X(nexthop_bandwidth_bytes_per_second, gauge, "bytes_per_second",                                 \
     "Bandwidth towards the nexthop, by the method that tells it; a lower bound where bound says "  \
     "so")                                                                                          \
+  X(nexthop_load_bytes_per_second, gauge, "bytes_per_second",                                      \
+    "What the nexthop's interface carries now for all who use it, by direction")                   \
+  X(nexthop_utilisation_ratio, gauge, "ratio",                                                     \
+    "Share of the exactly known bandwidth that the interface's forward load takes")                \
   X(probe_suspicious, gauge, "", "1 while the prober probes at the faster pace")                   \
   X(probe_state, gauge, "", "1 for the state that the prober is in, 0 for the others")             \
   X(probe_blamed, gauge, "", "1 while the anchor fails through every nexthop: it is not counted")  \

@@ -123,6 +123,7 @@ struct NexthopStatus {
   std::vector<ProbeStatus> probes;
   std::vector<Bandwidth> bandwidth{};
   std::optional<Duration> shift{};  // delay is lastingly this far above its usual
+  std::optional<Load> load{};
 };
 
 struct PathStatus {
