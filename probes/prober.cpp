@@ -253,9 +253,16 @@ void Prober::Impl::send(Flow& flow) {
   build_request(family, {identifier, flow.stream.sequence(), flow.slot, flow.nonce}, bytes);
   EchoSocket& socket = channels[index(family)]->socket;
   TimePoint at = steady_clock::now();
+  flow.route.from = binding->source(nexthops.at(flow.nexthop), flow.anchor);
+  if (!flow.route.from && binding->staged()) {
+    flow.trouble = "send a probe by " + nexthops.at(flow.nexthop).name +
+                   ": its interface is down, or has no address that serves as its source";
+    return flow.stream.unsent(at, unit());
+  }
   int error = socket.send(flow.anchor, flow.route, bytes);
   // The kernel drops routes when an interface goes down, and does not put them back.
   if (is_unreachable(error) && bind_anew(flow.nexthop, family)) {
+    flow.route.from = binding->source(nexthops.at(flow.nexthop), flow.anchor);
     at = steady_clock::now();
     error = socket.send(flow.anchor, flow.route, bytes);
   }
@@ -276,9 +283,9 @@ Prober::Prober(std::shared_ptr<Impl> impl) : impl_(std::move(impl)) {}
 Prober::~Prober() = default;
 
 Result<std::unique_ptr<Prober>> Prober::open(asio::io_context& io, const Options& options,
-                                             Events events, Staging) {
+                                             Events events, Staging staging) {
   auto impl = std::make_shared<Impl>(io, options, std::move(events));
-  auto binding = Binding::open(options);
+  auto binding = Binding::open(options, std::move(staging));
   if (!binding) return binding.error();
   impl->binding = std::move(*binding);
   auto watch = RuleWatch::open(io, *impl->binding,
@@ -346,7 +353,9 @@ void Prober::reconfigure(const Options& options) {
 }
 
 ProberTotals Prober::totals() const {
-  return {};
+  ProberTotals totals;
+  totals.staged = impl_->binding->staged();
+  return totals;
 }
 
 std::vector<ProbeStatus> Prober::status() const {
