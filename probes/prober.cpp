@@ -67,6 +67,7 @@ struct Prober::Impl : std::enable_shared_from_this<Impl> {
   void strayed(const std::string& why);
   void received(const EchoSocket::Datagram& datagram);
   [[nodiscard]] Flow* flow_of(const EchoTag& tag) const;
+  std::optional<IpAddress> source(const Flow& flow);
   void send(Flow& flow);
   void report(const Flow& flow, const Verdict& verdict, TimestampSource source);
   void arm();
@@ -238,6 +239,14 @@ Flow* Prober::Impl::flow_of(const EchoTag& tag) const {
   return tag.identifier == identifier ? flows.find(tag) : nullptr;
 }
 
+// By a rule of its own the kernel knows the source by the route, which it drops with the link.
+std::optional<IpAddress> Prober::Impl::source(const Flow& flow) {
+  const Nexthop& nexthop = nexthops.at(flow.nexthop);
+  const auto source = binding->source(nexthop, flow.anchor);
+  if (source || binding->staged() || !bind_anew(flow.nexthop, flow.anchor.family)) return source;
+  return binding->source(nexthop, flow.anchor);
+}
+
 void Prober::Impl::send(Flow& flow) {
   const Family family = flow.anchor.family;
   if (!watch->intact()) return flow.stream.unsent(steady_clock::now(), unit());
@@ -253,8 +262,8 @@ void Prober::Impl::send(Flow& flow) {
   build_request(family, {identifier, flow.stream.sequence(), flow.slot, flow.nonce}, bytes);
   EchoSocket& socket = channels[index(family)]->socket;
   TimePoint at = steady_clock::now();
-  flow.route.from = binding->source(nexthops.at(flow.nexthop), flow.anchor);
-  if (!flow.route.from && binding->staged()) {
+  flow.route.from = source(flow);
+  if (!flow.route.from) {
     flow.trouble = "send a probe by " + nexthops.at(flow.nexthop).name +
                    ": its interface is down, or has no address that serves as its source";
     return flow.stream.unsent(at, unit());
@@ -262,7 +271,6 @@ void Prober::Impl::send(Flow& flow) {
   int error = socket.send(flow.anchor, flow.route, bytes);
   // The kernel drops routes when an interface goes down, and does not put them back.
   if (is_unreachable(error) && bind_anew(flow.nexthop, family)) {
-    flow.route.from = binding->source(nexthops.at(flow.nexthop), flow.anchor);
     at = steady_clock::now();
     error = socket.send(flow.anchor, flow.route, bytes);
   }

@@ -151,8 +151,8 @@ Result<> Binding::bind(const Nexthop& nexthop, Family family) {
   if (family == Family::v6 && nexthop.key.gateway.is_v4())
     return Error{"probe by " + nexthop.name +
                  ": an IPv6 anchor is not reached by an IPv4 gateway (name an IPv4 anchor)"};
-  if (stage_) return bind_staged(nexthop, family);
-  auto done = bind_by_rule(nexthop, family);
+  auto done = stage_ ? bind_staged(nexthop, family) : bind_by_rule(nexthop, family);
+  if (done) sources_.forget_missing(nexthop.id);
   settle();
   return done;
 }

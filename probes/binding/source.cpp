@@ -53,6 +53,10 @@ void Sources::forget_all() {
   forget_if([](const auto&) { return true; });
 }
 
+void Sources::forget_missing(NexthopId id) {
+  forget_if([id](const auto& entry) { return entry.first.id == id && !entry.second.source; });
+}
+
 void Sources::forget_missing() {
   forget_if([](const auto& entry) { return !entry.second.source; });
 }
