@@ -112,7 +112,10 @@ Result<> Prober::Impl::bind(NexthopId id, Family family) {
 
 Result<> Prober::Impl::bind(const Target& target) {
   std::set<Family> families;
-  for (const AnchorSpec& spec : target.anchors) families.insert(spec.anchor.address.family);
+  for (const AnchorSpec& spec : target.anchors) {
+    families.insert(spec.anchor.address.family);
+    if (spec.anchor.address.is_link_local()) binding->keep_rule(target.nexthop.id);
+  }
   for (const Family family : families)
     if (auto done = bind(target.nexthop.id, family); !done) return done;
   return {};

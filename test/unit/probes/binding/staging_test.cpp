@@ -154,6 +154,29 @@ TEST_CASE("staged probes of both families by IPv6 gateways, link-local ones too"
   CHECK(lan.b.echo_requests(Family::v6) == sent6[2]);
 }
 
+TEST_CASE("a link-local anchor is probed by its interface, also while others are staged",
+          "[probes][netns][staging]") {
+  NEEDS_ROOT();
+  const Lan lan;
+  default_is_dead(lan);
+  know_all(lan);
+  const std::string a = link_local(lan.a), b = link_local(lan.b);
+  know(lan, a, lan.a);
+  know(lan, b, lan.b);
+  StagedBench bench(lan, from(2));
+  bench.probe(lan.nexthop(1, a.c_str()), {address(a.c_str())});
+  bench.probe(lan.nexthop(2, b.c_str()), {address(b.c_str())});
+  REQUIRE(bench.staged());
+  for (const auto id : {1, 2}) {
+    REQUIRE(bench.answered(id, 10));
+    CHECK(bench.count(id, Outcome::lost) == 0);
+    CHECK(bench.status(id).unsent == 0);
+  }
+  CHECK(bench.all_came_to(lan.b, Family::v6, 2));
+  CHECK(bench.answered(1, 5));
+  CHECK(bench.all_came_to(lan.a, Family::v6, 1));
+}
+
 TEST_CASE("a staged probe whose neighbour is cold is lost at worst, and never takes another way",
           "[probes][netns][staging]") {
   NEEDS_ROOT();
