@@ -4,9 +4,9 @@
 //
 // The program hangs on a device of its own, never on a real one: there a neighbour that is not
 // resolved yet sends the packet by the kernel's own route. A veth, because every kernel that runs
-// containers has it (a dummy device, alone and as good, is missing from many). It answers no ARP,
-// has no address, its peer forwards nothing, and the two Ethernet addresses differ: should somebody
-// take the program off, packets end in the peer.
+// containers has it; a dummy device would do as well and needs no peer, but is missing from more of
+// them. It answers no ARP, has no address, its peer forwards nothing, and the two Ethernet
+// addresses differ: should somebody take the program off, packets end in the peer.
 //
 // Nothing is pinned. The device outlives a daemon that is killed, without its program where TCX is
 // there; the next one, or `hopwise detach`, removes it. Not thread-safe: one thread owns it.
