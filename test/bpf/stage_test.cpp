@@ -152,8 +152,8 @@ TEST_CASE("a staging device that is not whole is made anew, and its nexthops sta
     PrivateNamespace::run("ip link set hwprobe1 down");
   }
   SECTION("renamed") {
-    PrivateNamespace::run("ip link set hwprobe0 down");
-    PrivateNamespace::run("ip link set hwprobe0 name elsewhere; ip link set hwprobe1 name else1");
+    PrivateNamespace::run("ip link set hwprobe0 down; ip link set hwprobe0 name elsewhere0");
+    PrivateNamespace::run("ip link set hwprobe1 down; ip link set hwprobe1 name elsewhere1");
   }
   SECTION("without its program") {
     if (hook == HookChoice::clsact) PrivateNamespace::run("tc qdisc del dev hwprobe0 clsact");
