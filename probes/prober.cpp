@@ -67,6 +67,7 @@ struct Prober::Impl : std::enable_shared_from_this<Impl> {
   void strayed(const std::string& why);
   void received(const EchoSocket::Datagram& datagram);
   [[nodiscard]] Flow* flow_of(const EchoTag& tag) const;
+  std::optional<IpAddress> source(const Flow& flow);
   void send(Flow& flow);
   void report(const Flow& flow, const Verdict& verdict, TimestampSource source);
   void arm();
@@ -111,7 +112,10 @@ Result<> Prober::Impl::bind(NexthopId id, Family family) {
 
 Result<> Prober::Impl::bind(const Target& target) {
   std::set<Family> families;
-  for (const AnchorSpec& spec : target.anchors) families.insert(spec.anchor.address.family);
+  for (const AnchorSpec& spec : target.anchors) {
+    families.insert(spec.anchor.address.family);
+    if (spec.anchor.address.is_link_local()) binding->keep_rule(target.nexthop.id);
+  }
   for (const Family family : families)
     if (auto done = bind(target.nexthop.id, family); !done) return done;
   return {};
@@ -238,6 +242,14 @@ Flow* Prober::Impl::flow_of(const EchoTag& tag) const {
   return tag.identifier == identifier ? flows.find(tag) : nullptr;
 }
 
+// By a rule of its own the kernel knows the source by the route, which it drops with the link.
+std::optional<IpAddress> Prober::Impl::source(const Flow& flow) {
+  const Nexthop& nexthop = nexthops.at(flow.nexthop);
+  const auto source = binding->source(nexthop, flow.anchor);
+  if (source || binding->staged() || !bind_anew(flow.nexthop, flow.anchor.family)) return source;
+  return binding->source(nexthop, flow.anchor);
+}
+
 void Prober::Impl::send(Flow& flow) {
   const Family family = flow.anchor.family;
   if (!watch->intact()) return flow.stream.unsent(steady_clock::now(), unit());
@@ -253,6 +265,12 @@ void Prober::Impl::send(Flow& flow) {
   build_request(family, {identifier, flow.stream.sequence(), flow.slot, flow.nonce}, bytes);
   EchoSocket& socket = channels[index(family)]->socket;
   TimePoint at = steady_clock::now();
+  flow.route.from = source(flow);
+  if (!flow.route.from) {
+    flow.trouble = "send a probe by " + nexthops.at(flow.nexthop).name +
+                   ": its interface is down, or has no address that serves as its source";
+    return flow.stream.unsent(at, unit());
+  }
   int error = socket.send(flow.anchor, flow.route, bytes);
   // The kernel drops routes when an interface goes down, and does not put them back.
   if (is_unreachable(error) && bind_anew(flow.nexthop, family)) {
@@ -276,9 +294,9 @@ Prober::Prober(std::shared_ptr<Impl> impl) : impl_(std::move(impl)) {}
 Prober::~Prober() = default;
 
 Result<std::unique_ptr<Prober>> Prober::open(asio::io_context& io, const Options& options,
-                                             Events events, Staging) {
+                                             Events events, Staging staging) {
   auto impl = std::make_shared<Impl>(io, options, std::move(events));
-  auto binding = Binding::open(options);
+  auto binding = Binding::open(options, std::move(staging));
   if (!binding) return binding.error();
   impl->binding = std::move(*binding);
   auto watch = RuleWatch::open(io, *impl->binding,
@@ -346,7 +364,9 @@ void Prober::reconfigure(const Options& options) {
 }
 
 ProberTotals Prober::totals() const {
-  return {};
+  ProberTotals totals;
+  totals.staged = impl_->binding->staged();
+  return totals;
 }
 
 std::vector<ProbeStatus> Prober::status() const {

@@ -28,6 +28,7 @@
 #include "core/daemon/probe_thread.hpp"
 #include "core/daemon/readings.hpp"
 #include "core/daemon/snapshot.hpp"
+#include "core/daemon/staging.hpp"
 #include "core/daemon/steering.hpp"
 #include "core/metrics/metrics.hpp"
 
@@ -75,6 +76,7 @@ class Daemon {
   void wire_signals();
   routes::Events route_events();
   ProbeThread::Events probe_events();
+  probes::Staging staging();
   api::Handlers api_handlers();
 
   void observe(std::span<const Sample> samples);
@@ -138,7 +140,8 @@ Result<> Daemon::start() {
   else
     log_.warn("bandwidth", {{"error", interfaces.error().message}});
 
-  auto probes = ProbeThread::start(io_, permission_->probe_options(config_), probe_events());
+  auto probes =
+      ProbeThread::start(io_, permission_->probe_options(config_), probe_events(), staging());
   if (!probes) return probes.error();
   probes_ = std::move(*probes);
 
@@ -218,6 +221,15 @@ ProbeThread::Events Daemon::probe_events() {
             log_.error("probes", {{"error", error.message}});
           },
   };
+}
+
+// probes -> data plane, on the prober's thread
+probes::Staging Daemon::staging() {
+  return stage_probes({config_.probes.mark_base, config_.dataplane.hook}, [this](const Error& e) {
+    asio::post(io_, [this, e] {
+      log_.warn("staging_unavailable", {{"error", e.message}, {"instead", "a rule each"}});
+    });
+  });
 }
 
 api::Handlers Daemon::api_handlers() {

@@ -79,6 +79,16 @@ socklen_t fill(sockaddr_storage& storage, const IpAddress& address, std::uint32_
   return sizeof(to);
 }
 
+// Returns where the next one goes.
+template <class Value>
+cmsghdr* put(cmsghdr* at, int level, int type, const Value& value) {
+  at->cmsg_level = level;
+  at->cmsg_type = type;
+  at->cmsg_len = CMSG_LEN(sizeof(value));
+  std::memcpy(CMSG_DATA(at), &value, sizeof(value));
+  return reinterpret_cast<cmsghdr*>(reinterpret_cast<char*>(at) + CMSG_SPACE(sizeof(value)));
+}
+
 IpAddress address_of(const sockaddr_storage& storage) {
   const auto* raw = reinterpret_cast<const char*>(&storage);
   return storage.ss_family == AF_INET
@@ -183,7 +193,9 @@ Result<EchoSocket> EchoSocket::open(Family family, std::uint16_t identifier) {
 int EchoSocket::send(const IpAddress& to, const Route& route,
                      std::span<const std::uint8_t> message) {
   sockaddr_storage address{};
-  alignas(cmsghdr) std::array<char, CMSG_SPACE(sizeof(route.mark))> control{};
+  alignas(cmsghdr)
+      std::array<char, CMSG_SPACE(sizeof(route.mark)) + CMSG_SPACE(sizeof(in6_pktinfo))>
+          control{};
   iovec vector{const_cast<std::uint8_t*>(message.data()), message.size()};
   msghdr header{};
   header.msg_name = &address;
@@ -192,11 +204,21 @@ int EchoSocket::send(const IpAddress& to, const Route& route,
   header.msg_iovlen = 1;
   header.msg_control = control.data();
   header.msg_controllen = control.size();
-  cmsghdr* mark = CMSG_FIRSTHDR(&header);
-  mark->cmsg_level = SOL_SOCKET;
-  mark->cmsg_type = SO_MARK;
-  mark->cmsg_len = CMSG_LEN(sizeof(route.mark));
-  std::memcpy(CMSG_DATA(mark), &route.mark, sizeof(route.mark));
+  cmsghdr* next = put(CMSG_FIRSTHDR(&header), SOL_SOCKET, SO_MARK, route.mark);
+  std::size_t used = CMSG_SPACE(sizeof(route.mark));
+  if (route.from && route.from->is_v4()) {
+    in_pktinfo source{};
+    std::memcpy(&source.ipi_spec_dst, route.from->bytes.data(), sizeof(source.ipi_spec_dst));
+    put(next, IPPROTO_IP, IP_PKTINFO, source);
+    used += CMSG_SPACE(sizeof(source));
+  } else if (route.from) {
+    in6_pktinfo source{};
+    std::memcpy(&source.ipi6_addr, route.from->bytes.data(), sizeof(source.ipi6_addr));
+    if (route.from->is_link_local()) source.ipi6_ifindex = route.ifindex;
+    put(next, IPPROTO_IPV6, IPV6_PKTINFO, source);
+    used += CMSG_SPACE(sizeof(source));
+  }
+  header.msg_controllen = used;
   return sendmsg(state_->fd, &header, MSG_DONTWAIT | MSG_NOSIGNAL) < 0 ? errno : 0;
 }
 

@@ -10,6 +10,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <span>
 
 #include "core/model/result.hpp"
@@ -27,7 +28,8 @@ class EchoSocket {
   };
   struct Route {
     std::uint32_t mark = 0;
-    std::uint32_t ifindex = 0;  // tells link-local destinations apart
+    std::uint32_t ifindex = 0;        // tells link-local destinations apart
+    std::optional<IpAddress> from{};  // source address; else the kernel's choice
   };
 
   static Result<EchoSocket> open(Family family, std::uint16_t identifier);
