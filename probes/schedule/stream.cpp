@@ -8,8 +8,8 @@ namespace {
 
 constexpr std::size_t kLeastRing = 16;
 constexpr std::size_t kMostRing = 1U << 17U;
-// A probe that falls due within a tick of the wheel is on time: the pace counts from its due time.
-constexpr Duration kOnTime = std::chrono::milliseconds(2);
+// A probe that falls due within a turn of the loop is on time: the pace counts from its due time.
+constexpr Duration kOnTime = std::chrono::milliseconds(4);
 
 template <class Narrow>
 Narrow saturated(std::int64_t value) {
@@ -26,10 +26,6 @@ Stream::Stream(const Pacing& pacing, TimePoint now)
       next_send_(now),
       suspicious_until_(now) {}
 
-std::uint8_t Stream::flow() const {
-  return static_cast<std::uint8_t>(next_ % flows_.size());
-}
-
 // --- sending -------------------------------------------------------------------------------------
 
 void Stream::sent(TimePoint at_time, double unit) {
@@ -37,10 +33,9 @@ void Stream::sent(TimePoint at_time, double unit) {
   Probe& probe = at(next_);
   probe = Probe{};
   probe.sent = at_time;
-  probe.flow = flow();
   if (ready_) {
     counters_.sent++;
-    flows_[probe.flow].sent++;
+    flows_[flow()].sent++;
     probe.state = State::pending;
   }
   next_++;
@@ -87,12 +82,13 @@ void Stream::left(std::uint32_t sequence, const Egress& egress) {
     make_void(probe, Void::strayed);
     return skip_settled();
   }
-  if (probe.has_left) return;
-  const Duration queued = std::max(egress.queued.value_or(Duration{}), Duration{});
-  probe.has_left = true;
-  probe.queued_ns = saturated<std::uint32_t>(queued.count());
-  probe.sent = egress.at - Duration(probe.queued_ns);
+  if (probe.told != Told::nothing) return;
+  probe.told = Told::left;
   if (egress.proof == Egress::Proof::proved) counters_.proved++;
+  if (!egress.at) return;
+  probe.told = Told::stamped;
+  probe.queued_ns = saturated<std::uint32_t>(egress.queued.value_or(Duration{}).count());
+  probe.sent = *egress.at - Duration(probe.queued_ns);
 }
 
 // --- replies and deadlines -----------------------------------------------------------------------
@@ -123,43 +119,49 @@ std::optional<Verdict> Stream::reply(std::uint32_t sequence, const Arrival& arri
   // What the anchor says of itself is taken only where it can be.
   const bool told = arrival.turnaround > Duration{} && arrival.turnaround < away;
   const Duration rtt = told ? away - arrival.turnaround : away;
-  learn(probe, rtt, arrival);
+  learn(sequence, rtt, arrival);
   (late ? counters_.late : counters_.received)++;
   probe.state = State::answered;
   skip_settled();
-  const bool by_kernel = probe.has_left && arrival.source == TimestampSource::kernel;
+  const bool by_kernel = probe.told == Told::stamped && arrival.source == TimestampSource::kernel;
   if (by_kernel) counters_.kernel_stamped++;
   return Verdict{late ? Outcome::late : Outcome::reply,
                  probe.sent,
                  rtt,
                  by_kernel ? TimestampSource::kernel : TimestampSource::user,
-                 probe.flow,
+                 flow(sequence),
                  Duration(probe.queued_ns)};
 }
 
-void Stream::learn(Probe& probe, Duration rtt, const Arrival& arrival) {
-  if (!probe.has_left) confirmed_ = false;
+void Stream::learn(std::uint32_t sequence, Duration rtt, const Arrival& arrival) {
+  if (at(sequence).told == Told::nothing) confirmed_ = false;
   if (round_trip_.is_excursion(rtt)) suspect(arrival.at, arrival.at + pacing_->paces.suspicious);
   round_trip_.observe(rtt);
-  auto& smoothed = flows_[probe.flow].rtt;
+  auto& smoothed = flows_[flow(sequence)].rtt;
   smoothed = smoothed ? *smoothed + (rtt - *smoothed) / 8 : rtt;
 }
 
-std::optional<Verdict> Stream::overdue(TimePoint now) {
-  while (is_overdue(now) && confirmed_ && !at(unjudged_).has_left) {
-    make_void(at(unjudged_), Void::not_left);
-    skip_settled();
+std::optional<Verdict> Stream::overdue(TimePoint now, std::optional<TimePoint> dropped) {
+  for (; is_overdue(now); skip_settled()) {
+    Probe& oldest = at(unjudged_);
+    if (confirmed_ && oldest.told == Told::nothing)
+      make_void(oldest, Void::not_left);
+    else if (dropped && oldest.sent <= *dropped)
+      make_void(oldest, Void::overflow);
+    else
+      break;
   }
   if (!is_overdue(now)) return {};
   Probe& probe = at(unjudged_);
+  const std::uint8_t flow = this->flow(unjudged_);
   probe.state = State::lost;
   counters_.lost++;
-  flows_[probe.flow].lost++;
+  flows_[flow].lost++;
   skip_settled();
   // The first loss is followed up at once; further ones at the suspicious pace.
   suspect(now, suspicious(now) ? next_send_ : now);
   return Verdict{Outcome::lost,         probe.sent, {},
-                 TimestampSource::user, probe.flow, Duration(probe.queued_ns)};
+                 TimestampSource::user, flow,       Duration(probe.queued_ns)};
 }
 
 bool Stream::is_overdue(TimePoint now) const {
@@ -192,7 +194,7 @@ void Stream::set_suspicious(bool suspicious, TimePoint now) {
 void Stream::forgive(Duration stall) {
   const std::int64_t more = std::chrono::ceil<std::chrono::milliseconds>(stall).count();
   for (std::uint32_t i = unjudged_; i != next_; i++)
-    at(i).forgiven_ms = saturated<std::uint16_t>(at(i).forgiven_ms + more);
+    at(i).forgiven_ms = saturated<std::uint16_t>(more + at(i).forgiven_ms);
 }
 
 void Stream::make_void(Probe& probe, Void why) {

@@ -42,7 +42,7 @@ struct Egress {
     proved,   // by the nexthop
     strayed,  // not by it
   };
-  TimePoint at;                      // handed to the driver
+  std::optional<TimePoint> at;       // handed to the driver; empty: cannot be told
   std::optional<Duration> queued{};  // before that, in the interface's queue
   Proof proof = Proof::none;
 };
@@ -80,7 +80,10 @@ class Stream {
 
   /// Of the next probe: its sequence, and which of the pinned flows it takes.
   [[nodiscard]] std::uint32_t sequence() const { return next_; }
-  [[nodiscard]] std::uint8_t flow() const;
+  [[nodiscard]] std::uint8_t flow() const { return flow(next_); }
+  [[nodiscard]] std::uint8_t flow(std::uint32_t sequence) const {
+    return static_cast<std::uint8_t>(sequence % flows_.size());
+  }
   /// That probe was handed to the kernel, or could not be. `unit` is random in [0, 1).
   void sent(TimePoint at, double unit);
   void unsent(TimePoint at, double unit);
@@ -94,8 +97,9 @@ class Stream {
   std::optional<Verdict> reply(std::uint32_t sequence, const Arrival& arrival);
   /// Whether a deadline has passed: read all replies, then call overdue() until it gives nothing.
   [[nodiscard]] bool is_overdue(TimePoint now) const;
-  /// The oldest probe that is lost by now. Those that never left are void instead.
-  std::optional<Verdict> overdue(TimePoint now);
+  /// The oldest probe that is lost by now. Void instead are those that never left, and those sent
+  /// before `dropped`, when this host last dropped replies.
+  std::optional<Verdict> overdue(TimePoint now, std::optional<TimePoint> dropped = {});
 
   /// Probes are sent, but yield samples only while ready. Those that are out become void.
   void set_ready(bool ready, TimePoint now);
@@ -123,13 +127,14 @@ class Stream {
 
  private:
   enum class State : std::uint8_t { none, pending, answered, lost, voided };
+  /// By the interface, of a probe: `stamped` when the kernel's time is in `sent`.
+  enum class Told : std::uint8_t { nothing, left, stamped };
   struct Probe {
     TimePoint sent;               // handed to the interface; until it left: to the kernel
     std::uint32_t queued_ns = 0;  // before the driver; at most 4.29 s
     std::uint16_t forgiven_ms = 0;
-    State state : 4 = State::none;
-    bool has_left : 1 = false;
-    std::uint8_t flow = 0;
+    State state = State::none;
+    Told told = Told::nothing;
   };
   static_assert(sizeof(Probe) == 16);
 
@@ -144,7 +149,7 @@ class Stream {
   void skip_settled();
   void suspect(TimePoint now, TimePoint next_probe);
   void schedule(TimePoint from, double unit);
-  void learn(Probe& probe, Duration rtt, const Arrival& arrival);
+  void learn(std::uint32_t sequence, Duration rtt, const Arrival& arrival);
   [[nodiscard]] TimePoint deadline(const Probe& probe) const;
 
   const Pacing* pacing_;

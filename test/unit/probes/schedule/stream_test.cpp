@@ -464,3 +464,28 @@ TEST_CASE("a tick of the wheel does not slow the pace down, a longer wait makes 
   rig.stream.sent(missed + 1s, 0.5);
   CHECK(rig.stream.next_send() == missed + 1s + 175ms);
 }
+
+TEST_CASE("of probes that were out when this host dropped replies nothing is said", "[stream]") {
+  Rig rig;
+  rig.ready();
+  rig.send();
+  const TimePoint dropped = rig.now + 1ms;
+  rig.send();
+  const auto lost = rig.stream.overdue(rig.now + 10s, dropped);
+  REQUIRE(lost);
+  CHECK(lost->sent == rig.now);
+  CHECK(rig.stream.counters().lost == 1);
+  CHECK(rig.stream.counters().voids[static_cast<std::size_t>(Void::overflow)] == 1);
+}
+
+TEST_CASE("a departure without a time proves all the same", "[stream]") {
+  Rig rig;
+  rig.ready();
+  const auto sequence = rig.send();
+  rig.stream.left(sequence, {{}, {}, Egress::Proof::proved});
+  const auto verdict = rig.stream.reply(sequence, {rig.now + 20ms, TimestampSource::kernel});
+  REQUIRE(verdict);
+  CHECK(verdict->rtt == 20ms);
+  CHECK(verdict->source == TimestampSource::user);
+  CHECK(rig.stream.counters().proved == 1);
+}
