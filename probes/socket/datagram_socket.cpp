@@ -57,8 +57,8 @@ struct DatagramSocket::State {
   StampClock clock;
   std::uint32_t drops = 0;
   Outbox outbox{kBatch};
-  Inbox inbox{kBatch, kReceived};
-  Inbox looped{kStampBatch, kHeaderBytes + kLooped};
+  Inbox inbox{Inbox::Source::datagrams, kBatch, kReceived};
+  Inbox looped{Inbox::Source::error_queue, kStampBatch, kHeaderBytes + kLooped};
   Departures departures{kQueued};
 };
 
@@ -66,7 +66,7 @@ struct DatagramSocket::State {
 void DatagramSocket::State::read_departures(const std::function<void(const Left&)>& left) {
   std::size_t count = 0;
   do {
-    count = looped.receive(open.socket.get(), MSG_ERRQUEUE);
+    count = looped.receive(open.socket.get());
     clock.look(now());
     for (std::size_t i = 0; i < count; i++) {
       const Ancillary told = read_ancillary(looped.header(i));
@@ -88,6 +88,10 @@ DatagramSocket::Arrived DatagramSocket::State::arrived(std::size_t index) const 
   // The port is where it is in both families. Raw sockets have a protocol there, or nothing.
   if (protocol == IPPROTO_UDP)
     arrived.from_port = ntohs(reinterpret_cast<const sockaddr_in&>(from).sin_port);
+  // Of raw IPv4 the header came along.
+  constexpr std::size_t kTtl = 8, kHeader = 20;
+  if (family == Family::v4 && protocol != IPPROTO_UDP && arrived.bytes.size() >= kHeader)
+    arrived.ttl = arrived.bytes[kTtl];
   if (const auto at = told.stamp ? clock.at(*told.stamp) : std::nullopt) {
     arrived.at = *at;
     arrived.source = TimestampSource::kernel;
@@ -128,7 +132,7 @@ bool DatagramSocket::drain(const Events& events) {
   bool more = true;
   while (more) {
     // A reply is read before its probe's stamp, and handed out behind it: the stamp is there first.
-    const std::size_t count = s.inbox.receive(fd(), 0);
+    const std::size_t count = s.inbox.receive(fd());
     s.read_departures(events.left);
     more = count == s.inbox.room();
     for (std::size_t i = 0; i < count; i++) {

@@ -45,7 +45,7 @@ class DatagramSocket {
     /// icmp: errors about TCP and UDP from these come in too. tcp: only what comes to these comes
     /// in, and nobody else on this host is given them; 0: any free one. udp: where it is bound, one
     /// or none; 0: any free one. At most kMaxPorts.
-    std::span<const std::uint16_t> ports;
+    std::span<const std::uint16_t> ports{};
     std::size_t receive_bytes = 16U << 20U;  // of the socket's buffer, the kernel doubles it
     std::function<ClockPair()> clocks = ClockPair::now;
   };
