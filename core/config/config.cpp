@@ -94,7 +94,7 @@ void read_probe(Object& o, probes::Options& p) {
   o.duration("late_within", p.late_within, {10ms, 5min});
   o.integer("payload_bytes", p.payload_bytes, {20, 1400});
   o.integer("mark_base", p.mark_base, {kNexthopIds, 0xffffffff - kNexthopIds});
-  o.integer("rule_priority", p.rule_priority, {1, 32764});
+  o.integer("rule_priority", p.rule_priority, {1, 32763});
   if (p.mark_base % kNexthopIds != 0)
     o.fault("mark_base", "its low 16 bits are not zero: they hold the nexthop (write 0x68770000)");
   if (p.suspicious_interval > p.interval)

@@ -1,7 +1,7 @@
 // What the kinds of probes have in common: how one is asked, and who is meant by what comes back.
 //
-// A kind knows its messages and how they name their aim; it knows no sockets and no clocks. One that
-// names an aim without knowing what only an answer to its probe can know is a forgery.
+// A kind knows its messages and how they name their aim; it knows no sockets and no clocks. One
+// that names an aim without knowing what only an answer to its probe can know is a forgery.
 #pragma once
 
 #include <cstdint>

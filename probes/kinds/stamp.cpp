@@ -60,7 +60,8 @@ std::size_t StampKind::ask(const Question& question, std::span<std::uint8_t> roo
 }
 
 std::uint16_t StampKind::veil(std::uint32_t sequence, std::uint64_t sent) const {
-  return static_cast<std::uint16_t>(siphash(secret_, (sent >> 16U) ^ std::uint64_t{sequence} << 32U));
+  return static_cast<std::uint16_t>(
+      siphash(secret_, (sent >> 16U) ^ std::uint64_t{sequence} << 32U));
 }
 
 std::optional<Named> StampKind::named(const Said& said, std::uint8_t flow) const {
@@ -73,7 +74,8 @@ std::optional<Named> StampKind::named(const Said& said, std::uint8_t flow) const
 
 std::optional<Named> StampKind::left(std::span<const std::uint8_t> message,
                                      std::uint8_t flow) const {
-  for (const auto& [places, key] : {std::pair{kOpenRequest, false}, {kAuthenticatedRequest, true}}) {
+  for (const auto& [places, key] :
+       {std::pair{kOpenRequest, false}, {kAuthenticatedRequest, true}}) {
     if (message.size() < places.ssid + 2) continue;
     const auto probe = named({get<std::uint32_t>(message.subspan(places.number)),
                               get<std::uint64_t>(message.subspan(places.sent))},
@@ -106,12 +108,13 @@ Heard StampKind::heard(const DatagramSocket::Arrived& arrived, std::uint8_t flow
   const auto reply = stamp::parse_reply(arrived.bytes, key_of(*probe->aim));
   if (!reply || (reply->ssid && *reply->ssid != ssid_of(*probe->aim)))
     return {.says = Heard::Says::forged, .aim = probe->aim};
-  return {.says = Heard::Says::reply,
-          .aim = probe->aim,
-          .sequence = probe->sequence,
-          .turnaround = reply->sent - reply->received,
-          .reflected = Reflected{reply->request.sequence, reply->sequence, reply->received,
-                                 reply->sent, reply->error.synchronised && error_.synchronised &&
+  return {
+      .says = Heard::Says::reply,
+      .aim = probe->aim,
+      .sequence = probe->sequence,
+      .turnaround = reply->sent - reply->received,
+      .reflected = Reflected{reply->request.sequence, reply->sequence, reply->received, reply->sent,
+                             reply->error.synchronised && error_.synchronised &&
                                  reply->error.format == ErrorEstimate::Format::ntp}};
 }
 
@@ -133,8 +136,7 @@ std::optional<Named> StampKind::quoted(const Quote& quote) const {
   const auto& ours = ports_[quote.family == Family::v4 ? 0 : 1];
   const auto flow = std::find(ours.begin(), ours.end(), ends->source) - ours.begin();
   if (flow == static_cast<std::ptrdiff_t>(ours.size())) return {};
-  const auto probe =
-      left(quote.message.subspan(kUdpHeaderBytes), static_cast<std::uint8_t>(flow));
+  const auto probe = left(quote.message.subspan(kUdpHeaderBytes), static_cast<std::uint8_t>(flow));
   if (!probe || !is_aim_of(probe->aim, quote.destination, ends->destination)) return {};
   return probe;
 }

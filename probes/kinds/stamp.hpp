@@ -1,5 +1,5 @@
-// STAMP to a reflector (RFC 8762, 8972; TWAMP-Light too), by UDP. The pinned flows are source ports,
-// each a session of its own: numbers begin at 0 and go on by one in each.
+// STAMP to a reflector (RFC 8762, 8972; TWAMP-Light too), by UDP. The pinned flows are source
+// ports, each a session of its own: numbers begin at 0 and go on by one in each.
 //
 // The session identifier is the slot's number + 1. Reflectors that do not know it leave it out; so
 // the slot is in T1 as well, which all repeat: in its lowest 16 bits (15 us), under a secret with

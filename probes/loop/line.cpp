@@ -86,8 +86,7 @@ Result<> Lines::open_icmp(Family family) {
 
 Result<> Lines::open_tcp(Family family) {
   const std::vector<std::uint16_t> any(flows_);
-  auto socket =
-      DatagramSocket::open({.family = family, .protocol = Protocol::tcp, .ports = any});
+  auto socket = DatagramSocket::open({.family = family, .protocol = Protocol::tcp, .ports = any});
   if (!socket) return socket.error();
   tcp.use_ports(family, socket->ports());
   Line* line = keep(std::move(*socket), tcp, 0, Line::Duty::probes);
@@ -101,8 +100,8 @@ Result<> Lines::open_stamp(Family family) {
     auto socket = DatagramSocket::open({.family = family, .protocol = Protocol::udp, .ports = {}});
     if (!socket) return socket.error();
     ports.push_back(socket->port());
-    flows(ProbeKind::stamp, family)[flow] = keep(
-        std::move(*socket), stamp, static_cast<std::uint8_t>(flow), Line::Duty::probes);
+    flows(ProbeKind::stamp, family)[flow] =
+        keep(std::move(*socket), stamp, static_cast<std::uint8_t>(flow), Line::Duty::probes);
   }
   stamp.use_ports(family, ports);
   return open_errors(family, ports, stamp);

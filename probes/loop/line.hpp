@@ -1,5 +1,6 @@
 // The sockets that probes leave by, and what is about to leave by each: a batch, made by one system
-// call. One for all aims of a kind and family; of STAMP one for each pinned flow, whose port it has.
+// call. One for all aims of a kind and family; of STAMP one for each pinned flow, whose port it
+// has.
 #pragma once
 
 #include <array>

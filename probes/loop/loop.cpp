@@ -40,14 +40,14 @@ std::uint32_t flow_label(const Aim& aim, std::uint8_t flow) {
 }  // namespace
 
 Loop::Loop(boost::asio::io_context& io, const Options& options, Ways& ways, OnSamples on_samples)
-    : io_(io),
-      ways_(ways),
+    : ways_(ways),
       on_samples_(std::move(on_samples)),
       pacing_{options},
       budget_(options, steady_clock::now()),
       wheel_(steady_clock::now()),
       lines_(aims_, options),
-      events_{[this](const auto& told) { left(told); }, [this](const auto& told) { arrived(told); }},
+      events_{[this](const auto& told) { left(told); },
+              [this](const auto& told) { arrived(told); }},
       timer_(io) {
   samples_.reserve(kSamplesInTurn);
 }
@@ -156,6 +156,7 @@ void Loop::strayed(const std::string& why) {
 void Loop::turn() {
   const TimePoint now = steady_clock::now();
   ways_.tell();
+  check_clock(now);
   read();
   if (armed_ && now - *armed_ > kStall) forgive(now - *armed_);
   while (const auto slot = wheel_.take(now)) attend(*aims_.at(*slot), now);
@@ -191,9 +192,15 @@ void Loop::attend(Aim& aim, TimePoint now) {
     while (const auto lost = aim.stream.overdue(now, dropped)) conclude(aim, *lost);
   }
   if (aim.stream.next_send() > now) return settle(aim);
-  if (budget_.spend(now)) return compose(aim, now);
+  if (budget_.spend(now)) return compose(aim);
   aim.stream.postpone(now + kBudgetPause);
   settle(aim);
+}
+
+void Loop::check_clock(TimePoint now) {
+  if (now < clock_checked_ + kClockCheck) return;
+  clock_checked_ = now;
+  lines_.stamp.set_clock_error(kept_clock_error());
 }
 
 void Loop::report() {
@@ -221,24 +228,27 @@ void Loop::unsent(Aim& aim, Trouble trouble) {
   settle(aim);
 }
 
-// Says why not.
+// Where it has no source address, the kernel may have dropped the route with the link.
 bool Loop::can_leave(Aim& aim) {
-  if (!ways_.holds(aim.nexthop, aim.family())) {
-    if (const auto bound = ways_.bind_anew(aim.nexthop, aim.family()); !bound) {
-      unsent(aim, bound.error().message);
-      return false;
-    }
-  }
-  if (!aim.from || aim.from_as_of != ways_.source_changes()) {
+  const auto ask_source = [&] {
     aim.from_as_of = ways_.source_changes();
     aim.from = ways_.source(aim.nexthop, aim.anchor().address);
+    return aim.from.has_value();
+  };
+  if (ways_.holds(aim.nexthop, aim.family())) {
+    if (aim.from && aim.from_as_of == ways_.source_changes()) return true;
+    if (ask_source()) return true;
   }
-  if (aim.from) return true;
+  if (const auto bound = ways_.bind_anew(aim.nexthop, aim.family()); !bound) {
+    unsent(aim, bound.error().message);
+    return false;
+  }
+  if (ask_source()) return true;
   unsent(aim, SendFailure{EADDRNOTAVAIL});
   return false;
 }
 
-void Loop::compose(Aim& aim, TimePoint) {
+void Loop::compose(Aim& aim) {
   if (!can_leave(aim)) return;
   const Question question{aim, aim.stream.sequence(), aim.stream.flow(), ClockPair::now().wall};
   Line& line = lines_.of(aim.anchor().kind, aim.family(), question.flow);
@@ -329,7 +339,7 @@ std::vector<ProbeStatus> Loop::status() const {
 }
 
 ProberTotals Loop::totals() const {
-  ProberTotals totals{stalls_,          overflows_,         unknown_,
+  ProberTotals totals{stalls_,          overflows_,        unknown_,
                       budget_.wanted(), budget_.granted(), ways_.staged()};
   aims_.each([&](const Aim& aim) { totals.unknown_replies += aim.stream.counters().stale; });
   return totals;

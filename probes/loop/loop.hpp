@@ -62,6 +62,7 @@ class Loop : public std::enable_shared_from_this<Loop> {
 
   // A turn, in order.
   void turn();
+  void check_clock(TimePoint now);
   void read();
   void forgive(Duration stall);
   void attend(Aim& aim, TimePoint now);
@@ -70,12 +71,11 @@ class Loop : public std::enable_shared_from_this<Loop> {
   void arm(TimePoint now);
   void arm_timer(TimePoint due);
 
-  void compose(Aim& aim, TimePoint now);
+  void compose(Aim& aim);
   [[nodiscard]] bool can_leave(Aim& aim);
   void depart(Line& line, std::size_t index, TimePoint at);
   void unsent(Aim& aim, Trouble trouble);
   void settle(Aim& aim);
-  void count_pace(Aim& aim, const Demand& now);
   double unit() { return chance_of_(chance_); }
 
   // What was read (hearing.cpp).
@@ -88,7 +88,6 @@ class Loop : public std::enable_shared_from_this<Loop> {
   void refused(const Named& probe, const RefusedBy& by);
   void conclude(const Aim& aim, const Verdict& verdict);
 
-  boost::asio::io_context& io_;
   Ways& ways_;
   OnSamples on_samples_;
   Pacing pacing_;

@@ -1,17 +1,11 @@
 #include "probes/loop/ways.hpp"
 
-#include <netinet/in.h>
-#include <sys/socket.h>
-#include <unistd.h>
-
-#include <cstring>
-
 namespace hopwise::probes {
 
 Result<std::unique_ptr<Ways>> Ways::open(boost::asio::io_context& io, const Options& options,
-                                         Events events, Staging) {
+                                         Events events, Staging staging) {
   std::unique_ptr<Ways> ways(new Ways);
-  auto binding = Binding::open(options);
+  auto binding = Binding::open(options, std::move(staging));
   if (!binding) return binding.error();
   ways->binding_ = std::move(*binding);
   auto watch = RuleWatch::open(io, *ways->binding_, std::move(events.stray));
@@ -55,6 +49,10 @@ void Ways::down(NexthopId id) {
 Result<> Ways::bind_anew(NexthopId id, Family family) {
   up(id);
   return binding_->bind(nexthops_.at(id), family);
+}
+
+std::optional<IpAddress> Ways::source(NexthopId id, const IpAddress& destination) {
+  return binding_->source(nexthops_.at(id), destination);
 }
 
 void Ways::tell() {

@@ -48,9 +48,11 @@ class Ways {
     return binding_->holds(id, family);
   }
   [[nodiscard]] std::uint32_t mark(NexthopId id) const { return binding_->mark(id); }
-  [[nodiscard]] bool staged() const { return false; }
+  [[nodiscard]] bool staged() const { return binding_->staged(); }
   /// The source address of probes to `destination`; nothing when there is none now.
   [[nodiscard]] std::optional<IpAddress> source(NexthopId id, const IpAddress& destination);
+  /// Grows when an answer of source() may have become another.
+  [[nodiscard]] std::uint64_t source_changes() const { return binding_->source_changes(); }
   /// Tells the events what changed.
   void tell();
 

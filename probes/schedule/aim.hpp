@@ -44,7 +44,8 @@ struct Aim {
   std::uint64_t nonce = 0;
   Stream stream;
   std::uint32_t slot = 0;
-  std::optional<IpAddress> from{};  // source address of its probes
+  std::optional<IpAddress> from{};  // source address of its probes ...
+  std::uint64_t from_as_of = 0;     // ... of that state of the host
   bool counted_fast = false;        // as the budget has it
   bool stuck = false;               // the last probe could not be sent
   Trouble trouble{};
