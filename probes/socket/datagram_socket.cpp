@@ -36,6 +36,20 @@ IpAddress address_of(const sockaddr_storage& storage) {
              : IpAddress::from_bytes(Family::v6, raw + offsetof(sockaddr_in6, sin6_addr));
 }
 
+// What the kernel says of a socket's buffer.
+struct Memory {
+  std::uint32_t drops = 0;
+  bool full = false;
+
+  static Memory of(int fd) {
+    std::array<std::uint32_t, SK_MEMINFO_VARS> memory{};
+    socklen_t size = sizeof(memory);
+    if (getsockopt(fd, SOL_SOCKET, SO_MEMINFO, memory.data(), &size) < 0) return {};
+    return {memory[SK_MEMINFO_DROPS],
+            memory[SK_MEMINFO_RMEM_ALLOC] > memory[SK_MEMINFO_RCVBUF] / 2};
+  }
+};
+
 }  // namespace
 
 struct DatagramSocket::State {
@@ -48,7 +62,7 @@ struct DatagramSocket::State {
 
   void read_departures(const std::function<void(const Left&)>& left);
   [[nodiscard]] Arrived arrived(std::size_t index) const;
-  bool dropped();
+  [[nodiscard]] bool dropped(const Memory& before);
 
   Family family;
   std::uint8_t protocol;
@@ -72,9 +86,10 @@ void DatagramSocket::State::read_departures(const std::function<void(const Left&
       const Ancillary told = read_ancillary(looped.header(i));
       if (!told.point || !told.stamp) continue;
       const auto frame = looped.bytes(i);
+      const bool whole = (looped.header(i).msg_flags & MSG_TRUNC) == 0;
       const auto departure =
-          departures.note({*told.point, told.key, clock.at(*told.stamp), told.ifindex, frame,
-                           read_looped(family, protocol, frame)});
+          departures.note({*told.point, told.key, clock.at(*told.stamp), told.ifindex,
+                           whole ? frame : frame.first(0), read_looped(family, protocol, frame)});
       if (departure) left({departure->message, departure->at, departure->queued, departure->hops});
     }
   } while (count == looped.room());
@@ -99,11 +114,12 @@ DatagramSocket::Arrived DatagramSocket::State::arrived(std::size_t index) const 
   return arrived;
 }
 
-bool DatagramSocket::State::dropped() {
-  std::array<std::uint32_t, SK_MEMINFO_VARS> memory{};
-  socklen_t size = sizeof(memory);
-  if (getsockopt(open.socket.get(), SOL_SOCKET, SO_MEMINFO, memory.data(), &size) < 0) return false;
-  return std::exchange(drops, memory[SK_MEMINFO_DROPS]) != memory[SK_MEMINFO_DROPS];
+// `before`: as it was before all was read. The kernel counts damaged datagrams too, which anybody
+// may send; for want of room it drops only while the buffer is full, and only reading empties it.
+bool DatagramSocket::State::dropped(const Memory& before) {
+  const Memory after = Memory::of(open.socket.get());
+  const bool more = std::exchange(drops, after.drops) != after.drops;
+  return more && (before.full || after.full);
 }
 
 DatagramSocket::DatagramSocket(std::unique_ptr<State> state) : state_(std::move(state)) {}
@@ -126,6 +142,7 @@ void DatagramSocket::send(std::span<const Outgoing> batch, std::span<int> errors
 
 bool DatagramSocket::drain(const Events& events) {
   State& s = *state_;
+  const Memory before = Memory::of(fd());
   s.clock.begin_turn();
   s.clock.look(s.now());
   const TimePoint began = s.clock.last();
@@ -142,7 +159,7 @@ bool DatagramSocket::drain(const Events& events) {
       if (arrived.source == TimestampSource::kernel && arrived.at > began) more = false;
     }
   }
-  return !s.dropped();
+  return !s.dropped(before);
 }
 
 int DatagramSocket::fd() const {

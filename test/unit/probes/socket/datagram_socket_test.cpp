@@ -1,9 +1,13 @@
 #include "probes/socket/datagram_socket.hpp"
 
+#include <linux/sock_diag.h>
 #include <net/if.h>
+#include <netinet/in.h>
 #include <sys/socket.h>
 
 #include <algorithm>
+#include <array>
+#include <boost/asio/posix/stream_descriptor.hpp>
 #include <cerrno>
 #include <map>
 #include <set>
@@ -26,6 +30,14 @@ Way any_way() {
 std::uint32_t ifindex(const Lan& lan, const char* interface) {
   const NetNamespace::Visit visit(lan.router);
   return if_nametoindex(interface);
+}
+
+// What the kernel counts as dropped at the socket.
+std::uint32_t drop_count(int fd) {
+  std::array<std::uint32_t, SK_MEMINFO_VARS> memory{};
+  socklen_t size = sizeof(memory);
+  REQUIRE(getsockopt(fd, SOL_SOCKET, SO_MEMINFO, memory.data(), &size) == 0);
+  return memory[SK_MEMINFO_DROPS];
 }
 
 }  // namespace
@@ -103,6 +115,90 @@ TEST_CASE("the departure tells which of two gateways on one interface got the pr
   CHECK(talk.drain_until(events, [&] { return by_a.size() == 2; }));
   CHECK(by_a == std::map<std::uint32_t, bool>{{1, true}, {2, false}});
   CHECK(by_b == std::map<std::uint32_t, bool>{{1, false}, {2, true}});
+}
+
+TEST_CASE("a departure tells all interfaces that the datagram was given to",
+          "[probes][socket][netns]") {
+  NEEDS_ROOT();
+  const Way way = any_way();
+  CAPTURE(static_cast<int>(way.family), static_cast<int>(way.protocol));
+  const Lan lan;
+  // As a VLAN and the device below it; and a tunnel, which wraps packets.
+  const std::string device =
+      GENERATE("link wan type macvlan mode bridge",
+               "type vxlan id 7 local 10.9.0.254 remote 10.9.0.1 dstport 4789");
+  lan.router.sh("ip link add name upper " + device + "; ip link set upper up; ip addr add " +
+                "10.5.0.254/24 dev upper; ip addr add fd05::fe/64 dev upper nodad; ip neigh add " +
+                "10.5.0.1 lladdr 02:00:00:00:00:07 dev upper; ip neigh add fd05::1 lladdr " +
+                "02:00:00:00:00:07 dev upper");
+  Talk talk(lan, way);
+  auto datagram = talk.message(1);
+  datagram.to = address(way.family == Family::v4 ? "10.5.0.1" : "fd05::1");
+  datagram.mark = 0;
+  const auto upper = ifindex(lan, "upper"), wan = ifindex(lan, "wan");
+  bool told = false;
+  const DatagramSocket::Events events{
+      .left =
+          [&](const Left& left) {
+            told = true;
+            CHECK(talk.number(left) == 1U);
+            CHECK(left.hops.size() == 2);
+            CHECK(left.by(upper, EthernetAddress{2, 0, 0, 0, 0, 7}));
+            CHECK(left.by(wan, {}));
+            CHECK_FALSE(left.by(upper, mac(lan.a, "eth0")));
+          },
+      .arrived = [](const Arrived&) {}};
+  CHECK(talk.send({datagram}) == std::vector{0});
+  CHECK(talk.drain_until(events, [&] { return told; }));
+}
+
+TEST_CASE("a departure alone is told of what needs no wait told", "[probes][socket][netns]") {
+  NEEDS_ROOT();
+  const Way way = any_way();
+  CAPTURE(static_cast<int>(way.family), static_cast<int>(way.protocol));
+  const Lan lan;
+  Talk talk(lan, way);
+  auto datagram = talk.message(1);
+  datagram.stamps = Stamps::departure;
+  std::size_t told = 0;
+  const auto wan = ifindex(lan, "wan");
+  const DatagramSocket::Events events{.left =
+                                          [&](const Left& left) {
+                                            told++;
+                                            CHECK(talk.number(left) == 1U);
+                                            CHECK(left.at);
+                                            CHECK_FALSE(left.queued);
+                                            CHECK(left.by(wan, mac(lan.a, "eth0")));
+                                          },
+                                      .arrived = [](const Arrived&) {}};
+  CHECK(talk.send({datagram}) == std::vector{0});
+  CHECK(talk.drain_until(events, [&] { return told > 0; }));
+}
+
+TEST_CASE("who waits to read is woken by a departure, and again until it is read",
+          "[probes][socket][netns]") {
+  NEEDS_ROOT();
+  const Way way = any_way();
+  const Lan lan;
+  Talk talk(lan, way);
+  lan.a.sh("ip addr del 203.0.113.1/32 dev lo; ip addr del 2001:db8::1/128 dev lo");  // no answers
+  boost::asio::io_context io{1};
+  boost::asio::posix::stream_descriptor readable(io, dup(talk.socket.fd()));
+  std::size_t woken = 0;
+  const auto wait = [&] {
+    readable.async_wait(boost::asio::posix::descriptor_base::wait_read,
+                        [&](const boost::system::error_code& error) { woken += error ? 0 : 1; });
+    io.restart();
+    io.run_for(std::chrono::seconds(10));
+  };
+  CHECK(talk.send({talk.message(1)}) == std::vector{0});
+  wait();
+  CHECK(woken == 1);
+  wait();
+  CHECK(woken == 2);
+  std::size_t left = 0;
+  CHECK(talk.drain_until({.left = [&](const Left&) { left++; }, .arrived = [](const Arrived&) {}},
+                         [&] { return left == 1; }));
 }
 
 TEST_CASE("a datagram that fails does not keep the next ones", "[probes][socket][netns]") {
@@ -245,6 +341,35 @@ TEST_CASE("replies that the kernel had no room for are noticed once", "[probes][
   CHECK(talk.drain(none));
 }
 
+TEST_CASE("a damaged datagram is no sign of too little room", "[probes][socket][netns]") {
+  NEEDS_ROOT();
+  const Lan lan;
+  Talk talk(lan, {Family::v6, Protocol::icmp});
+  const DatagramSocket::Events none{.left = [](const Left&) {}, .arrived = [](const Arrived&) {}};
+  // An echo reply with a wrong checksum, and its IPv6 header, from gateway a.
+  std::vector<std::uint8_t> packet(48);
+  packet[0] = 0x60;
+  packet[5] = 8;
+  packet[6] = IPPROTO_ICMPV6;
+  packet[7] = 64;
+  std::copy_n(address("fd09::1").bytes.begin(), 16, packet.begin() + 8);
+  std::copy_n(address("fd09::fe").bytes.begin(), 16, packet.begin() + 24);
+  packet[40] = 129;
+  sockaddr_in6 to{};
+  to.sin6_family = AF_INET6;
+  std::copy_n(&packet[24], 16, to.sin6_addr.s6_addr);
+  const auto before = drop_count(talk.socket.fd());
+  const NetNamespace::Visit visit(lan.a);
+  const int raw = socket(AF_INET6, SOCK_RAW, IPPROTO_RAW);
+  const auto limit = std::chrono::steady_clock::now() + std::chrono::seconds(10);
+  while (drop_count(talk.socket.fd()) == before && std::chrono::steady_clock::now() < limit)
+    sendto(raw, packet.data(), packet.size(), 0, reinterpret_cast<const sockaddr*>(&to),
+           sizeof(to));
+  close(raw);
+  REQUIRE(drop_count(talk.socket.fd()) != before);
+  CHECK(talk.drain(none));
+}
+
 TEST_CASE("a clock that is set does not move stamps, and departures are told still",
           "[probes][socket][netns]") {
   NEEDS_ROOT();
@@ -290,8 +415,7 @@ TEST_CASE("a clock that is set does not move stamps, and departures are told sti
   CHECK(arrived->at <= std::chrono::steady_clock::now());
 }
 
-TEST_CASE("an interface that vanishes and a full queue are errors of the datagrams",
-          "[probes][socket][netns]") {
+TEST_CASE("an interface that vanishes is an error of the datagrams", "[probes][socket][netns]") {
   NEEDS_ROOT();
   const Way way = any_way();
   CAPTURE(static_cast<int>(way.family), static_cast<int>(way.protocol));
@@ -305,6 +429,35 @@ TEST_CASE("an interface that vanishes and a full queue are errors of the datagra
   CHECK(errors[1] != 0);
   talk.drain(none);
   CHECK(talk.drain(none));
+}
+
+TEST_CASE("what there is no room for is an error of those datagrams, and only until there is",
+          "[probes][socket][netns]") {
+  NEEDS_ROOT();
+  const Way way = any_way();
+  CAPTURE(static_cast<int>(way.family), static_cast<int>(way.protocol));
+  const Lan lan;
+  Talk talk(lan, way);
+  const int least = 1;
+  REQUIRE(setsockopt(talk.socket.fd(), SOL_SOCKET, SO_SNDBUF, &least, sizeof(least)) == 0);
+  // They wait in the kernel for a neighbour that nobody is.
+  std::vector<DatagramSocket::Outgoing> batch;
+  for (std::uint32_t i = 0; i < 30; i++) {
+    batch.push_back(talk.message(i));
+    batch.back().mark = 0;
+    batch.back().to = address(way.family == Family::v4 ? "10.9.0.99" : "fd09::99");
+  }
+  const auto errors = talk.send(batch);
+  CHECK(errors.front() == 0);
+  CHECK((errors.back() == EAGAIN || errors.back() == ENOBUFS));
+  lan.router.sh("ip neigh flush dev wan nud all; ip -6 neigh flush dev wan nud all");
+  std::size_t answered = 0;
+  const DatagramSocket::Events events{.left = [](const Left&) {},
+                                      .arrived = [&](const Arrived&) { answered++; }};
+  CHECK(talk.drain_until(events, [&] {
+    if (answered == 0) talk.send({talk.message(100)});
+    return answered > 0;
+  }));
 }
 
 TEST_CASE("a port that is held is given to nobody else", "[probes][socket][netns]") {
