@@ -2,8 +2,12 @@
 // TCP and STAMP) and the prober of HTTP.
 #include "probes/prober.hpp"
 
+#include <algorithm>
+#include <iterator>
+#include <map>
 #include <set>
 
+#include "probes/http/http_prober.hpp"
 #include "probes/loop/loop.hpp"
 #include "probes/loop/ways.hpp"
 
@@ -25,10 +29,28 @@ std::set<Family> families_of(const Target& target) {
 struct Prober::Impl {
   std::unique_ptr<Ways> ways;
   std::shared_ptr<Loop> loop;
+  std::unique_ptr<HttpProber> http;
   std::map<NexthopId, Readiness> readiness;
 
   Result<> aim(const Target& target);
+  void strayed(const std::string& why);
+  Result<Departure> depart(NexthopId id, const IpAddress& destination);
 };
+
+void Prober::Impl::strayed(const std::string& why) {
+  if (loop) loop->strayed(why);
+  if (http) http->void_outstanding(Void::rules, why);
+}
+
+Result<Departure> Prober::Impl::depart(NexthopId id, const IpAddress& destination) {
+  if (!ways->intact())
+    return Error{
+        "probe by a mark: another program removed the rules that bind probes; they are "
+        "being put back"};
+  auto from = ways->leave(id, destination);
+  if (!from) return from.error();
+  return Departure{ways->mark(id), *from};
+}
 
 Prober::Prober(std::shared_ptr<Impl> impl) : impl_(std::move(impl)) {}
 Prober::~Prober() = default;
@@ -37,15 +59,20 @@ Result<std::unique_ptr<Prober>> Prober::open(boost::asio::io_context& io, const 
                                              Events events, Staging staging) {
   auto impl = std::make_shared<Impl>();
   const auto stray = [weak = std::weak_ptr(impl)](const std::string& why) {
-    const auto self = weak.lock();
-    if (self && self->loop) self->loop->strayed(why);
+    if (const auto self = weak.lock()) self->strayed(why);
   };
   auto ways = Ways::open(io, options, {stray, std::move(events.marks)}, std::move(staging));
   if (!ways) return ways.error();
   impl->ways = std::move(*ways);
-  auto loop = Loop::open(io, options, *impl->ways, std::move(events.samples));
+  auto loop = Loop::open(io, options, *impl->ways, events.samples);
   if (!loop) return loop.error();
   impl->loop = std::move(*loop);
+  impl->http = std::make_unique<HttpProber>(
+      io, options,
+      HttpProber::Hooks{.samples = std::move(events.samples),
+                        .depart = [raw = impl.get()](NexthopId id, const IpAddress& destination) {
+                          return raw->depart(id, destination);
+                        }});
   if (auto done = impl->loop->prepare(ProbeKind::icmp, Family::v4); !done) return done.error();
   // A kernel without IPv6 is no fault until an IPv6 anchor is named: set_target() says it then.
   (void)impl->loop->prepare(ProbeKind::icmp, Family::v6);
@@ -71,6 +98,8 @@ Result<> Prober::set_target(const Target& target) {
   if (known != nullptr && known->key != target.nexthop.key) remove_target(id);
   auto bound = impl_->ways->add(target.nexthop, families_of(target));
   auto aimed = impl_->aim(target);
+  impl_->http->set_target(target);
+  impl_->http->set_ready(id, impl_->readiness[id]);
   return bound ? aimed : bound;
 }
 
@@ -80,6 +109,7 @@ Result<> Prober::end_inheritance() {
 
 void Prober::remove_target(NexthopId id) {
   impl_->loop->remove_others(id, {});
+  impl_->http->remove_target(id);
   impl_->ways->remove(id);
   impl_->readiness.erase(id);
 }
@@ -92,6 +122,7 @@ void Prober::set_ready(NexthopId id, const Readiness& readiness) {
   else
     impl_->ways->down(id);
   impl_->loop->set_ready(id, readiness);
+  impl_->http->set_ready(id, readiness);
 }
 
 void Prober::set_suspicious(NexthopId id, bool suspicious) {
@@ -100,10 +131,14 @@ void Prober::set_suspicious(NexthopId id, bool suspicious) {
 
 void Prober::reconfigure(const Options& options) {
   impl_->loop->reconfigure(options);
+  impl_->http->reconfigure(options);
 }
 
 std::vector<ProbeStatus> Prober::status() const {
-  return impl_->loop->status();
+  std::vector<ProbeStatus> all = impl_->loop->status();
+  std::vector<ProbeStatus> http = impl_->http->status();
+  std::move(http.begin(), http.end(), std::back_inserter(all));
+  return all;
 }
 
 ProberTotals Prober::totals() const {

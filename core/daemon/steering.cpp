@@ -148,10 +148,8 @@ std::string Steering::name_of(const Nexthop& nexthop) const {
 }
 
 probes::Target Steering::target_of(const NexthopRecord& record) const {
-  const auto* named = configured(record.nexthop);
-  if (named != nullptr && !named->anchors.empty())
-    return {record.nexthop, {named->anchors.begin(), named->anchors.end()}};
-  return {record.nexthop, {record.nexthop.key.gateway}};
+  return {record.nexthop,
+          config::anchors_of(config_, configured(record.nexthop), record.nexthop.key.gateway)};
 }
 
 void Steering::add_nexthop(NexthopId id, const NexthopKey& key) {
@@ -180,7 +178,7 @@ void Steering::remove_nexthop(NexthopId id) {
   if (found == nexthops_.end()) return;  // an earlier daemon's, never used by this one
   parts_.probes.remove_target(id);
   parts_.follower.unwatch(found->second.nexthop.key);
-  parts_.forget(found->second.nexthop);
+  parts_.forget(id);
   parts_.log.info("nexthop_removed", {{"nexthop", found->second.nexthop.name}});
   nexthops_.erase(found);
   roles_changed_ = true;
@@ -370,10 +368,7 @@ void Steering::recheck_interfaces() {
 void Steering::reconfigure(const config::Config& config) {
   config_ = config;
   for (auto& [id, record] : nexthops_) {
-    if (const std::string name = name_of(record.nexthop); name != record.nexthop.name) {
-      parts_.forget(record.nexthop);
-      record.nexthop.name = name;
-    }
+    record.nexthop.name = name_of(record.nexthop);
     parts_.probes.set_target(target_of(record));
     parts_.probes.set_ready(id, {record.ready(), record.gateway_address});
   }

@@ -39,9 +39,9 @@ void StampKind::use_ports(Family family, std::span<const std::uint16_t> ports) {
   ports_[family == Family::v4 ? 0 : 1].assign(ports.begin(), ports.end());
 }
 
-void StampKind::set_clock_error(std::optional<Duration> error) {
-  error_ = ErrorEstimate::of(std::max(kLeastError, error.value_or(Duration{})));
-  error_.synchronised = error.has_value();
+void StampKind::set_clock_error(const ErrorEstimate& error) {
+  error_ = ErrorEstimate::of(std::max(kLeastError, error.error()));
+  error_.synchronised = error.synchronised;
 }
 
 std::size_t StampKind::most_bytes() const {

@@ -22,8 +22,8 @@ class StampKind : public Kind {
 
   /// Those by pinned flow.
   void use_ports(Family family, std::span<const std::uint16_t> ports);
-  /// How far this host's clock may be off; empty: nobody keeps it.
-  void set_clock_error(std::optional<Duration> error);
+  /// How far this host's clock may be off.
+  void set_clock_error(const ErrorEstimate& error);
 
   [[nodiscard]] std::size_t most_bytes() const override;
   std::size_t ask(const Question& question, std::span<std::uint8_t> room) const override;

@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <cerrno>
 
-#include "probes/socket/kept_clock.hpp"
+#include "probes/socket/clock_error.hpp"
 
 namespace hopwise::probes {
 namespace {
@@ -200,7 +200,7 @@ void Loop::attend(Aim& aim, TimePoint now) {
 void Loop::check_clock(TimePoint now) {
   if (now < clock_checked_ + kClockCheck) return;
   clock_checked_ = now;
-  lines_.stamp.set_clock_error(kept_clock_error());
+  lines_.stamp.set_clock_error(wall_clock_error());
 }
 
 void Loop::report() {
@@ -228,24 +228,18 @@ void Loop::unsent(Aim& aim, Trouble trouble) {
   settle(aim);
 }
 
-// Where it has no source address, the kernel may have dropped the route with the link.
+// What the kernel said of the way is believed until something changes.
 bool Loop::can_leave(Aim& aim) {
-  const auto ask_source = [&] {
-    aim.from_as_of = ways_.source_changes();
-    aim.from = ways_.source(aim.nexthop, aim.anchor().address);
-    return aim.from.has_value();
-  };
-  if (ways_.holds(aim.nexthop, aim.family())) {
-    if (aim.from && aim.from_as_of == ways_.source_changes()) return true;
-    if (ask_source()) return true;
-  }
-  if (const auto bound = ways_.bind_anew(aim.nexthop, aim.family()); !bound) {
-    unsent(aim, bound.error().message);
+  const std::uint64_t as_of = ways_.source_changes();
+  if (aim.from && aim.from_as_of == as_of && ways_.holds(aim.nexthop, aim.family())) return true;
+  const auto from = ways_.leave(aim.nexthop, aim.anchor().address);
+  if (!from) {
+    unsent(aim, from.error().message);
     return false;
   }
-  if (ask_source()) return true;
-  unsent(aim, SendFailure{EADDRNOTAVAIL});
-  return false;
+  aim.from = *from;
+  aim.from_as_of = as_of;
+  return true;
 }
 
 void Loop::compose(Aim& aim) {

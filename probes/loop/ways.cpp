@@ -51,8 +51,15 @@ Result<> Ways::bind_anew(NexthopId id, Family family) {
   return binding_->bind(nexthops_.at(id), family);
 }
 
-std::optional<IpAddress> Ways::source(NexthopId id, const IpAddress& destination) {
-  return binding_->source(nexthops_.at(id), destination);
+// Where there is no source address the kernel may have dropped the route with the link.
+Result<IpAddress> Ways::leave(NexthopId id, const IpAddress& destination) {
+  const Nexthop& nexthop = nexthops_.at(id);
+  if (const auto from = binding_->source(nexthop, destination)) return *from;
+  if (auto bound = bind_anew(id, destination.family); !bound) return bound.error();
+  if (const auto from = binding_->source(nexthop, destination)) return *from;
+  return Error{"probe by " + nexthop.name + ": " + nexthop.interface +
+               " is down or has no address to probe " + destination.text() +
+               " from (give it one of that family)"};
 }
 
 void Ways::tell() {

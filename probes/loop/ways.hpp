@@ -38,7 +38,7 @@ class Ways {
   /// The link is up, or down: the kernel drops routes with it, and does not put them back.
   void up(NexthopId id);
   void down(NexthopId id);
-  /// After the kernel dropped a route: it dropped the other family's as well.
+  /// After the kernel dropped a route with the link: it dropped the other family's as well.
   Result<> bind_anew(NexthopId id, Family family);
   Result<> end_inheritance() { return binding_->end_inheritance(); }
 
@@ -49,9 +49,10 @@ class Ways {
   }
   [[nodiscard]] std::uint32_t mark(NexthopId id) const { return binding_->mark(id); }
   [[nodiscard]] bool staged() const { return binding_->staged(); }
-  /// The source address of probes to `destination`; nothing when there is none now.
-  [[nodiscard]] std::optional<IpAddress> source(NexthopId id, const IpAddress& destination);
-  /// Grows when an answer of source() may have become another.
+  /// Sees to it that probes to `destination` can leave, and tells from which source address. The
+  /// error tells what is missing.
+  Result<IpAddress> leave(NexthopId id, const IpAddress& destination);
+  /// Grows when an answer of leave() may have become another.
   [[nodiscard]] std::uint64_t source_changes() const { return binding_->source_changes(); }
   /// Tells the events what changed.
   void tell();
