@@ -84,14 +84,9 @@ void Loop::tell_apart(Aim& aim, const Reflected& reflected, const Verdict& verdi
 // By the way that the SYN took. Sent with the probes of this turn.
 void Loop::end_half_open(const Aim& aim, const TcpAnswer& answer) {
   Line& line = *reading_;
-  Outgoing& out = line.next();
   const std::size_t bytes = lines_.tcp.end(aim, answer, line.room());
-  out.to = aim.anchor().address;
-  out.port = aim.anchor().port;
-  out.mark = aim.mark;
-  out.ifindex = aim.ifindex;
-  out.from = aim.from;
-  out.flow_label = 0;
+  line.next().flow_label = 0;
+  address(line.next(), aim);
   line.added(nullptr, bytes);
   if (line.full()) flush(line);
 }

@@ -158,6 +158,7 @@ void Loop::turn() {
   ways_.tell();
   check_clock(now);
   read();
+  follow_sources();
   if (armed_ && now - *armed_ > kStall) forgive(now - *armed_);
   while (const auto slot = wheel_.take(now)) attend(*aims_.at(*slot), now);
   for (const auto& line : lines_.all())
@@ -181,6 +182,22 @@ void Loop::forgive(Duration stall) {
   stalls_++;
   aims_.each([&](Aim& aim) {
     aim.stream.forgive(stall);
+    settle(aim);
+  });
+}
+
+// Replies to an address that this host has no more do not come in: whatever is out is void then.
+void Loop::follow_sources() {
+  if (sources_as_of_ == ways_.source_changes()) return;
+  sources_as_of_ = ways_.source_changes();
+  aims_.each([&](Aim& aim) {
+    if (!aim.from || !ways_.holds(aim.nexthop, aim.family())) return;
+    if (ways_.source(aim.nexthop, aim.anchor().address) == aim.from) {
+      aim.from_as_of = sources_as_of_;
+      return;
+    }
+    aim.from.reset();
+    aim.stream.void_outstanding(Void::neighbour);
     settle(aim);
   });
 }
@@ -247,15 +264,19 @@ void Loop::compose(Aim& aim) {
   const Question question{aim, aim.stream.sequence(), aim.stream.flow(), ClockPair::now().wall};
   Line& line = lines_.of(aim.anchor().kind, aim.family(), question.flow);
   const std::size_t bytes = line.kind.ask(question, line.room());
-  Outgoing& out = line.next();
+  line.next().flow_label = aim.family() == Family::v6 ? flow_label(aim, question.flow) : 0;
+  address(line.next(), aim);
+  line.added(&aim, bytes);
+  if (line.full()) flush(line);
+}
+
+void Loop::address(Outgoing& out, const Aim& aim) {
+  const bool udp = aim.anchor().kind == ProbeKind::stamp;
   out.to = aim.anchor().address;
-  out.port = aim.anchor().port;
+  out.port = udp ? aim.anchor().port : std::uint16_t{0};  // raw sockets of IPv6 refuse any
   out.mark = aim.mark;
   out.ifindex = aim.ifindex;
   out.from = aim.from;
-  out.flow_label = aim.family() == Family::v6 ? flow_label(aim, question.flow) : 0;
-  line.added(&aim, bytes);
-  if (line.full()) flush(line);
 }
 
 void Loop::flush(Line& line) {

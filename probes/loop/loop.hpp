@@ -64,6 +64,7 @@ class Loop : public std::enable_shared_from_this<Loop> {
   void turn();
   void check_clock(TimePoint now);
   void read();
+  void follow_sources();
   void forgive(Duration stall);
   void attend(Aim& aim, TimePoint now);
   void flush(Line& line);
@@ -73,6 +74,7 @@ class Loop : public std::enable_shared_from_this<Loop> {
 
   void compose(Aim& aim);
   [[nodiscard]] bool can_leave(Aim& aim);
+  static void address(Outgoing& out, const Aim& aim);
   void depart(Line& line, std::size_t index, TimePoint at);
   void unsent(Aim& aim, Trouble trouble);
   void settle(Aim& aim);
@@ -99,8 +101,9 @@ class Loop : public std::enable_shared_from_this<Loop> {
   DatagramSocket::Events events_;
   std::shared_ptr<Doorbell> bell_;
   boost::asio::steady_timer timer_;
-  std::optional<TimePoint> armed_;  // what the timer is set to
-  std::vector<Sample> samples_;     // of this turn
+  std::optional<TimePoint> armed_;   // what the timer is set to
+  std::vector<Sample> samples_;      // of this turn
+  std::uint64_t sources_as_of_ = 0;  // Ways::source_changes()
   TimePoint clock_checked_;
   std::random_device entropy_;
   std::minstd_rand chance_{entropy_()};

@@ -53,10 +53,10 @@ Result<> Ways::bind_anew(NexthopId id, Family family) {
 
 // Where there is no source address the kernel may have dropped the route with the link.
 Result<IpAddress> Ways::leave(NexthopId id, const IpAddress& destination) {
-  const Nexthop& nexthop = nexthops_.at(id);
-  if (const auto from = binding_->source(nexthop, destination)) return *from;
+  if (const auto from = source(id, destination)) return *from;
   if (auto bound = bind_anew(id, destination.family); !bound) return bound.error();
-  if (const auto from = binding_->source(nexthop, destination)) return *from;
+  if (const auto from = source(id, destination)) return *from;
+  const Nexthop& nexthop = nexthops_.at(id);
   return Error{"probe by " + nexthop.name + ": " + nexthop.interface +
                " is down or has no address to probe " + destination.text() +
                " from (give it one of that family)"};

@@ -52,7 +52,11 @@ class Ways {
   /// Sees to it that probes to `destination` can leave, and tells from which source address. The
   /// error tells what is missing.
   Result<IpAddress> leave(NexthopId id, const IpAddress& destination);
-  /// Grows when an answer of leave() may have become another.
+  /// That address, when there is one now.
+  [[nodiscard]] std::optional<IpAddress> source(NexthopId id, const IpAddress& destination) {
+    return binding_->source(nexthops_.at(id), destination);
+  }
+  /// Grows when an answer of source() may have become another.
   [[nodiscard]] std::uint64_t source_changes() const { return binding_->source_changes(); }
   /// Tells the events what changed.
   void tell();
