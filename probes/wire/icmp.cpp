@@ -3,6 +3,8 @@
 #include <algorithm>
 
 #include "probes/wire/bytes.hpp"
+#include "probes/wire/ip.hpp"
+#include "probes/wire/quote.hpp"
 
 namespace hopwise::probes {
 namespace {
@@ -18,10 +20,6 @@ constexpr std::size_t kSlot = kLongSequence + 4;
 constexpr std::size_t kCompensation = kSlot + 4;
 constexpr std::size_t kTagEnd = kCompensation + 2;
 static_assert(kTagEnd <= kEchoHeaderBytes + kMinPayloadBytes && kCompensation % 2 == 0);
-
-constexpr std::size_t kIpv6HeaderBytes = 40;
-constexpr std::uint8_t kIpProtocolIcmp = 1;
-constexpr std::uint8_t kIpProtocolIcmpv6 = 58;
 
 struct Types {
   std::uint8_t request, reply;
@@ -40,32 +38,13 @@ std::optional<EchoTag> tag_of(std::span<const std::uint8_t> message, std::uint8_
   return tag;
 }
 
-// What is behind an IPv4 header; empty where there is none, or it carries another protocol.
-std::span<const std::uint8_t> inside_ipv4(std::span<const std::uint8_t> packet) {
-  if (packet.size() < 20 || packet[0] >> 4U != 4 || packet[9] != kIpProtocolIcmp) return {};
-  const std::size_t header = (packet[0] & 0xfU) * std::size_t{4};
-  if (header < 20 || header > packet.size()) return {};
-  return packet.subspan(header);
-}
-
-std::span<const std::uint8_t> inside_ipv6(std::span<const std::uint8_t> packet) {
-  if (packet.size() < kIpv6HeaderBytes || packet[0] >> 4U != 6 || packet[6] != kIpProtocolIcmpv6)
-    return {};
-  return packet.subspan(kIpv6HeaderBytes);
-}
-
-// Destination unreachable, time exceeded, and what the families call differently: ICMP's parameter
-// problem; ICMPv6's packet too big and parameter problem.
-bool is_error(Family family, std::uint8_t type) {
-  return family == Family::v4 ? type == 3 || type == 11 || type == 12 : type >= 1 && type <= 4;
-}
-
 }  // namespace
 
-void build_request(Family family, const EchoTag& tag, std::span<std::uint8_t> message) {
+void build_request(Family family, const EchoTag& tag, std::span<std::uint8_t> message,
+                   std::uint16_t checksum) {
   std::fill(message.begin(), message.end(), std::uint8_t{0});
   message[kType] = types(family).request;
-  put(message.subspan(kChecksum), kEchoChecksum);
+  put(message.subspan(kChecksum), checksum);
   put(message.subspan(kIdentifier), tag.identifier);
   put(message.subspan(kSequence), static_cast<std::uint16_t>(tag.sequence));
   put(message.subspan(kNonce), tag.nonce);
@@ -75,18 +54,24 @@ void build_request(Family family, const EchoTag& tag, std::span<std::uint8_t> me
   put(message.subspan(kCompensation), static_cast<std::uint16_t>(0xffffU - sum(message)));
 }
 
+std::optional<EchoTag> parse_request(std::span<const std::uint8_t> message) {
+  const auto tag = tag_of(message, types(Family::v4).request);
+  return tag ? tag : tag_of(message, types(Family::v6).request);
+}
+
 std::optional<EchoTag> parse_reply(Family family, std::span<const std::uint8_t> datagram) {
-  return tag_of(family == Family::v4 ? inside_ipv4(datagram) : datagram, types(family).reply);
+  if (family == Family::v6) return tag_of(datagram, types(family).reply);
+  const auto packet = parse_ip(family, datagram);
+  if (!packet || packet->protocol != kIpProtocolIcmp) return {};
+  return tag_of(packet->payload, types(family).reply);
 }
 
 std::optional<Refusal> parse_refusal(Family family, std::span<const std::uint8_t> datagram) {
-  const auto error = family == Family::v4 ? inside_ipv4(datagram) : datagram;
-  if (error.size() < kEchoHeaderBytes || !is_error(family, error[kType])) return {};
-  const auto quoted = error.subspan(kEchoHeaderBytes);
-  const auto tag = tag_of(family == Family::v4 ? inside_ipv4(quoted) : inside_ipv6(quoted),
-                          types(family).request);
+  const auto quote = parse_quote(family, datagram);
+  if (!quote || !quote->echo()) return {};
+  const auto tag = tag_of(quote->message, types(family).request);
   if (!tag) return {};
-  return Refusal{*tag, error[kType], error[1]};
+  return Refusal{*tag, quote->type, quote->code};
 }
 
 }  // namespace hopwise::probes
