@@ -37,4 +37,18 @@ std::optional<TimePoint> ClockBridge::monotonic(WallTime stamp) const {
   return last_.monotonic - (last_.wall - stamp);
 }
 
+void StampClock::begin_turn() {
+  held_last_ = held_;
+  held_ = true;
+}
+
+void StampClock::look(const ClockPair& now) {
+  held_ = bridge_.sight(now) && held_;
+}
+
+std::optional<TimePoint> StampClock::at(WallTime stamp) const {
+  if (!held_ || !held_last_) return {};
+  return bridge_.monotonic(stamp);
+}
+
 }  // namespace hopwise::probes

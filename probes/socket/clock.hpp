@@ -36,4 +36,24 @@ class ClockBridge {
   ClockPair last_;
 };
 
+/// Which of the stamps that a socket hands over may be believed. It is read in turns; a step of the
+/// wall clock voids the stamps of the turn that notices it, and of the next: what came in while the
+/// first was under way may have been stamped before the step.
+class StampClock {
+ public:
+  explicit StampClock(const ClockPair& now) : bridge_(now) {}
+
+  void begin_turn();
+  /// After stamps were read, before they are translated.
+  void look(const ClockPair& now);
+  [[nodiscard]] TimePoint last() const { return bridge_.last(); }
+  /// Nothing when it cannot be told.
+  [[nodiscard]] std::optional<TimePoint> at(WallTime stamp) const;
+
+ private:
+  ClockBridge bridge_;
+  bool held_ = true;       // in this turn
+  bool held_last_ = true;  // in the turn before
+};
+
 }  // namespace hopwise::probes

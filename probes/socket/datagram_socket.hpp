@@ -2,17 +2,23 @@
 // datagram when it crossed the interface, by the kernel's stamps.
 //
 // Send: sendmmsg, each datagram with its own mark, source address, TTL and (raw ICMPv6, UDP) its
-// own destination; the kernel stamps it when it enters the interface's queue and when it is handed
+// own destination; the kernel stamps it when it enters an interface's queue and when it is handed
 // to the driver, and loops it back on the error queue with its link-layer header. So a stamp tells
 // which datagram left (by its own payload; no counter can come apart), when, after how long a wait,
-// by which interface, and to which link-layer address. Receive: recvmmsg; replies are handed out
+// by which interfaces, and to which link-layer address. Receive: recvmmsg; replies are handed out
 // only after every transmit stamp that was there before them.
 //
 // Stamps are CLOCK_REALTIME; they are told as TimePoints, and where that clock was set between two
-// looks they are not told at all (the datagram then has the time of reading, source user).
+// looks they are not told at all: the datagram that came in then has the time of reading, source
+// user, and the one that left has no time.
+//
+// Waiting: a transmit stamp makes fd() readable too (poll(2) says EPOLLERR, which cannot be masked;
+// Asio completes async_wait(wait_read) on it, and wait_error for priority data only). So every
+// batch sent wakes whoever waits. Who drains in the same turn in which it sent finds most stamps
+// there, and an extra wake-up finds nothing, which is cheap. Drain until nothing is left of either
+// before waiting again is not needed: async_wait asks the kernel anew each time.
 #pragma once
 
-#include <array>
 #include <cstdint>
 #include <functional>
 #include <memory>
@@ -20,9 +26,11 @@
 #include <span>
 
 #include "core/model/address.hpp"
-#include "core/model/path.hpp"
 #include "core/model/result.hpp"
 #include "core/model/sample.hpp"
+#include "probes/socket/batch.hpp"
+#include "probes/socket/clock.hpp"
+#include "probes/socket/departures.hpp"
 
 namespace hopwise::probes {
 
@@ -33,41 +41,42 @@ class DatagramSocket {
   struct Options {
     Family family = Family::v4;
     Protocol protocol = Protocol::icmp;
-    std::uint16_t identifier = 0;           // icmp: only echoes with it come in
-    std::span<const std::uint16_t> ports;   // tcp: only what comes to these ports; udp: one, or 0
-    std::size_t receive_bytes = 8U << 20U;  // of the socket's buffer
+    std::uint16_t identifier = 0;  // icmp: only echoes with it come in, and errors about them
+    /// icmp: errors about TCP and UDP from these come in too. tcp: only what comes to these comes
+    /// in, and nobody else on this host is given them; 0: any free one. udp: where it is bound, one
+    /// or none; 0: any free one. At most kMaxPorts.
+    std::span<const std::uint16_t> ports;
+    std::size_t receive_bytes = 16U << 20U;  // of the socket's buffer, the kernel doubles it
+    std::function<ClockPair()> clocks = ClockPair::now;
   };
+  static constexpr std::size_t kMaxPorts = 64;
 
-  struct Outgoing {
-    IpAddress to;
-    std::uint16_t port = 0;  // udp
-    std::uint32_t mark = 0;
-    std::uint32_t ifindex = 0;      // scope of link-local destinations
-    std::optional<IpAddress> from;  // source address; else the kernel's choice
-    std::optional<std::uint8_t> ttl;
-    std::optional<std::uint8_t> traffic_class;  // DSCP and ECN
-    std::uint32_t flow_label = 0;               // IPv6; 0: the kernel's choice
-    std::span<const std::uint8_t> bytes;        // the message, without the IP header
-  };
+  using Outgoing = probes::Outgoing;
 
-  /// A datagram has left.
+  /// A datagram has left. An interface whose driver gives no transmit stamps never says so; nor
+  /// does one that dropped it from its queue, which send() is not told of.
   struct Left {
-    std::span<const std::uint8_t> message;  // as sent: what Outgoing::bytes held
-    TimePoint at;                           // handed to the driver
-    std::optional<Duration> queued;         // from entering the queue until then
-    std::uint32_t ifindex = 0;              // 0: not told
-    std::optional<EthernetAddress> to;      // where it has an Ethernet header
+    std::span<const std::uint8_t> message;  // as sent, but ICMPv6's checksum; its first kLooped
+    std::optional<TimePoint> at;            // handed to the driver; empty: the clock was set
+    std::optional<Duration> queued;         // from entering the first queue until then
+    std::span<const Hop> hops;  // all that it was given to, in this order: a VLAN and its parent
+
+    /// True when it was given to that interface, and there to that link-layer address if one is
+    /// told.
+    [[nodiscard]] bool by(std::uint32_t ifindex, const std::optional<EthernetAddress>& to) const;
   };
 
   /// A datagram has come in. What send() could not say an ICMP error says, on the ICMP socket.
   struct Arrived {
     IpAddress from;
-    std::uint16_t from_port = 0;          // udp
-    std::span<const std::uint8_t> bytes;  // raw sockets of IPv4: from the IP header on
+    std::uint16_t from_port = 0;  // udp
+    std::span<const std::uint8_t>
+        bytes;  // raw sockets of IPv4: from the IP header on; its first kReceived
     TimePoint at;
     TimestampSource source = TimestampSource::user;
     std::optional<std::uint8_t> ttl;
   };
+  static constexpr std::size_t kLooped = 192, kReceived = 2048;  // bytes
 
   struct Events {
     std::function<void(const Left&)> left;
@@ -80,14 +89,18 @@ class DatagramSocket {
   DatagramSocket& operator=(DatagramSocket&&) noexcept;
   ~DatagramSocket();
 
-  /// Sends all; `errors` gets 0 or an errno for each. One that fails does not keep the next ones.
+  /// Sends all; `errors` gets 0 or an errno for each. One that fails does not keep the next ones:
+  /// EAGAIN and ENOBUFS (no room), EINVAL (no such source address), ENETUNREACH (no route).
   void send(std::span<const Outgoing> batch, std::span<int> errors);
-  /// Reads all there is: transmit stamps and datagrams, in an order in which each reply comes after
-  /// its probe's stamp. False when the kernel dropped datagrams for want of room since the last.
+  /// Reads all that was there when it began: transmit stamps and datagrams, in an order in which
+  /// each reply comes after its probe's stamp. False when the kernel dropped datagrams for want of
+  /// room since the last.
   bool drain(const Events& events);
 
   [[nodiscard]] int fd() const;
-  [[nodiscard]] std::uint16_t port() const;  // udp: where it is bound
+  /// tcp: those held; udp: the one where it is bound.
+  [[nodiscard]] std::span<const std::uint16_t> ports() const;
+  [[nodiscard]] std::uint16_t port() const;  // the first of them; 0: none
 
  private:
   struct State;
