@@ -9,6 +9,7 @@
 #include <string_view>
 
 #include "core/api/endpoint.hpp"
+#include "core/config/probe_config.hpp"
 #include "core/config/reader.hpp"
 
 namespace hopwise::config {
@@ -16,8 +17,7 @@ namespace {
 
 using namespace std::chrono_literals;
 
-constexpr std::uint32_t kNexthopIds = 1u << 16;  // above every id: marks are mark_base + id
-constexpr std::size_t kSocketPathMax = 107;      // sun_path, with its zero
+constexpr std::size_t kSocketPathMax = 107;  // sun_path, with its zero
 
 bool is_interface_name(const std::string& name) {
   return !name.empty() && name.size() <= 15 && name.find_first_of("/ \t\n:") == std::string::npos;
@@ -44,13 +44,6 @@ void check_nexthop(Object& o, const NexthopConfig& nexthop) {
     o.fault("gateway", "a link-local gateway needs its interface too (add \"interface\")");
   if (nexthop.name.size() > 64 || nexthop.name.find_first_of(" \t\n\r\"\\") != std::string::npos)
     o.fault("name", "is no good label (at most 64 characters, no blanks, quotes or backslashes)");
-  for (const IpAddress& anchor : nexthop.anchors) {
-    if (!anchor.is_v4() && nexthop.gateway.is_v4())
-      o.fault("anchors", anchor.text() +
-                             " cannot be reached through an IPv4 gateway (name an IPv4 " +
-                             "anchor, or make an entry for the IPv6 gateway)");
-    if (anchor.is_unspecified()) o.fault("anchors", anchor.text() + " is nobody's address");
-  }
 }
 
 /// Two entries must never speak of the same nexthop, nor share a name.
@@ -76,37 +69,14 @@ void read_nexthops(Object& top, Config& config) {
     o.text("name", nexthop.name);
     const bool good = o.address("gateway", nexthop.gateway);
     o.text("interface", nexthop.interface);
-    o.addresses("anchors", nexthop.anchors);
+    read_anchors(o, "anchors", good ? std::optional(nexthop.gateway) : std::nullopt,
+                 nexthop.anchors);
     if (!good) return;
     check_nexthop(o, nexthop);
     check_distinct(o, nexthop, nexthops);
     nexthops.push_back(std::move(nexthop));
   });
   if (given) config.nexthops = std::move(nexthops);
-}
-
-void read_probe(Object& o, probes::Options& p) {
-  o.duration("interval", p.interval, {10ms, 1min});
-  o.duration("suspicious_interval", p.suspicious_interval, {5ms, 1min});
-  o.duration("suspicious_for", p.suspicious_for, {0s, 10min});
-  o.duration("min_timeout", p.min_timeout, {1ms, 1min});
-  o.duration("max_timeout", p.max_timeout, {1ms, 1min});
-  o.duration("late_within", p.late_within, {10ms, 5min});
-  o.integer("payload_bytes", p.payload_bytes, {20, 1400});
-  o.integer("mark_base", p.mark_base, {kNexthopIds, 0xffffffff - kNexthopIds});
-  o.integer("rule_priority", p.rule_priority, {1, 32764});
-  if (p.mark_base % kNexthopIds != 0)
-    o.fault("mark_base", "its low 16 bits are not zero: they hold the nexthop (write 0x68770000)");
-  if (p.suspicious_interval > p.interval)
-    o.fault("suspicious_interval", duration_text(p.suspicious_interval) +
-                                       " is slower than interval " + duration_text(p.interval) +
-                                       " (make it at most that)");
-  if (p.min_timeout > p.max_timeout)
-    o.fault("min_timeout", duration_text(p.min_timeout) + " is longer than max_timeout " +
-                               duration_text(p.max_timeout) + " (make it at most that)");
-  if (p.late_within < p.max_timeout)
-    o.fault("late_within", duration_text(p.late_within) + " is shorter than max_timeout " +
-                               duration_text(p.max_timeout) + " (make it at least that)");
 }
 
 void read_estimator(Object& o, engine::Options& e) {
@@ -286,7 +256,7 @@ void read(Object& top, Config& config) {
   top.object("routes", [&](Object& o) { read_routes(o, config); });
   read_nexthops(top, config);
   read_groups(top, config);
-  top.object("probe", [&](Object& o) { read_probe(o, config.probes); });
+  top.object("probe", [&](Object& o) { read_probe(o, config); });
   top.object("engine", [&](Object& o) { read_engine(o, config.engine); });
   top.object("dataplane", [&](Object& o) { read_dataplane(o, config); });
   top.object("api", [&](Object& o) { read_api(o, config.api); });

@@ -23,7 +23,7 @@ struct NexthopConfig {
   IpAddress gateway;
   std::string interface;
   std::string name;
-  std::vector<IpAddress> anchors;  // empty: the gateway itself
+  std::vector<probes::AnchorSpec> anchors;  // empty: see anchors_of()
 };
 
 /// How the flows of some groups keep their nexthop: of the groups whose nexthops are all named
@@ -49,6 +49,7 @@ struct Config {
   std::vector<std::string> lan_interfaces;  // empty: every Ethernet interface that is no nexthop's
   RouteFilter route_filter;
   std::vector<NexthopConfig> nexthops;
+  std::vector<probes::AnchorSpec> anchors;                   // of nexthops that name none
   std::vector<GroupConfig> groups;                           // the first that fits a group rules
   dataplane::Affinity affinity = dataplane::Affinity::flow;  // of all other groups
   std::optional<bool> escape;      // empty: as the actuator allows, see may_escape()
@@ -65,6 +66,12 @@ struct Config {
 /// Whether flows may leave a nexthop by themselves. Behind NAT a flow dies with a change of its
 /// source address, so with `mark` only where the configuration says so.
 bool may_escape(const Config& config, dataplane::Actuator actuator);
+
+/// What is probed through a nexthop with this gateway. The first that there is of: what its own
+/// entry names; of the list for all, those of the gateway's family, or behind an IPv6 gateway
+/// (RFC 8950) those of IPv4; the gateway itself. `named` may be null.
+std::vector<probes::AnchorSpec> anchors_of(const Config& config, const NexthopConfig* named,
+                                           const IpAddress& gateway);
 
 class Object;
 

@@ -276,10 +276,6 @@ bool Object::texts(std::string_view key, std::vector<std::string>& out) {
   return list(key, out, parse, "text (write it in double quotes)");
 }
 
-bool Object::addresses(std::string_view key, std::vector<IpAddress>& out) {
-  return list(key, out, IpAddress::parse, "address (write \"192.0.2.1\" or \"2001:db8::1\")");
-}
-
 bool Object::prefixes(std::string_view key, std::vector<Prefix>& out) {
   return list(
       key, out, Prefix::parse,
@@ -296,13 +292,28 @@ bool Object::object(std::string_view key, const Each& read) {
 }
 
 bool Object::objects(std::string_view key, const Each& read) {
-  const Value* found = find(key, Kind::list, "[{...}, {...}]");
+  return elements(key, "[{...}, {...}]", {}, read);
+}
+
+bool Object::texts_or_objects(std::string_view key, const EachText& text, const Each& read) {
+  return elements(key, "[...], also around a single one", text, read);
+}
+
+bool Object::elements(std::string_view key, std::string_view example, const EachText& text,
+                      const Each& read) {
+  const Value* found = find(key, Kind::list, example);
   if (found == nullptr) return false;
   for (std::size_t i = 0; i < found->items.size(); ++i) {
     const Value& item = found->items[i];
     const std::string path = path_of(key) + '[' + std::to_string(i) + ']';
+    if (item.kind == Kind::string && text) {
+      if (const auto good = text(item.text); !good) fault(item, path, good.error().message);
+      continue;
+    }
     if (item.kind != Kind::object) {
-      fault(item, path, std::string(config::text(item.kind)) + " is not an object (write {...})");
+      fault(item, path,
+            std::string(config::text(item.kind)) + " is not " + (text ? "a text or " : "") +
+                "an object (write {...})");
       continue;
     }
     Object child(item, path, faults_);

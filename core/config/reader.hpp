@@ -62,12 +62,15 @@ class Object {
 
   // Lists replace what `out` held. An element twice is a fault.
   bool texts(std::string_view key, std::vector<std::string>& out);
-  bool addresses(std::string_view key, std::vector<IpAddress>& out);
   bool prefixes(std::string_view key, std::vector<Prefix>& out);
 
   /// Reads the object under `key`, or each of the list's objects.
   bool object(std::string_view key, const Each& read);
   bool objects(std::string_view key, const Each& read);
+  /// Each element of the list: a text to `text`, whose error is the fault there, an object to
+  /// `read`.
+  using EachText = std::function<Result<>(const std::string&)>;
+  bool texts_or_objects(std::string_view key, const EachText& text, const Each& read);
   /// Anything at all, unread: nothing when absent.
   const Value* value(std::string_view key);
 
@@ -87,6 +90,8 @@ class Object {
   bool whole(std::string_view key, std::int64_t& out, Range<std::int64_t> range);
   template <class T, class Parse>
   bool list(std::string_view key, std::vector<T>& out, const Parse& parse, std::string_view wanted);
+  bool elements(std::string_view key, std::string_view example, const EachText& text,
+                const Each& read);
   void fault(const Value& value, std::string path, std::string what);
   [[nodiscard]] std::string path_of(std::string_view key) const;
   void report_unknown();

@@ -148,10 +148,8 @@ std::string Steering::name_of(const Nexthop& nexthop) const {
 }
 
 probes::Target Steering::target_of(const NexthopRecord& record) const {
-  const auto* named = configured(record.nexthop);
-  if (named != nullptr && !named->anchors.empty())
-    return {record.nexthop, {named->anchors.begin(), named->anchors.end()}};
-  return {record.nexthop, {record.nexthop.key.gateway}};
+  return {record.nexthop,
+          config::anchors_of(config_, configured(record.nexthop), record.nexthop.key.gateway)};
 }
 
 void Steering::add_nexthop(NexthopId id, const NexthopKey& key) {

@@ -42,6 +42,9 @@ TEST_CASE("the example parses and says what it names") {
   REQUIRE(config->nexthops.size() == 2);
   CHECK(config->nexthops[0].name == "isp-a");
   CHECK(config->nexthops[0].interface == "eth1");
+  REQUIRE(config->nexthops[0].anchors.size() == 4);
+  CHECK(config->nexthops[0].anchors[3].anchor.text() == "https://192.0.2.1:443");
+  CHECK(config->nexthops[0].anchors[3].http_host == "www.example.net");
   CHECK(config->nexthops[1].anchors.size() == 2);
   CHECK(config->lan_interfaces == std::vector<std::string>{"eth0"});
   CHECK(config->route_filter.only.size() == 2);
@@ -63,9 +66,16 @@ TEST_CASE("the example shows every default as it is") {
   CHECK(needs_restart(d, e) == std::nullopt);
   const auto probe = [](const probes::Options& p) {
     return std::tie(p.interval, p.suspicious_interval, p.suspicious_for, p.min_timeout,
-                    p.max_timeout, p.late_within, p.payload_bytes);
+                    p.max_timeout, p.late_within, p.payload_bytes, p.mark_base, p.rule_priority,
+                    p.budget, p.flows, p.stage_from, p.http_interval, p.http_timeout);
   };
   CHECK((probe(e.probes) == probe(d.probes)));
+  CHECK(e.anchors == d.anchors);
+  const probes::AnchorSpec usual;
+  for (const probes::AnchorSpec& spec : e.nexthops[0].anchors) {
+    CHECK(spec.http_path == usual.http_path);
+    CHECK(spec.verify_certificate == usual.verify_certificate);
+  }
   const auto measures = [](const engine::Options& o) {
     return std::tie(o.fast_tau, o.slow_tau, o.base_window, o.loss_window, o.delay_weight,
                     o.queue_weight, o.loss_weight, o.jitter_weight, o.delay_floor, o.delay_limit,
@@ -85,7 +95,9 @@ TEST_CASE("the example names every key that is read") {
   const std::string example = example_text();
   const std::string everywhere = fault(R"({"#####################################": 1,
     "routes": {"#####################################": 1},
-    "nexthops": [{"gateway": "192.0.2.1", "#####################################": 1}],
+    "nexthops": [{"gateway": "192.0.2.1", "#####################################": 1,
+                  "anchors": [{"anchor": "192.0.2.9",
+                               "#####################################": 1}]}],
     "groups": [{"name": "g", "nexthops": [], "#####################################": 1}],
     "probe": {"#####################################": 1},
     "engine": {"#####################################": 1},
@@ -145,6 +157,12 @@ TEST_CASE("keys that contradict each other are faults") {
           R"({"probe": {"interval": "20ms"}})",  // faster than the default of the suspicious one
           R"({"probe": {"min_timeout": "2s"}})",
           R"({"probe": {"late_within": "500ms"}})",
+          R"({"probe": {"http_timeout": "6s"}})",
+          R"({"probe": {"budget": 19}})",  // one suspicious anchor needs 20
+          R"({"probe": {"budget": 0}})",
+          R"({"probe": {"flows": 0}})",
+          R"({"probe": {"flows": 17}})",
+          R"({"probe": {"stage_from": 0}})",
           R"({"engine": {"fast_tau": "30s"}})",
           R"({"engine": {"flap_reuse": 3000}})",
           R"({"engine": {"loss_limit": 1.5}})",

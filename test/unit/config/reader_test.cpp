@@ -63,17 +63,17 @@ TEST_CASE("an unknown key is answered with the nearest known one") {
 TEST_CASE("every fault is reported, in the file's order") {
   const std::string text = R"({
     "zeta": "no number",
-    "list": ["192.0.2.1", "192.0.2.300", "192.0.2.1"],
+    "list": ["192.0.2.1/32", "192.0.2.300/32", "192.0.2.1/32"],
     "alpha": -1, "alpha": 2,
     "objects": [{"name": ""}, 5, {}]
   })";
   CHECK(faults(text,
                [](Object& o) {
                  double number = 0;
-                 std::vector<IpAddress> list;
+                 std::vector<Prefix> list;
                  o.ratio("alpha", number);
                  o.number("zeta", number);
-                 o.addresses("list", list);
+                 o.prefixes("list", list);
                  o.objects("objects", [](Object& item) {
                    std::string name;
                    item.require({"name"});
@@ -83,8 +83,9 @@ TEST_CASE("every fault is reported, in the file's order") {
                  CHECK(list.empty());
                }) ==
         "f:2:13: zeta: \"no number\" is not a number (write it without quotes and units)\n"
-        "f:3:27: list[1]: \"192.0.2.300\" is no address (write \"192.0.2.1\" or \"2001:db8::1\")\n"
-        "f:3:42: list[2]: \"192.0.2.1\" stands here twice (remove one)\n"
+        "f:3:30: list[1]: \"192.0.2.300/32\" is no prefix (write \"203.0.113.0/24\" or "
+        "\"2001:db8::/32\", no bits set beyond the length)\n"
+        "f:3:48: list[2]: \"192.0.2.1/32\" stands here twice (remove one)\n"
         "f:4:14: alpha: -1 is out of range (from 0 to 1)\n"
         "f:4:18: alpha: duplicate key \"alpha\" (it stands in line 4 too; remove one)\n"
         "f:5:26: objects[0].name: is empty (write a text, or leave the key out)\n"
@@ -124,4 +125,27 @@ TEST_CASE("a fault stays one line, whatever the file holds") {
 TEST_CASE("what is not an object at the top is a fault") {
   CHECK(faults("[]", [](Object&) {}).starts_with("f:1:1: a list is not an object"));
   CHECK(faults("null", [](Object&) {}).starts_with("f:1:1: null is not an object"));
+}
+
+TEST_CASE("a list may hold texts and objects, and each fault stands at its element") {
+  std::vector<std::string> seen;
+  const auto read_things = [&](Object& o) {
+    o.texts_or_objects(
+        "things",
+        [&](const std::string& text) -> Result<> {
+          if (text.size() > 3) return Error{"too long"};
+          seen.push_back(text);
+          return {};
+        },
+        [&](Object& thing) {
+          std::string name;
+          if (thing.text("name", name)) seen.push_back(name);
+        });
+  };
+  CHECK(faults(R"({"things": ["one", {"name": "two"}]})", read_things) == "");
+  CHECK(seen == std::vector<std::string>{"one", "two"});
+  CHECK(faults(R"({"things": ["three", 4, {"nam": "five"}]})", read_things) ==
+        "f:1:13: things[0]: too long\n"
+        "f:1:22: things[1]: a number is not a text or an object (write {...})\n"
+        "f:1:26: things[2]: unknown key \"nam\" (did you mean \"name\"?)");
 }
