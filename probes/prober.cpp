@@ -339,6 +339,14 @@ void Prober::set_suspicious(NexthopId id, bool suspicious) {
   impl_->arm();
 }
 
+Result<Way> Prober::way(NexthopId id, const IpAddress& destination) {
+  const auto nexthop = impl_->nexthops.find(id);
+  if (nexthop == impl_->nexthops.end())
+    return Error{"find the nexthop of id " + std::to_string(raw(id)) + ": it is gone"};
+  if (auto bound = impl_->bind(id, destination.family); !bound) return bound.error();
+  return Way{impl_->binding->mark(id), nexthop->second.key.ifindex};
+}
+
 void Prober::reconfigure(const Options& options) {
   impl_->options = options;
   impl_->flows.each([&](Flow& flow) { flow.stream.reconfigure(options); });

@@ -27,6 +27,7 @@
 #include "core/daemon/readings.hpp"
 #include "core/daemon/snapshot.hpp"
 #include "core/daemon/steering.hpp"
+#include "core/daemon/traces.hpp"
 #include "core/metrics/metrics.hpp"
 
 namespace hopwise {
@@ -81,6 +82,9 @@ class Daemon {
   void decide();
   void carry_out(const Decision& decision);
   void settle_lease();
+  void trace(const Decision& decision);
+  void trace_calm();
+  Result<std::uint64_t> trace(const api::TraceOrder& order);
   void schedule_tick();
   void tick();
   void every_second();
@@ -105,6 +109,7 @@ class Daemon {
   std::unique_ptr<dataplane::Dataplane> dataplane_;
   std::unique_ptr<routes::Follower> follower_;
   std::unique_ptr<ProbeThread> probes_;
+  std::unique_ptr<Traces> traces_;
   std::unique_ptr<Steering> steering_;
   std::unique_ptr<PolicyWatch> policy_;
   std::unique_ptr<EscapeWatch> escapes_;
@@ -130,13 +135,16 @@ Result<> Daemon::start() {
   auto probes = ProbeThread::start(io_, permission_->probe_options(config_), probe_events());
   if (!probes) return probes.error();
   probes_ = std::move(*probes);
+  traces_ = std::make_unique<Traces>(*probes_, log_, now);
 
   follower_ = std::make_unique<routes::Follower>(io_, config_.routes, route_events());
-  steering_ = std::make_unique<Steering>(
-      Steering::Parts{*dataplane_, engine_, *probes_, *follower_, log_,
-                      permission_->actuator().actuator,
-                      [this](const Nexthop& nexthop) { metrics_.forget(nexthop); }},
-      config_, now);
+  steering_ = std::make_unique<Steering>(Steering::Parts{*dataplane_, engine_, *probes_, *follower_,
+                                                         log_, permission_->actuator().actuator,
+                                                         [this](const Nexthop& nexthop) {
+                                                           metrics_.forget(nexthop);
+                                                           traces_->forget(nexthop.id);
+                                                         }},
+                                         config_, now);
   auto server = api::Server::open(io_, config_.api, api_handlers());
   if (!server) return server.error();
   server_ = std::move(*server);
@@ -215,6 +223,12 @@ api::Handlers Daemon::api_handlers() {
       .status = [this] { return snapshot(); },
       .explain = [this](const FlowTuple& flow) { return explain(flow); },
       .reload = [this] { return reload(); },
+      .trace = [this](const api::TraceOrder& order) { return trace(order); },
+      .traces =
+          [this] {
+            const auto& kept = traces_->journal().traces();
+            return std::vector<Trace>(kept.begin(), kept.end());
+          },
   };
 }
 
@@ -280,6 +294,7 @@ void Daemon::carry_out(const Decision& decision) {
   dataplane_->publish(decision, now());
   journal_.record(decision);
   log_decision(log_, decision, steering_->nexthops());
+  trace(decision);
 }
 
 void Daemon::schedule_tick() {
@@ -315,11 +330,46 @@ void Daemon::every_second() {
   readings_.add(dataplane_->take_passive(), now());
   readings_.keep(steering_->groups());
   tell_escapes();
+  trace_calm();
   probes_->fetch_status([this](std::vector<ProbeStatus> status, const ProberTotals& totals) {
     probe_status_ = std::move(status);
     probe_totals_ = totals;
   });
   notify_watchdog();
+}
+
+// decision -> traces: where does the way break?
+void Daemon::trace(const Decision& decision) {
+  if (!config_.traces || !decision.cause) return;
+  const auto found = steering_->nexthops().find(*decision.cause);
+  if (found == steering_->nexthops().end() || !found->second.ready()) return;
+  const auto anchors = steering_->target_of(found->second).anchors;
+  if (!anchors.empty())
+    traces_->decided(decision.reason, found->second.nexthop, anchors.front().anchor.address);
+}
+
+// What a way is like while nothing is wrong, to compare with.
+void Daemon::trace_calm() {
+  if (!config_.traces) return;
+  for (const auto& [id, record] : steering_->nexthops()) {
+    const auto view = engine_.nexthop(id);
+    if (!record.ready() || !view || view->state != PathState::up || view->suspicious) continue;
+    const auto anchors = steering_->target_of(record).anchors;
+    if (!anchors.empty()) traces_->calm(record.nexthop, anchors.front().anchor.address);
+  }
+}
+
+Result<std::uint64_t> Daemon::trace(const api::TraceOrder& order) {
+  for (const auto& [id, record] : steering_->nexthops()) {
+    const Nexthop& nexthop = record.nexthop;
+    if (order.nexthop != nexthop.name && order.nexthop != std::to_string(raw(id)) &&
+        order.nexthop != nexthop.key.gateway.text())
+      continue;
+    return traces_->ask(nexthop, order.destination,
+                        {.probes = order.probes, .max_hops = order.max_hops});
+  }
+  return Error{"trace " + order.destination.text() + ": there is no nexthop \"" + order.nexthop +
+               "\" (a name, an id or a gateway: `hopwise status` lists them)"};
 }
 
 void Daemon::check_policy() {
