@@ -118,7 +118,7 @@ int trace(const Options& options) {
   TraceLine line = options.trace;
   line.json = options.json;
   const std::string socket = socket_path(options);
-  return trace(
+  return run_trace(
       line, {.ask = [&](const std::string& method,
                         const std::string& target) { return api::request(socket, method, target); },
              .pause = [](Duration time) { std::this_thread::sleep_for(time); },

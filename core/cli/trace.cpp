@@ -4,6 +4,7 @@
 #include <nlohmann/json.hpp>
 #include <optional>
 #include <ostream>
+#include <utility>
 
 #include "core/cli/figures.hpp"
 #include "core/cli/render.hpp"
@@ -21,7 +22,7 @@ constexpr const char* kTraces = "/api/v1/traces";
 
 Error not_a_trace(const std::exception& error) {
   return Error{std::string("read the daemon's answer: ") + error.what() +
-               " (is it of another version?)"};
+               " (is it of another version? -j shows the answer as it is)"};
 }
 
 bool is_settled(const Json& hop, std::size_t probes) {
@@ -68,7 +69,11 @@ int list(const TraceLine& line, const TraceTalk& talk) {
   int code = kDone;
   const auto body = fetch(talk, kTraces, code);
   if (!body) return code;
-  const auto text = line.json ? Result<std::string>(*body) : render_traces(*body);
+  if (line.json) {
+    talk.out << *body;
+    return kDone;
+  }
+  const auto text = render_traces(*body);
   if (!text) return fail(talk, text.error().message, kFailed);
   talk.out << *text;
   return kDone;
@@ -138,7 +143,7 @@ Result<std::string> TraceReport::next(const std::string& json) {
     for (; told_ < hops.size() && (ended_ || is_settled(hops[told_], probes_)); told_++)
       said += hop_text(hops[told_], width);
     if (ended_) said += text(trace.at("verdict")) + '\n';
-    return said;
+    return {boost::system::in_place_value, std::move(said)};
   } catch (const Json::exception& error) {
     return not_a_trace(error);
   }
@@ -157,13 +162,13 @@ Result<std::string> render_traces(const std::string& json) {
                  text(trace.at("nexthop")), text(trace.at("destination")),
                  text(trace.at("because")),
                  trace.at("ended").get<bool>() ? text(trace.at("verdict")) : "under way"});
-    return table.empty() ? "no traces yet\n" : table.text();
+    return {boost::system::in_place_value, table.empty() ? "no traces yet\n" : table.text()};
   } catch (const Json::exception& error) {
     return not_a_trace(error);
   }
 }
 
-int trace(const TraceLine& line, const TraceTalk& talk) {
+int run_trace(const TraceLine& line, const TraceTalk& talk) {
   if (line.nexthop.empty()) return list(line, talk);
   if (!line.destination.empty()) return begin(line, talk);
   if (!number_of(line.nexthop, ~0U))

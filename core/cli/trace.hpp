@@ -53,6 +53,6 @@ struct TraceTalk {
 };
 
 /// The exit status: 0 reached (or listed), 1 not reached, or no daemon, 2 the line is wrong.
-int trace(const TraceLine& line, const TraceTalk& talk);
+int run_trace(const TraceLine& line, const TraceTalk& talk);
 
 }  // namespace hopwise::cli
