@@ -157,7 +157,8 @@ Result<std::string> render_traces(const std::string& json) {
                  {"DESTINATION"},
                  {"BECAUSE"},
                  {"VERDICT"}});
-    for (const Json& trace : Json::parse(json).at("traces"))
+    const Json list = Json::parse(json);
+    for (const Json& trace : list.at("traces"))
       table.add({count(trace.at("id")), time_text(trace.at("age_s").get<double>()) + " ago",
                  text(trace.at("nexthop")), text(trace.at("destination")),
                  text(trace.at("because")),
