@@ -19,7 +19,8 @@ TEST_CASE("the daemon's own trace of a path that goes down names the last hop th
   const auto traced = [&](const std::string& nexthop) -> Json {
     const auto all = router.lab().api_get("/api/v1/traces");
     REQUIRE(all.has_value());
-    for (const Json& trace : Json::parse(*all)["traces"])
+    const Json list = Json::parse(*all);
+    for (const Json& trace : list["traces"])
       if (trace["nexthop"] == nexthop && trace["because"] == "path_down" && trace["ended"] == true)
         return trace;
     return nullptr;
@@ -27,8 +28,9 @@ TEST_CASE("the daemon's own trace of a path that goes down names the last hop th
   for (const auto& [nexthop, last] :
        {std::pair<std::string, std::string>{"isp-a", "10.99.0.2"}, {"isp-a-v6", "fd00:99:0::2"}}) {
     INFO(nexthop);
-    CHECK(lab::eventually(40s, [&, name = nexthop] { return !traced(name).is_null(); }));
+    CHECK(lab::eventually(20s, [&, name = nexthop] { return !traced(name).is_null(); }));
     const Json trace = traced(nexthop);
+    INFO(router.daemon().log());
     REQUIRE(!trace.is_null());
     INFO(trace.dump(2));
     CHECK(trace["reached"] == false);
@@ -43,14 +45,18 @@ TEST_CASE("the daemon's own trace of a path that goes down names the last hop th
   CHECK(router.daemon().log().find("event=trace id=") != std::string::npos);
   CHECK(router.daemon().log().find("last_hop=10.99.0.2 distance=1") != std::string::npos);
 
-  const auto reached = router.hopwise({"trace", "isp-b", lab::kAnchor4, "-q", "2"});
+  const auto trace = [&](std::vector<std::string> line) {
+    line.insert(line.begin(), {"trace", "-s", router.lab().hopwise_socket()});
+    return router.hopwise(line);
+  };
+  const auto reached = trace({"isp-b", lab::kAnchor4, "-q", "2"});
   INFO(reached.output);
   CHECK(reached.status == 0);
   CHECK(reached.output.find("10.99.1.2") != std::string::npos);
   CHECK(reached.output.find("reached at hop 2") != std::string::npos);
-  CHECK(router.hopwise({"trace", "isp-a", lab::kAnchor4, "-q", "1"}).status == 1);
-  CHECK(router.hopwise({"trace", "isp-x", lab::kAnchor4}).status == 2);
-  const auto list = router.hopwise({"trace"});
+  CHECK(trace({"isp-a", lab::kAnchor4, "-q", "1"}).status == 1);
+  CHECK(trace({"isp-x", lab::kAnchor4}).status == 2);
+  const auto list = trace({});
   CHECK(list.status == 0);
   CHECK(list.output.find("path_down") != std::string::npos);
 }
