@@ -333,4 +333,31 @@ HW_SIZE(hw_budget, 8);
 
 /* hw_reasons (per-CPU array by enum hw_reason): __u64 packets. */
 
+/*
+ * The staging device's program, an object of its own. Nothing of it is pinned: it ends with the
+ * daemon, and HW_ABI_VERSION does not speak of it.
+ *
+ * hw_staged (hash by skb->mark): where a probe with that mark goes.
+ */
+struct hw_staged {
+	__u32 ifindex;
+	__u16 family; /* of the gateway: AF_INET or AF_INET6; 0: none, the destination is on the link */
+	__u16 pad;
+	__u8 gateway[16];
+};
+HW_SIZE(hw_staged, 24);
+
+/* hw_stage_counts (per-CPU array by enum hw_stage_count): __u64 packets. All but `sent` end there. */
+#define HW_STAGE_COUNTS(X)                                                                         \
+	X(SENT, "sent", "handed to their nexthop's interface")                                     \
+	X(UNKNOWN, "unknown", "of a mark that leads to no nexthop, or to none of the packet's family") \
+	X(TOO_BIG, "too_big", "larger than the interface's MTU")
+
+enum hw_stage_count {
+#define HW_STAGE_COUNT_ENUM(id, name, help) HW_STAGE_##id,
+	HW_STAGE_COUNTS(HW_STAGE_COUNT_ENUM)
+#undef HW_STAGE_COUNT_ENUM
+	    HW_STAGE_COUNT_COUNT
+};
+
 #endif

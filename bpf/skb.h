@@ -6,6 +6,7 @@
 #include <linux/bpf.h>
 #include <bpf/bpf_helpers.h>
 
+#include "been_here.h"
 #include "parse.h"
 #include "settings.h"
 
@@ -15,8 +16,7 @@
  */
 #define HW_HEADERS 128
 
-#define HW_PACKET_HOST 0      /* linux/if_packet.h: addressed to this host's MAC */
-#define HW_BEEN_HERE   0x6877 /* skb->tc_index of a packet that hw_local has redirected */
+#define HW_PACKET_HOST 0 /* linux/if_packet.h: addressed to this host's MAC */
 
 /* Drivers that split headers off leave all of TCP's in the linear part, and nothing more. */
 static __always_inline bool hw_holds_tcp(const void *data, const void *data_end)

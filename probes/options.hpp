@@ -26,8 +26,8 @@ struct Options {
   /// 20 to 8192: a tag of 18 bytes is in it.
   std::uint32_t payload_bytes = 32;
   /// fwmark = table = mark_base + nexthop id. Its low 16 bits are zero: one rule guards all marks.
-  /// The nexthops' rules stand at rule_priority, the guard just behind them and before the main
-  /// table's: 1 to 32764.
+  /// The nexthops' rules stand at rule_priority, that of the staging device and the guard just
+  /// behind them and before the main table's: 1 to 32763.
   std::uint32_t mark_base = 0x68770000;
   /// The marks also carry traffic: each nexthop's leads for every family that it can carry.
   bool marks_carry_traffic = false;

@@ -177,7 +177,7 @@ void read_probe(Object& o, Config& config) {
   o.duration("http_timeout", p.http_timeout, {100ms, 1min});
   o.integer("payload_bytes", p.payload_bytes, {20, 1400});
   o.integer("mark_base", p.mark_base, {kNexthopIds, 0xffffffff - kNexthopIds});
-  o.integer("rule_priority", p.rule_priority, {1, 32764});
+  o.integer("rule_priority", p.rule_priority, {1, 32763});
   o.integer("stage_from", p.stage_from, {1, kNexthopIds});
   std::string traces;
   if (o.one_of("trace", traces, {"on", "off"})) config.traces = traces == "on";

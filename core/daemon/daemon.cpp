@@ -8,6 +8,7 @@
 // One control loop owns everything here but the prober, which has a thread of its own.
 #include "core/daemon/daemon.hpp"
 
+#include <algorithm>
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/post.hpp>
 #include <boost/asio/signal_set.hpp>
@@ -117,7 +118,7 @@ class Daemon {
 
   Journal journal_;
   Readings readings_;
-  std::vector<ProbeStatus> probe_status_;
+  std::vector<ProbeStatus> probe_status_;  // by nexthop
   ProberTotals probe_totals_;
   TimePoint next_tick_;
   int ticks_ = 0;
@@ -138,13 +139,14 @@ Result<> Daemon::start() {
   traces_ = std::make_unique<Traces>(*probes_, log_, now);
 
   follower_ = std::make_unique<routes::Follower>(io_, config_.routes, route_events());
-  steering_ = std::make_unique<Steering>(Steering::Parts{*dataplane_, engine_, *probes_, *follower_,
-                                                         log_, permission_->actuator().actuator,
-                                                         [this](const Nexthop& nexthop) {
-                                                           metrics_.forget(nexthop);
-                                                           traces_->forget(nexthop.id);
-                                                         }},
-                                         config_, now);
+  steering_ =
+      std::make_unique<Steering>(Steering::Parts{*dataplane_, engine_, *probes_, *follower_, log_,
+                                                 permission_->actuator().actuator,
+                                                 [this](NexthopId id) {
+                                                   metrics_.forget(id);
+                                                   traces_->forget(id);
+                                                 }},
+                                 config_, now);
   auto server = api::Server::open(io_, config_.api, api_handlers());
   if (!server) return server.error();
   server_ = std::move(*server);
@@ -250,11 +252,9 @@ void Daemon::wire_signals() {
 // --- measurement and decision ---------------------------------------------------------------
 
 void Daemon::observe(std::span<const Sample> samples) {
-  const auto& nexthops = steering_->nexthops();
   for (const Sample& sample : samples) {
     engine_.observe(sample);
-    const auto found = nexthops.find(sample.nexthop);
-    if (found != nexthops.end()) metrics_.observe(sample, found->second.nexthop);
+    metrics_.observe(sample);
     if (sample.outcome != Outcome::reply) decide_soon();
   }
 }
@@ -333,7 +333,9 @@ void Daemon::every_second() {
   trace_calm();
   probes_->fetch_status([this](std::vector<ProbeStatus> status, const ProberTotals& totals) {
     probe_status_ = std::move(status);
+    std::ranges::stable_sort(probe_status_, {}, &ProbeStatus::nexthop);
     probe_totals_ = totals;
+    metrics_.keep(probe_status_);
   });
   notify_watchdog();
 }

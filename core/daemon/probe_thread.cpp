@@ -4,6 +4,9 @@
 #include <boost/asio/post.hpp>
 #include <exception>
 #include <thread>
+#include <utility>
+
+#include "core/daemon/sample_relay.hpp"
 
 namespace hopwise {
 
@@ -11,10 +14,12 @@ namespace asio = boost::asio;
 
 struct ProbeThread::Impl {
   Impl(asio::io_context& control_io, Events the_events)
-      : control(control_io), events(std::move(the_events)) {}
+      : control(control_io), events(std::move(the_events)), samples(control, events.samples) {}
 
   asio::io_context& control;
   Events events;
+  SampleRelay samples;    // probes -> control
+  bool fetching = false;  // on control: one fetch of the status is under way
   asio::io_context io{1};
   asio::executor_work_guard<asio::io_context::executor_type> work{io.get_executor()};
   std::unique_ptr<probes::Prober> prober;
@@ -28,11 +33,6 @@ struct ProbeThread::Impl {
   }
 
   // probes -> control
-  void report(std::span<const Sample> samples) {
-    asio::post(control, [this, batch = std::vector<Sample>(samples.begin(), samples.end())] {
-      events.samples(batch);
-    });
-  }
   void report(const std::set<NexthopId>& leading) {
     asio::post(control, [this, leading] { events.marks(leading); });
   }
@@ -58,7 +58,7 @@ Result<std::unique_ptr<ProbeThread>> ProbeThread::start(asio::io_context& contro
   auto impl = std::make_unique<Impl>(control, std::move(events));
   auto prober = probes::Prober::open(
       impl->io, options,
-      {.samples = [i = impl.get()](std::span<const Sample> samples) { i->report(samples); },
+      {.samples = [i = impl.get()](std::span<const Sample> known) { i->samples.add(known); },
        .marks = [i = impl.get()](const std::set<NexthopId>& leading) { i->report(leading); }},
       std::move(staging));
   if (!prober) return prober.error();
@@ -122,11 +122,13 @@ void ProbeThread::trace(NexthopId id, const IpAddress& destination,
 
 void ProbeThread::fetch_status(
     std::function<void(std::vector<ProbeStatus>, const ProberTotals&)> done) {
+  if (std::exchange(impl_->fetching, true)) return;
   impl_->to_prober([this, done = std::move(done)](probes::Prober& prober) {
-    asio::post(impl_->control,
-               [done, status = prober.status(), totals = prober.totals()]() mutable {
-                 done(std::move(status), totals);
-               });
+    asio::post(impl_->control, [i = impl_.get(), done, status = prober.status(),
+                                totals = prober.totals()]() mutable {
+      i->fetching = false;
+      done(std::move(status), totals);
+    });
   });
 }
 

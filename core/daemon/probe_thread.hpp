@@ -1,4 +1,6 @@
-// The prober on its own thread. Values cross by asio::post in both directions; nothing is shared.
+// The prober on its own thread. Values cross by asio::post in both directions; only samples, of
+// which there are thousands a second, wait for the control loop in one place (SampleRelay). So
+// nothing queues up while the control loop is busy.
 #pragma once
 
 #include <boost/asio/io_context.hpp>
@@ -40,7 +42,7 @@ class ProbeThread {
   void trace(NexthopId id, const IpAddress& destination, const probes::TraceOptions& options,
              std::function<void(const probes::Findings&)> told);
 
-  /// Calls back on `control` with every prober's state.
+  /// Calls back on `control` with every prober's state; not while an earlier call is under way.
   void fetch_status(std::function<void(std::vector<ProbeStatus>, const ProberTotals&)> done);
 
  private:

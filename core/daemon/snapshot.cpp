@@ -25,8 +25,9 @@ NexthopStatus describe(const NexthopRecord& record, const SnapshotParts& parts) 
     status.state = view->state;
     status.estimate = view->estimate;
   }
-  for (const ProbeStatus& probe : parts.probes)
-    if (probe.nexthop == record.nexthop.id) status.probes.push_back(probe);
+  const auto probes =
+      std::ranges::equal_range(parts.probes, record.nexthop.id, {}, &ProbeStatus::nexthop);
+  status.probes.assign(probes.begin(), probes.end());
   return status;
 }
 

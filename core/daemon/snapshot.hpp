@@ -34,7 +34,7 @@ struct SnapshotParts {
   const Permission& permission;
   const Journal& journal;
   const Readings& readings;
-  const std::vector<ProbeStatus>& probes;
+  const std::vector<ProbeStatus>& probes;  // ordered by nexthop
   const ProberTotals& probing;
   bool steer;  // as configured
 };

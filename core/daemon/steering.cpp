@@ -178,7 +178,7 @@ void Steering::remove_nexthop(NexthopId id) {
   if (found == nexthops_.end()) return;  // an earlier daemon's, never used by this one
   parts_.probes.remove_target(id);
   parts_.follower.unwatch(found->second.nexthop.key);
-  parts_.forget(found->second.nexthop);
+  parts_.forget(id);
   parts_.log.info("nexthop_removed", {{"nexthop", found->second.nexthop.name}});
   nexthops_.erase(found);
   roles_changed_ = true;
@@ -368,10 +368,7 @@ void Steering::recheck_interfaces() {
 void Steering::reconfigure(const config::Config& config) {
   config_ = config;
   for (auto& [id, record] : nexthops_) {
-    if (const std::string name = name_of(record.nexthop); name != record.nexthop.name) {
-      parts_.forget(record.nexthop);
-      record.nexthop.name = name;
-    }
+    record.nexthop.name = name_of(record.nexthop);
     parts_.probes.set_target(target_of(record));
     parts_.probes.set_ready(id, {record.ready(), record.gateway_address});
   }

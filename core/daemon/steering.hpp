@@ -46,7 +46,7 @@ class Steering {
     routes::Follower& follower;
     Log& log;
     dataplane::Actuator actuator;
-    std::function<void(const Nexthop&)> forget;  // metrics kept under its name
+    std::function<void(NexthopId)> forget;  // metrics of a nexthop that goes
   };
   using Clock = std::function<TimePoint()>;
 

@@ -29,6 +29,7 @@ struct Engine::Impl {
   Options options;
   std::map<NexthopId, TrackedNexthop> nexthops;
   std::map<GroupId, GroupLaw> groups;
+  std::set<Anchor> blamed;
   std::set<Anchor> answered;  // anchors that ever answered through any nexthop
   TimePoint now;
 };
@@ -95,6 +96,10 @@ std::vector<Decision> Engine::decide(TimePoint now) {
 std::optional<NexthopView> Engine::nexthop(NexthopId id) const {
   const TrackedNexthop* nexthop = impl_->find(id);
   return nexthop ? std::optional(nexthop->view(impl_->now)) : std::nullopt;
+}
+
+std::vector<Anchor> Engine::blamed() const {
+  return {impl_->blamed.begin(), impl_->blamed.end()};
 }
 
 std::vector<PathView> Engine::group(GroupId id) const {

@@ -52,8 +52,11 @@ struct Options {
   Duration degraded_delay = std::chrono::milliseconds(15);  // step above base that counts ...
   double degraded_ratio = 0.25;                             // ... when also this much of base
   double degraded_loss = 0.05;                              // lower bound of loss that counts
-  std::uint32_t down_after = 3;                             // consecutive losses on every anchor
+  std::uint32_t down_after = 3;                             // consecutive losses on an anchor
   std::uint32_t up_after = 10;                              // consecutive replies before probation
+  double quorum = 0.5;        // more than this part of the judged anchors must agree; all of 1 or 2
+  double usual_loss = 0.005;  // a path may lose this much and be well
+  Duration false_alarm_every = std::chrono::hours(24 * 365);  // of loss, mean, one nexthop
   double flap_penalty = 1000;   // added on each failure (RFC 2439 figures)
   double flap_suppress = 3000;  // above: held at the floor
   double flap_reuse = 750;      // below: free again
@@ -66,6 +69,9 @@ struct NexthopView {
   PathState state = PathState::probation;
   bool suspicious = false;  // wants to be probed faster
   double penalty = 0;
+  std::vector<Anchor> blamed{};     // of its anchors: they fail through every nexthop, it does not
+  std::optional<Duration> shift{};  // delay surely and lastingly this far above its usual, either
+                                    // too little to be degraded or not yet so
 };
 
 struct PathView {
@@ -98,6 +104,9 @@ class Engine {
   std::vector<Decision> decide(TimePoint now);
 
   [[nodiscard]] std::optional<NexthopView> nexthop(NexthopId id) const;
+  /// Anchors that fail through every nexthop that probes them, at least two, while the nexthops'
+  /// other anchors are well: what they say is left out.
+  [[nodiscard]] std::vector<Anchor> blamed() const;
   /// In the group's order; empty for an unknown group.
   [[nodiscard]] std::vector<PathView> group(GroupId id) const;
 

@@ -1,13 +1,15 @@
 // Prometheus metrics: one table of names, help texts and kinds, filled from a Status at scrape.
 //
-// Counters and gauges are read from the snapshot by a custom Collectable, which never throws; only
-// the RTT histograms are kept here between scrapes.
+// Everything is read from the snapshot but the probers' round-trip times, which are counted here
+// between scrapes, under the ids of their nexthops: names are the snapshot's business.
 #pragma once
 
+#include <atomic>
 #include <functional>
-#include <memory>
+#include <span>
 #include <string>
 
+#include "core/metrics/rtt_histograms.hpp"
 #include "core/model/sample.hpp"
 #include "core/model/status.hpp"
 
@@ -16,20 +18,22 @@ namespace hopwise::metrics {
 class Metrics {
  public:
   /// `snapshot` is called at each scrape.
-  explicit Metrics(std::function<Status()> snapshot);
-  ~Metrics();
+  explicit Metrics(std::function<Status()> snapshot) : snapshot_(std::move(snapshot)) {}
 
-  /// Adds the RTT of a reply, late ones included, to its nexthop's histogram.
-  void observe(const Sample& sample, const Nexthop& nexthop);
-  /// Drops the histograms under this name: when a nexthop goes, or before it is renamed.
-  void forget(const Nexthop& nexthop);
+  /// Adds the RTT of a reply, late ones included, to its prober's histogram.
+  void observe(const Sample& sample) { rtts_.observe(sample); }
+  /// Drops the histograms of a nexthop that is gone: its id may be another's next.
+  void forget(NexthopId nexthop) { rtts_.forget(nexthop); }
+  /// Drops those of anchors that are gone. All that there are, ordered by nexthop.
+  void keep(std::span<const ProbeStatus> probers) { rtts_.keep(probers); }
 
-  /// The whole page, text format 0.0.4. A snapshot that throws makes it short, not fail.
+  /// The whole page, text format 0.0.4. Never throws: a snapshot that does makes it short.
   [[nodiscard]] std::string scrape() const;
 
  private:
-  struct Impl;
-  std::unique_ptr<Impl> impl_;
+  std::function<Status()> snapshot_;
+  RttHistograms rtts_;
+  mutable std::atomic<std::uint64_t> failures_ = 0;
 };
 
 }  // namespace hopwise::metrics

@@ -32,14 +32,47 @@
   X(nexthop_loss_upper_ratio, gauge, "ratio",                                                      \
     "Upper bound of the loss at 95 percent confidence; 1 while nothing is known")                  \
   X(nexthop_sample_age_seconds, gauge, "seconds", "Age of the newest sample")                      \
+  X(nexthop_bandwidth_bytes_per_second, gauge, "bytes_per_second",                                 \
+    "Bandwidth towards the nexthop, by the method that tells it; a lower bound where bound says "  \
+    "so")                                                                                          \
   X(probe_suspicious, gauge, "", "1 while the prober probes at the faster pace")                   \
-  X(probe_sent_total, counter, "", "Probes sent")                                                  \
+  X(probe_state, gauge, "", "1 for the state that the prober is in, 0 for the others")             \
+  X(probe_rate, gauge, "", "Probes a second that are meant now: what the budget left")             \
+  X(probe_sent_total, counter, "", "Probes sent that may yield a sample")                          \
   X(probe_received_total, counter, "", "Replies in time")                                          \
   X(probe_lost_total, counter, "", "Probes lost, those included whose reply came late")            \
   X(probe_late_total, counter, "", "Replies that came after their probe was counted as lost")      \
   X(probe_duplicate_total, counter, "", "Replies beyond the first to one probe")                   \
   X(probe_unsent_total, counter, "", "Probes that this host could not send: no fault of the path") \
+  X(probe_void_total, counter, "",                                                                 \
+    "Probes from which nothing may be concluded of the path, by reason: this host's own doing")    \
+  X(probe_forged_total, counter, "", "Replies that named the prober and were to no probe of its")  \
+  X(probe_refused_total, counter, "", "ICMP errors about probes")                                  \
+  X(probe_proved_total, counter, "", "Probes that are known to have left by the nexthop itself")   \
+  X(probe_kernel_stamped_total, counter, "",                                                       \
+    "Replies whose round-trip time the kernel measured, late ones included")                       \
+  X(probe_sample_age_seconds, gauge, "seconds", "Age of the prober's newest sample")               \
   X(probe_rtt_seconds, histogram, "seconds", "Round-trip times of replies, late ones included")    \
+  X(probe_first_byte_seconds, gauge, "seconds",                                                    \
+    "HTTP: newest time from connected to the first byte of the answer")                            \
+  X(probe_one_way_delay_seconds, gauge, "seconds",                                                 \
+    "STAMP: newest delay by direction, as far as the clocks agree")                                \
+  X(probe_direction_lost_total, counter, "",                                                       \
+    "STAMP: probes lost by direction, by the reflector's own count")                               \
+  X(probe_flow_spread_seconds, gauge, "seconds",                                                   \
+    "How much slower the slowest pinned flow is than the fastest")                                 \
+  X(probe_flow_sent_total, counter, "", "Probes sent by pinned flow")                              \
+  X(probe_flow_lost_total, counter, "",                                                            \
+    "Probes lost by pinned flow, those included whose reply came late")                            \
+  X(probe_flow_rtt_seconds, gauge, "seconds", "Smoothed round-trip time by pinned flow")           \
+  X(prober_stalls_total, counter, "",                                                              \
+    "Times that this host did not run the prober when it should")                                  \
+  X(prober_overflows_total, counter, "", "Times that the kernel had no room for replies")          \
+  X(prober_unknown_replies_total, counter, "",                                                     \
+    "Replies to no probe of any prober: forged, or very late")                                     \
+  X(prober_rate, gauge, "", "Probes a second of all probers: wanted, and actual under the budget") \
+  X(prober_staged, gauge, "",                                                                      \
+    "1 while probes are bound by the staging device, 0 by a rule for each nexthop")                \
   X(group_routes, gauge, "", "Routes that use the group")                                          \
   X(path_weight_ratio, gauge, "ratio", "Share of the group's movable traffic that is wanted")      \
   X(path_buckets, gauge, "", "Buckets of the group that the path holds")                           \

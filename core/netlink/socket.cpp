@@ -67,6 +67,12 @@ Result<> Socket::request(nlmsghdr* request, const std::string& what) {
   return converse(request, what, nullptr);
 }
 
+Result<> Socket::ask(nlmsghdr* question, const std::string& what,
+                     const std::function<void(const nlmsghdr&)>& each) {
+  question->nlmsg_flags |= NLM_F_REQUEST | NLM_F_ACK;
+  return converse(question, what, &each);
+}
+
 Result<> Socket::dump(nlmsghdr* request, const std::string& what,
                       const std::function<void(const nlmsghdr&)>& each) {
   request->nlmsg_flags |= NLM_F_REQUEST | NLM_F_DUMP;

@@ -26,6 +26,10 @@ class Socket {
   /// operation in the error: "add rule fwmark 0x1".
   Result<> request(nlmsghdr* request, const std::string& what);
 
+  /// The same for a question: calls `each` with the messages of the answer.
+  Result<> ask(nlmsghdr* question, const std::string& what,
+               const std::function<void(const nlmsghdr&)>& each);
+
   /// Sends `request` (NLM_F_REQUEST | NLM_F_DUMP is added) and calls `each` with every message of
   /// the answer. The dump is filtered by the kernel where the request says so (strict checking).
   /// A table that does not exist has no messages; that is no failure.

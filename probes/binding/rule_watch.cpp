@@ -24,7 +24,8 @@ Result<std::shared_ptr<RuleWatch>> RuleWatch::open(boost::asio::io_context& io, 
                                                    OnStray on_stray) {
   auto events = netlink::Socket::open(NETLINK_ROUTE);
   if (!events) return events.error();
-  for (const int group : {RTNLGRP_IPV4_RULE, RTNLGRP_IPV6_RULE})
+  for (const int group : {RTNLGRP_IPV4_RULE, RTNLGRP_IPV6_RULE, RTNLGRP_IPV4_IFADDR,
+                          RTNLGRP_IPV6_IFADDR, RTNLGRP_LINK})
     if (auto done = events->join(group); !done) return done.error();
   const std::shared_ptr<RuleWatch> watch(
       new RuleWatch(io, binding, std::move(on_stray), std::move(*events)));
@@ -60,9 +61,13 @@ bool RuleWatch::intact() {
 
 void RuleWatch::read() {
   bool removed = false;
-  const auto complete =
-      events_.receive([&](const nlmsghdr& event) { removed |= binding_.removed_by_other(event); });
-  if (!removed && complete && *complete) return;
+  const auto complete = events_.receive([&](const nlmsghdr& event) {
+    removed |= binding_.removed_by_other(event);
+    binding_.heard(event);
+  });
+  const bool all = complete && *complete;
+  if (!all) binding_.missed_events();
+  if (!removed && all) return;
   adrift_ = true;
   on_stray_(kRemoved);
   if (steady_clock::now() - repaired_ >= kRepairPause) return repair();

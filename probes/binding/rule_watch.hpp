@@ -5,7 +5,8 @@
 // kernel tells of a removal before it is acknowledged to who asked for it. So intact(), asked
 // before a probe is sent and before replies are read, knows of every removal before a probe that
 // strayed could be taken for a sample. Events that were dropped count as a removal. Should one be
-// missed all the same, the rules are listed every ten seconds.
+// missed all the same, the rules are listed every ten seconds. On the same socket the kernel tells
+// of addresses, for Binding::source().
 #pragma once
 
 #include <boost/asio/io_context.hpp>

@@ -19,6 +19,8 @@ class RoundTrip {
   /// A step in delay: beyond srtt by more than 4 x rttvar, and by more than 5 ms.
   [[nodiscard]] bool is_excursion(Duration rtt) const;
 
+  [[nodiscard]] std::optional<Duration> smoothed() const { return smoothed_; }
+
  private:
   std::optional<Duration> smoothed_;
   Duration deviation_{};

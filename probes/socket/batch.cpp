@@ -1,5 +1,6 @@
 #include "probes/socket/batch.hpp"
 
+#include <linux/net_tstamp.h>
 #include <netinet/in.h>
 
 #include <cerrno>
@@ -67,21 +68,23 @@ void add_source(Notes& notes, const Outgoing& datagram) {
 
 }  // namespace
 
-Inbox::Inbox(std::size_t room, std::size_t bytes)
-    : bytes_each_(bytes),
+Inbox::Inbox(Source source, std::size_t room, std::size_t bytes)
+    : source_(source),
+      bytes_each_(bytes),
       used_(room),
       headers_(room),
       vectors_(room),
-      from_(room),
+      from_(source == Source::datagrams ? room : 0),
       controls_(room),
       bytes_(room * bytes) {}
 
 // Readies the first `count` headers for another batch: the kernel wrote sizes into them.
 void Inbox::offer(std::size_t count) {
   for (std::size_t i = 0; i < count; i++) {
+    const bool named = !from_.empty();
     vectors_[i] = {&bytes_[i * bytes_each_], bytes_each_};
-    headers_[i].msg_hdr = {.msg_name = &from_[i],
-                           .msg_namelen = sizeof(from_[i]),
+    headers_[i].msg_hdr = {.msg_name = named ? &from_[i] : nullptr,
+                           .msg_namelen = named ? socklen_t{sizeof(from_[i])} : 0,
                            .msg_iov = &vectors_[i],
                            .msg_iovlen = 1,
                            .msg_control = controls_[i].bytes.data(),
@@ -90,12 +93,12 @@ void Inbox::offer(std::size_t count) {
   }
 }
 
-std::size_t Inbox::receive(int fd, int flags) {
+std::size_t Inbox::receive(int fd) {
+  const int flags = source_ == Source::error_queue ? MSG_ERRQUEUE | MSG_DONTWAIT : MSG_DONTWAIT;
   offer(used_);
   used_ = 0;
   for (int errors = 0; errors < kPassedOver; errors++) {
-    const int count =
-        recvmmsg(fd, headers_.data(), static_cast<unsigned>(room()), flags | MSG_DONTWAIT, nullptr);
+    const int count = recvmmsg(fd, headers_.data(), static_cast<unsigned>(room()), flags, nullptr);
     if (count > 0) used_ = static_cast<std::size_t>(count);
     if (count >= 0 || errno == EAGAIN) break;
   }
@@ -117,6 +120,8 @@ void Outbox::put(std::size_t index, const Outgoing& datagram) {
     notes.add(v4 ? SOL_IP : SOL_IPV6, v4 ? IP_TTL : IPV6_HOPLIMIT, int{*datagram.ttl});
   if (datagram.traffic_class)
     notes.add(v4 ? SOL_IP : SOL_IPV6, v4 ? IP_TOS : IPV6_TCLASS, int{*datagram.traffic_class});
+  if (datagram.stamps == Stamps::departure)
+    notes.add(SOL_SOCKET, SO_TIMESTAMPING, std::uint32_t{SOF_TIMESTAMPING_TX_SOFTWARE});
   vectors_[index] = {const_cast<std::uint8_t*>(datagram.bytes.data()), datagram.bytes.size()};
   headers_[index].msg_hdr = {.msg_name = &to_[index],
                              .msg_namelen = fill(to_[index], datagram),

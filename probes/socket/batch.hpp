@@ -22,22 +22,25 @@ struct alignas(cmsghdr) Control {
 /// What recvmmsg(2) fills.
 class Inbox {
  public:
+  enum class Source : std::uint8_t { datagrams, error_queue };
   /// `room` messages, of each its first `bytes`.
-  Inbox(std::size_t room, std::size_t bytes);
+  Inbox(Source source, std::size_t room, std::size_t bytes);
   Inbox(const Inbox&) = delete;
   Inbox& operator=(const Inbox&) = delete;
 
   /// How many there were, without waiting; what was read before is gone. Errors that other packets
   /// left with the socket are passed over.
-  std::size_t receive(int fd, int flags);
+  std::size_t receive(int fd);
   [[nodiscard]] std::size_t room() const { return headers_.size(); }
   [[nodiscard]] const msghdr& header(std::size_t index) const { return headers_[index].msg_hdr; }
   [[nodiscard]] std::span<const std::uint8_t> bytes(std::size_t index) const;
+  /// Of datagrams.
   [[nodiscard]] const sockaddr_storage& from(std::size_t index) const { return from_[index]; }
 
  private:
   void offer(std::size_t count);
 
+  Source source_;
   std::size_t bytes_each_;
   std::size_t used_;
   std::vector<mmsghdr> headers_;
@@ -45,6 +48,12 @@ class Inbox {
   std::vector<sockaddr_storage> from_;
   std::vector<Control> controls_;
   std::vector<std::uint8_t> bytes_;
+};
+
+/// Which transmit stamps the kernel is to take of a datagram.
+enum class Stamps : std::uint8_t {
+  all,        // before each interface's queue, and when the last one's driver takes it
+  departure,  // the latter only: of a VLAN it does not tell, only of the device below
 };
 
 /// A datagram to be sent.
@@ -56,7 +65,8 @@ struct Outgoing {
   std::optional<IpAddress> from;              // source address; else the kernel's choice
   std::optional<std::uint8_t> ttl;            // 1 to 255; else the kernel's
   std::optional<std::uint8_t> traffic_class;  // DSCP and ECN
-  std::uint32_t flow_label = 0;         // IPv6, 20 bits; 0: the kernel's choice, one for each flow
+  std::uint32_t flow_label = 0;  // IPv6, 20 bits; 0: the kernel's choice, one for each flow
+  Stamps stamps = Stamps::all;
   std::span<const std::uint8_t> bytes;  // the message, without the IP header
 };
 

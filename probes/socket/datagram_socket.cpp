@@ -36,6 +36,20 @@ IpAddress address_of(const sockaddr_storage& storage) {
              : IpAddress::from_bytes(Family::v6, raw + offsetof(sockaddr_in6, sin6_addr));
 }
 
+// What the kernel says of a socket's buffer.
+struct Memory {
+  std::uint32_t drops = 0;
+  bool full = false;
+
+  static Memory of(int fd) {
+    std::array<std::uint32_t, SK_MEMINFO_VARS> memory{};
+    socklen_t size = sizeof(memory);
+    if (getsockopt(fd, SOL_SOCKET, SO_MEMINFO, memory.data(), &size) < 0) return {};
+    return {memory[SK_MEMINFO_DROPS],
+            memory[SK_MEMINFO_RMEM_ALLOC] > memory[SK_MEMINFO_RCVBUF] / 2};
+  }
+};
+
 }  // namespace
 
 struct DatagramSocket::State {
@@ -48,7 +62,7 @@ struct DatagramSocket::State {
 
   void read_departures(const std::function<void(const Left&)>& left);
   [[nodiscard]] Arrived arrived(std::size_t index) const;
-  bool dropped();
+  [[nodiscard]] bool dropped(const Memory& before);
 
   Family family;
   std::uint8_t protocol;
@@ -57,8 +71,8 @@ struct DatagramSocket::State {
   StampClock clock;
   std::uint32_t drops = 0;
   Outbox outbox{kBatch};
-  Inbox inbox{kBatch, kReceived};
-  Inbox looped{kStampBatch, kHeaderBytes + kLooped};
+  Inbox inbox{Inbox::Source::datagrams, kBatch, kReceived};
+  Inbox looped{Inbox::Source::error_queue, kStampBatch, kHeaderBytes + kLooped};
   Departures departures{kQueued};
 };
 
@@ -66,15 +80,16 @@ struct DatagramSocket::State {
 void DatagramSocket::State::read_departures(const std::function<void(const Left&)>& left) {
   std::size_t count = 0;
   do {
-    count = looped.receive(open.socket.get(), MSG_ERRQUEUE);
+    count = looped.receive(open.socket.get());
     clock.look(now());
     for (std::size_t i = 0; i < count; i++) {
       const Ancillary told = read_ancillary(looped.header(i));
       if (!told.point || !told.stamp) continue;
       const auto frame = looped.bytes(i);
+      const bool whole = (looped.header(i).msg_flags & MSG_TRUNC) == 0;
       const auto departure =
-          departures.note({*told.point, told.key, clock.at(*told.stamp), told.ifindex, frame,
-                           read_looped(family, protocol, frame)});
+          departures.note({*told.point, told.key, clock.at(*told.stamp), told.ifindex,
+                           whole ? frame : frame.first(0), read_looped(family, protocol, frame)});
       if (departure) left({departure->message, departure->at, departure->queued, departure->hops});
     }
   } while (count == looped.room());
@@ -88,6 +103,10 @@ DatagramSocket::Arrived DatagramSocket::State::arrived(std::size_t index) const 
   // The port is where it is in both families. Raw sockets have a protocol there, or nothing.
   if (protocol == IPPROTO_UDP)
     arrived.from_port = ntohs(reinterpret_cast<const sockaddr_in&>(from).sin_port);
+  // Of raw IPv4 the header came along.
+  constexpr std::size_t kTtl = 8, kHeader = 20;
+  if (family == Family::v4 && protocol != IPPROTO_UDP && arrived.bytes.size() >= kHeader)
+    arrived.ttl = arrived.bytes[kTtl];
   if (const auto at = told.stamp ? clock.at(*told.stamp) : std::nullopt) {
     arrived.at = *at;
     arrived.source = TimestampSource::kernel;
@@ -95,11 +114,12 @@ DatagramSocket::Arrived DatagramSocket::State::arrived(std::size_t index) const 
   return arrived;
 }
 
-bool DatagramSocket::State::dropped() {
-  std::array<std::uint32_t, SK_MEMINFO_VARS> memory{};
-  socklen_t size = sizeof(memory);
-  if (getsockopt(open.socket.get(), SOL_SOCKET, SO_MEMINFO, memory.data(), &size) < 0) return false;
-  return std::exchange(drops, memory[SK_MEMINFO_DROPS]) != memory[SK_MEMINFO_DROPS];
+// `before`: as it was before all was read. The kernel counts damaged datagrams too, which anybody
+// may send; for want of room it drops only while the buffer is full, and only reading empties it.
+bool DatagramSocket::State::dropped(const Memory& before) {
+  const Memory after = Memory::of(open.socket.get());
+  const bool more = std::exchange(drops, after.drops) != after.drops;
+  return more && (before.full || after.full);
 }
 
 DatagramSocket::DatagramSocket(std::unique_ptr<State> state) : state_(std::move(state)) {}
@@ -122,13 +142,14 @@ void DatagramSocket::send(std::span<const Outgoing> batch, std::span<int> errors
 
 bool DatagramSocket::drain(const Events& events) {
   State& s = *state_;
+  const Memory before = Memory::of(fd());
   s.clock.begin_turn();
   s.clock.look(s.now());
   const TimePoint began = s.clock.last();
   bool more = true;
   while (more) {
     // A reply is read before its probe's stamp, and handed out behind it: the stamp is there first.
-    const std::size_t count = s.inbox.receive(fd(), 0);
+    const std::size_t count = s.inbox.receive(fd());
     s.read_departures(events.left);
     more = count == s.inbox.room();
     for (std::size_t i = 0; i < count; i++) {
@@ -138,7 +159,7 @@ bool DatagramSocket::drain(const Events& events) {
       if (arrived.source == TimestampSource::kernel && arrived.at > began) more = false;
     }
   }
-  return !s.dropped();
+  return !s.dropped(before);
 }
 
 int DatagramSocket::fd() const {

@@ -12,11 +12,10 @@
 // looks they are not told at all: the datagram that came in then has the time of reading, source
 // user, and the one that left has no time.
 //
-// Waiting: a transmit stamp makes fd() readable too (poll(2) says EPOLLERR, which cannot be masked;
-// Asio completes async_wait(wait_read) on it, and wait_error for priority data only). So every
-// batch sent wakes whoever waits. Who drains in the same turn in which it sent finds most stamps
-// there, and an extra wake-up finds nothing, which is cheap. Drain until nothing is left of either
-// before waiting again is not needed: async_wait asks the kernel anew each time.
+// Waiting: fd() is readable when a datagram came in, and also when a transmit stamp is there
+// (poll(2): EPOLLERR, which cannot be masked); Asio's async_wait(wait_read) completes on both, and
+// asks anew each time, so nothing that a drain left is forgotten. So every batch sent wakes whoever
+// waits. Who drains in the turn in which it sent finds the stamps of empty queues there at once.
 #pragma once
 
 #include <cstdint>
@@ -45,7 +44,7 @@ class DatagramSocket {
     /// icmp: errors about TCP and UDP from these come in too. tcp: only what comes to these comes
     /// in, and nobody else on this host is given them; 0: any free one. udp: where it is bound, one
     /// or none; 0: any free one. At most kMaxPorts.
-    std::span<const std::uint16_t> ports;
+    std::span<const std::uint16_t> ports{};
     std::size_t receive_bytes = 16U << 20U;  // of the socket's buffer, the kernel doubles it
     std::function<ClockPair()> clocks = ClockPair::now;
   };
@@ -53,8 +52,9 @@ class DatagramSocket {
 
   using Outgoing = probes::Outgoing;
 
-  /// A datagram has left. An interface whose driver gives no transmit stamps never says so; nor
-  /// does one that dropped it from its queue, which send() is not told of.
+  /// A datagram has left. An interface whose driver gives no transmit stamps never says so; nor is
+  /// it said of one that a queue dropped, which send() is not told, or whose stamp found no room in
+  /// the receive buffer.
   struct Left {
     std::span<const std::uint8_t> message;  // as sent, but ICMPv6's checksum; its first kLooped
     std::optional<TimePoint> at;            // handed to the driver; empty: the clock was set

@@ -1,5 +1,7 @@
 #include "probes/socket/departures.hpp"
 
+#include <algorithm>
+
 namespace hopwise::probes {
 
 std::optional<Departures::Departure> Departures::note(const Stamp& stamp) {
@@ -9,15 +11,18 @@ std::optional<Departures::Departure> Departures::note(const Stamp& stamp) {
   if (stamp.point == StampPoint::queue) {
     if (pending.hops == 0) {
       pending.queued_at = stamp.at;
-      pending.message_bytes = static_cast<std::uint16_t>(stamp.looped.message.size());
+      if (!stamp.frame.empty())
+        pending.message_bytes = static_cast<std::uint16_t>(stamp.looped.message.size());
     }
     add_hop(pending, stamp);
     return {};
   }
   Departure departure{stamp.looped.message, stamp.at, {}, {}};
-  // A tunnel put its headers before the message; the end is the message's still.
-  if (departure.message.empty() && stamp.frame.size() >= pending.message_bytes)
-    departure.message = stamp.frame.last(pending.message_bytes);
+  // A tunnel put its headers before the message, of its own protocol or even of ours; the end is
+  // the message's still.
+  const std::size_t size = pending.message_bytes;
+  if (size != 0 && departure.message.size() != size)
+    departure.message = stamp.frame.last(std::min(size, stamp.frame.size()));
   if (stamp.at && pending.queued_at && *stamp.at >= *pending.queued_at)
     departure.queued = *stamp.at - *pending.queued_at;
   add_hop(pending, stamp);

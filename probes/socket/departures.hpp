@@ -35,11 +35,11 @@ class Departures {
 
   struct Stamp {
     StampPoint point = StampPoint::driver;
-    std::uint32_t key = 0;        // the kernel's number of the datagram
-    std::optional<TimePoint> at;  // where it can be told
-    std::uint32_t ifindex = 0;    // 0: not told
-    std::span<const std::uint8_t> frame;
-    Looped looped;  // read from it
+    std::uint32_t key = 0;                // the kernel's number of the datagram
+    std::optional<TimePoint> at;          // where it can be told
+    std::uint32_t ifindex = 0;            // 0: not told
+    std::span<const std::uint8_t> frame;  // the whole of it; empty: it was cut short
+    Looped looped;                        // read from it
   };
   struct Departure {
     std::span<const std::uint8_t> message;

@@ -119,7 +119,8 @@ Result<> ask_for_ancillary(int fd, const Options& options) {
   if (auto done = set(fd, options, SOL_SOCKET, SO_TIMESTAMPING, kStamps); !done) return done;
   if (is_v4(options)) {
     if (auto done = set(fd, options, SOL_IP, IP_PKTINFO, 1); !done) return done;
-    return set(fd, options, SOL_IP, IP_RECVTTL, 1);
+    // Raw sockets get the whole header.
+    return set(fd, options, SOL_IP, IP_RECVTTL, options.protocol == Protocol::udp ? 1 : 0);
   }
   if (auto done = set(fd, options, SOL_IPV6, IPV6_RECVPKTINFO, 1); !done) return done;
   if (auto done = set(fd, options, SOL_IPV6, IPV6_FLOWINFO_SEND, 1); !done) return done;

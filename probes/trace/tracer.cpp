@@ -141,8 +141,9 @@ void Tracer::Impl::left(const DatagramSocket::Left& departure) {
   const bool is_told =
       !departure.hops.empty() &&
       std::ranges::all_of(departure.hops, [](const Hop& hop) { return hop.ifindex != 0; });
-  if (is_told && !departure.by(trace->request.way.ifindex, {}))
-    trace->course.fail("a probe left by another interface than the nexthop's");
+  if (is_told && !departure.by(trace->request.way.ifindex, trace->request.way.gateway))
+    trace->course.fail(
+        "a probe left by another interface or to another gateway than the nexthop's");
 }
 
 void Tracer::Impl::arrived(const DatagramSocket::Arrived& datagram) {

@@ -15,6 +15,7 @@
 #include <memory>
 #include <optional>
 
+#include "core/model/path.hpp"
 #include "core/model/result.hpp"
 #include "probes/trace/course.hpp"
 
@@ -25,6 +26,8 @@ struct Way {
   std::uint32_t mark = 0;
   std::uint32_t ifindex = 0;
   std::optional<IpAddress> source{};  // else the kernel's choice
+  /// The gateway's, where it is known: a trace whose probe goes to another one has failed.
+  std::optional<EthernetAddress> gateway{};
 };
 
 struct TraceRequest {

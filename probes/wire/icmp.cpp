@@ -54,6 +54,11 @@ void build_request(Family family, const EchoTag& tag, std::span<std::uint8_t> me
   put(message.subspan(kCompensation), static_cast<std::uint16_t>(0xffffU - sum(message)));
 }
 
+std::optional<EchoTag> parse_request(std::span<const std::uint8_t> message) {
+  const auto tag = tag_of(message, types(Family::v4).request);
+  return tag ? tag : tag_of(message, types(Family::v6).request);
+}
+
 std::optional<EchoTag> parse_reply(Family family, std::span<const std::uint8_t> datagram) {
   if (family == Family::v6) return tag_of(datagram, types(family).reply);
   const auto packet = parse_ip(family, datagram);

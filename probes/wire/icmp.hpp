@@ -54,6 +54,8 @@ constexpr std::uint16_t echo_checksum(std::uint32_t flow) {
 void build_request(Family family, const EchoTag& tag, std::span<std::uint8_t> message,
                    std::uint16_t checksum = kEchoChecksum);
 
+/// An echo request of either family, without the IP header: as build_request() makes it.
+std::optional<EchoTag> parse_request(std::span<const std::uint8_t> message);
 /// `datagram` is what a raw socket delivers: with the IP header for IPv4, without for IPv6.
 std::optional<EchoTag> parse_reply(Family family, std::span<const std::uint8_t> datagram);
 std::optional<Refusal> parse_refusal(Family family, std::span<const std::uint8_t> datagram);

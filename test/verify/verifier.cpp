@@ -1,8 +1,9 @@
 // What the kernel's verifier says of the BPF programs: verifier OBJECT...
 //
-// Loads every program of every object twice, with all that one actuator can do switched on, and
-// prints what it cost. Fails when a program is refused, or costs more than the budget: the limit
-// is a million instructions, but kernels differ in how well they prune.
+// Loads every program of every object twice, with all that one actuator can do switched on (what
+// has no settings once, as it is), and prints what it cost. Fails when a program is refused, or
+// costs more than the budget: the limit is a million instructions, but kernels differ in how well
+// they prune.
 #include <bpf/bpf.h>
 #include <bpf/btf.h>
 #include <bpf/libbpf.h>
@@ -13,6 +14,7 @@
 #include <cstdio>
 #include <cstring>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -26,13 +28,14 @@ constexpr std::uint32_t kStatistics = 4;  // log level: no trace, only the last 
 
 struct Variant {
   const char* name;
-  hw_settings settings;
+  std::optional<hw_settings> settings;
 };
 
 constexpr std::array<Variant, 2> kVariants{{
-    {"redirect", {HW_ACTUATOR_REDIRECT, 1, 1, 0, 6554, 4096, 100, 0}},
-    {"mark", {HW_ACTUATOR_MARK, 1, 1, 0, 6554, 4096, 100, 0}},
+    {"redirect", hw_settings{HW_ACTUATOR_REDIRECT, 1, 1, 0, 6554, 4096, 100, 0}},
+    {"mark", hw_settings{HW_ACTUATOR_MARK, 1, 1, 0, 6554, 4096, 100, 0}},
 }};
+constexpr Variant kAsItIs{"-", std::nullopt};
 
 struct Object {
   explicit Object(const std::string& file)
@@ -81,10 +84,16 @@ std::string compiler_of(const std::string& file) {
   return name.substr(0, name.find('.'));
 }
 
+bool has_settings(const std::string& file) {
+  const Object object(file);
+  const btf* types = object.object ? bpf_object__btf(object.object.get()) : nullptr;
+  return types != nullptr && btf__find_by_name_kind(types, "hw_settings", BTF_KIND_VAR) > 0;
+}
+
 // Without a buffer of ours libbpf itself prints the verifier's words when it refuses.
-bool explain_refusal(const std::string& file, const hw_settings& settings) {
+bool explain_refusal(const std::string& file, const Variant& variant) {
   const Object again(file);
-  if (again.object) choose(again.object.get(), settings);
+  if (again.object && variant.settings) choose(again.object.get(), *variant.settings);
   if (again.object) (void)bpf_object__load(again.object.get());
   return false;
 }
@@ -92,7 +101,7 @@ bool explain_refusal(const std::string& file, const hw_settings& settings) {
 bool report(const std::string& file, const Variant& variant, const char* kernel) {
   Object loaded(file);
   bpf_object* object = loaded.object.get();
-  if (object == nullptr || !choose(object, variant.settings)) {
+  if (object == nullptr || (variant.settings && !choose(object, *variant.settings))) {
     std::fprintf(stderr, "%s: not an object with hw_settings\n", file.c_str());
     return false;
   }
@@ -102,7 +111,7 @@ bool report(const std::string& file, const Variant& variant, const char* kernel)
     bpf_program__set_log_buf(program, log->data(), log->size());
     bpf_program__set_log_level(program, kStatistics);
   }
-  if (bpf_object__load(object) != 0) return explain_refusal(file, variant.settings);
+  if (bpf_object__load(object) != 0) return explain_refusal(file, variant);
   bool within = true;
   std::size_t number = 0;
   bpf_object__for_each_program(program, object) {
@@ -128,9 +137,14 @@ int main(int argc, char** argv) {
   std::printf("%-12s %-9s %-10s %-24s %8s %7s %9s\n", "program", "settings", "compiler", "kernel",
               "insns", "states", "stack");
   bool good = argc > 1;
-  for (int i = 1; i < argc; ++i)
+  for (int i = 1; i < argc; ++i) {
+    if (!has_settings(argv[i])) {
+      good = report(argv[i], kAsItIs, system.release) && good;
+      continue;
+    }
     for (const Variant& variant : kVariants)
       good = report(argv[i], variant, system.release) && good;
+  }
   std::printf("verifier: %s (budget %u instructions a program)\n", good ? "accepted" : "FAILED",
               kBudget);
   return good ? 0 : 1;

@@ -13,10 +13,14 @@ inline NexthopStatus example_nexthop(std::uint32_t id, const char* name, const c
   ProbeStatus probe;
   probe.nexthop = NexthopId{id};
   probe.anchor = *IpAddress::parse("203.0.113.1");
+  probe.state = ProbeState::probing;
+  probe.rate = 5;
   probe.sent = 500;
   probe.received = 490;
   probe.lost = 10;
   probe.late = 1;
+  probe.proved = 498;
+  probe.kernel_stamped = 490;
   status.probes = {probe};
   return status;
 }
@@ -31,6 +35,35 @@ inline Decision example_decision() {
   decision.paths = {{PathId{1}, NexthopId{1}, 0.5, 0.25, true, PathState::degraded, 1.5},
                     {PathId{2}, NexthopId{2}, 0.5, 0.75, true, PathState::up, 0.5}};
   return decision;
+}
+
+/// What probers of other kinds tell: a STAMP reflector by its clock and count, a web server.
+inline void add_example_probes(NexthopStatus& nexthop) {
+  using namespace std::chrono_literals;
+  ProbeStatus& echo = nexthop.probes.front();
+  echo.state = ProbeState::suspicious;
+  echo.rate = 20;
+  echo.voids = {3, 0, 0, 7, 0};
+  echo.duplicate = 2;
+  echo.rtt = 20ms;
+  echo.flows = {{125, 2, 20ms}, {125, 8, 23500us}, {125, 0, std::nullopt}};
+  ProbeStatus stamp = echo;
+  stamp.anchor = Anchor::parse("stamp://203.0.113.2").value();
+  stamp.directional = {9, 1};
+  stamp.forward = 12ms;
+  stamp.backward = 8ms;
+  stamp.forged = 4;
+  ProbeStatus web;
+  web.nexthop = echo.nexthop;
+  web.anchor = Anchor::parse("https://203.0.113.3").value();
+  web.state = ProbeState::unbound;
+  web.rate = 0.2;
+  web.unsent = 6;
+  web.refused = 1;
+  web.first_byte = 45ms;
+  web.last_error = "connect to 203.0.113.3: Connection refused";
+  nexthop.probes.push_back(std::move(stamp));
+  nexthop.probes.push_back(std::move(web));
 }
 
 /// As seen at 100 s of the monotonic clock.
@@ -48,6 +81,10 @@ inline Status example_status() {
                      example_nexthop(2, "isp-b", "198.51.100.1", "eth2")};
   auto& a = status.nexthops[0];
   a.state = PathState::degraded;
+  add_example_probes(a);
+  a.bandwidth = {{BandwidthMethod::link, 1'000'000'000, std::nullopt},
+                 {BandwidthMethod::passive_peak, 80'000'000, TimePoint(90s)}};
+  status.probing = {2, 1, 5, 60, 45.2, true};
   a.estimate = {120500us, 20ms, 2ms, 0.02, 0.034, 100, TimePoint(99500ms)};
 
   GroupStatus group;

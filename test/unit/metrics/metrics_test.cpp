@@ -25,10 +25,11 @@ Sample reply(const char* anchor, std::chrono::nanoseconds rtt) {
   return sample;
 }
 
+constexpr const char* kEcho = "nexthop=\"isp-a\",target=\"203.0.113.1\",protocol=\"icmp\"";
+
 std::string example_page() {
   Metrics metrics(example_status);
-  metrics.observe(reply("203.0.113.1", std::chrono::milliseconds(20)),
-                  example_status().nexthops[0].nexthop);
+  metrics.observe(reply("203.0.113.1", std::chrono::milliseconds(20)));
   return metrics.scrape();
 }
 
@@ -149,25 +150,133 @@ TEST_CASE("what is not known has no series") {
   CHECK(has_line(page, "hopwise_nexthop_loss_upper_ratio{nexthop=\"isp-b\"} 1"));
 }
 
-TEST_CASE("replies and late replies enter the histogram, losses do not, and it can be forgotten") {
+TEST_CASE("replies and late replies enter the histogram, losses do not") {
   Metrics metrics(example_status);
-  const Nexthop nexthop = example_status().nexthops[0].nexthop;
   Sample sample = reply("203.0.113.1", std::chrono::microseconds(60));
-  metrics.observe(sample, nexthop);
+  metrics.observe(sample);
   sample.outcome = Outcome::late;
   sample.rtt = std::chrono::seconds(3);
-  metrics.observe(sample, nexthop);
+  metrics.observe(sample);
   sample.outcome = Outcome::lost;
-  metrics.observe(sample, nexthop);
-  const std::string labels = "{nexthop=\"isp-a\",target=\"203.0.113.1\"";
+  metrics.observe(sample);
+  const std::string labels = kEcho;
   const std::string page = metrics.scrape();
-  CHECK(has_line(page, "hopwise_probe_rtt_seconds_count" + labels + "} 2"));
-  CHECK(has_line(page, "hopwise_probe_rtt_seconds_bucket" + labels + ",le=\"0.0001\"} 1"));
-  CHECK(has_line(page, "hopwise_probe_rtt_seconds_bucket" + labels + ",le=\"+Inf\"} 2"));
-  metrics.forget(nexthop);
-  CHECK(metrics.scrape().find("hopwise_probe_rtt_seconds") == std::string::npos);
-  metrics.observe(reply("203.0.113.1", std::chrono::microseconds(60)), nexthop);
-  CHECK(has_line(metrics.scrape(), "hopwise_probe_rtt_seconds_count" + labels + "} 1"));
+  CHECK(has_line(page, "hopwise_probe_rtt_seconds_count{" + labels + "} 2"));
+  CHECK(has_line(page, "hopwise_probe_rtt_seconds_sum{" + labels + "} 3.00006"));
+  CHECK(has_line(page, "hopwise_probe_rtt_seconds_bucket{" + labels + ",le=\"5e-05\"} 0"));
+  CHECK(has_line(page, "hopwise_probe_rtt_seconds_bucket{" + labels + ",le=\"0.0001\"} 1"));
+  CHECK(has_line(page, "hopwise_probe_rtt_seconds_bucket{" + labels + ",le=\"26.2144\"} 2"));
+  CHECK(has_line(page, "hopwise_probe_rtt_seconds_bucket{" + labels + ",le=\"+Inf\"} 2"));
+}
+
+TEST_CASE("a time belongs to the bucket whose bound it does not exceed") {
+  for (std::size_t n = 0; n < RttHistogram::kBounds; ++n) {
+    CAPTURE(n);
+    RttHistogram histogram;
+    histogram.add(RttHistogram::bound(n));
+    CHECK(histogram.counts[n] == 1);
+    histogram.add(RttHistogram::bound(n) + std::chrono::nanoseconds(1));
+    CHECK(histogram.counts[n + 1] == 1);
+    CHECK(histogram.count() == 2);
+  }
+  RttHistogram histogram;
+  histogram.add(Duration(1));
+  CHECK(histogram.counts[0] == 1);
+  histogram.add(std::chrono::hours(1));
+  CHECK(histogram.counts[RttHistogram::kBounds] == 1);
+}
+
+TEST_CASE("histograms go with their anchors and nexthops, and are no other nexthop's") {
+  Status status = example_status();
+  Metrics metrics([&] { return status; });
+  const auto counted = [&](const char* target) {
+    return has_line(metrics.scrape(),
+                    "hopwise_probe_rtt_seconds_count{nexthop=\"isp-a\",target=\"" +
+                        std::string(target) + "\",protocol=\"icmp\"} 1");
+  };
+  std::vector<ProbeStatus>& probes = status.nexthops[0].probes;
+  probes = {probes[0], probes[0]};
+  probes[1].anchor = *IpAddress::parse("203.0.113.2");
+  metrics.observe(reply("203.0.113.1", std::chrono::milliseconds(1)));
+  metrics.observe(reply("203.0.113.2", std::chrono::milliseconds(1)));
+  metrics.keep(probes);
+  CHECK(counted("203.0.113.1"));
+  CHECK(counted("203.0.113.2"));
+
+  // A reload drops an anchor, and a later one brings it back: it begins anew.
+  metrics.keep({probes.data(), 1});
+  CHECK(counted("203.0.113.1"));
+  CHECK_FALSE(counted("203.0.113.2"));
+
+  // The id may be another nexthop's next.
+  metrics.forget(NexthopId{1});
+  CHECK_FALSE(counted("203.0.113.1"));
+  metrics.observe(reply("203.0.113.1", std::chrono::milliseconds(1)));
+  CHECK(counted("203.0.113.1"));
+
+  // What is observed of nobody's is never shown, and does not stay.
+  Sample stray = reply("203.0.113.1", std::chrono::milliseconds(1));
+  stray.nexthop = NexthopId{77};
+  metrics.observe(stray);
+  CHECK_NOTHROW(Page(metrics.scrape()));
+}
+
+TEST_CASE("probers tell what became of their probes, under target and protocol") {
+  const std::string page = example_page();
+  const std::string echo = kEcho;
+  const std::string stamp =
+      "nexthop=\"isp-a\",target=\"stamp://203.0.113.2:862\",protocol=\"stamp\"";
+  const std::string web = "nexthop=\"isp-a\",target=\"https://203.0.113.3:443\",protocol=\"https\"";
+  const auto has = [&](const char* name, const std::string& labels, const char* value) {
+    const std::string line = std::string("hopwise_probe_") + name + '{' + labels + "} " + value;
+    CAPTURE(line);
+    CHECK(has_line(page, line));
+  };
+  has("sent_total", echo, "500");
+  has("received_total", echo, "490");
+  has("lost_total", echo, "10");
+  has("late_total", echo, "1");
+  has("duplicate_total", echo, "2");
+  has("proved_total", echo, "498");
+  has("kernel_stamped_total", echo, "490");
+  has("rate", echo, "20");
+  has("suspicious", echo, "1");
+  has("state", echo + ",state=\"suspicious\"", "1");
+  has("state", web + ",state=\"unbound\"", "1");
+  has("state", web + ",state=\"probing\"", "0");
+  has("void_total", echo + ",reason=\"not_left\"", "3");
+  has("void_total", echo + ",reason=\"neighbour\"", "7");
+  has("void_total", echo + ",reason=\"rules\"", "0");
+  has("forged_total", stamp, "4");
+  has("unsent_total", web, "6");
+  has("refused_total", web, "1");
+  has("first_byte_seconds", web, "0.045");
+  has("one_way_delay_seconds", stamp + ",direction=\"forward\"", "0.012");
+  has("one_way_delay_seconds", stamp + ",direction=\"reverse\"", "0.008");
+  has("direction_lost_total", stamp + ",direction=\"forward\"", "9");
+  has("direction_lost_total", stamp + ",direction=\"reverse\"", "1");
+  has("flow_spread_seconds", echo, "0.0035");
+  has("flow_sent_total", echo + ",flow=\"1\"", "125");
+  has("flow_lost_total", echo + ",flow=\"1\"", "8");
+  has("flow_rtt_seconds", echo + ",flow=\"0\"", "0.02");
+  CHECK(page.find("hopwise_probe_flow_rtt_seconds{" + echo + ",flow=\"2\"}") == std::string::npos);
+  CHECK(page.find("hopwise_probe_flow_sent_total{" + web) == std::string::npos);
+  CHECK(page.find("hopwise_probe_first_byte_seconds{" + echo) == std::string::npos);
+  CHECK(page.find("hopwise_probe_sample_age_seconds{" + web) == std::string::npos);
+
+  CHECK(has_line(page, "hopwise_prober_stalls_total 2"));
+  CHECK(has_line(page, "hopwise_prober_overflows_total 1"));
+  CHECK(has_line(page, "hopwise_prober_unknown_replies_total 5"));
+  CHECK(has_line(page, "hopwise_prober_rate{kind=\"wanted\"} 60"));
+  CHECK(has_line(page, "hopwise_prober_rate{kind=\"actual\"} 45.2"));
+  CHECK(has_line(page, "hopwise_prober_staged 1"));
+}
+
+TEST_CASE("bandwidth says by which method it is known, and whether it is a bound") {
+  const std::string page = example_page();
+  const std::string name = "hopwise_nexthop_bandwidth_bytes_per_second{nexthop=\"isp-a\",";
+  CHECK(has_line(page, name + "method=\"link\",bound=\"exact\"} 125000000"));
+  CHECK(has_line(page, name + "method=\"passive_peak\",bound=\"lower\"} 10000000"));
 }
 
 TEST_CASE("a snapshot that throws makes a short page that says so") {
@@ -194,6 +303,67 @@ TEST_CASE("a page never grows beyond its limit, and counts what it left out") {
   const std::string page = metrics.scrape();
   CHECK(std::count(page.begin(), page.end(), '\n') < 10'100);
   CHECK(!has_line(page, "hopwise_scrape_dropped_series 0"));
+}
+
+namespace {
+
+/// `count` nexthops with a path each in one group, one anchor and four pinned flows.
+Status large(std::uint32_t count) {
+  Status status = example_status();
+  const NexthopStatus model = status.nexthops[1];
+  GroupStatus group = status.groups[0];
+  const PathStatus path = group.paths[0];
+  group.paths.clear();
+  status.nexthops.clear();
+  for (std::uint32_t id = 1; id <= count; ++id) {
+    NexthopStatus nexthop = model;
+    nexthop.nexthop.id = nexthop.probes[0].nexthop = NexthopId{id};
+    nexthop.nexthop.name = "192.0.2." + std::to_string(id) + "@eth1";
+    nexthop.estimate = example_status().nexthops[0].estimate;
+    nexthop.probes[0].flows.assign(4, {125, 1, std::chrono::milliseconds(20)});
+    status.nexthops.push_back(nexthop);
+    group.paths.push_back(path);
+    group.paths.back().path.nexthop = NexthopId{id};
+  }
+  status.groups = {group};
+  return status;
+}
+
+std::map<std::string, std::size_t> lines_of_families(const std::string& page) {
+  std::map<std::string, std::size_t> counts;
+  std::istringstream lines(page);
+  for (std::string line; std::getline(lines, line);)
+    if (line[0] != '#') ++counts[line.substr(0, line.find_first_of("{ "))];
+  return counts;
+}
+
+}  // namespace
+
+TEST_CASE("a thousand nexthops stay under the limit, and no family is there for some of them") {
+  const Metrics metrics([] { return large(1000); });
+  const std::string page = metrics.scrape();
+  const auto families = lines_of_families(page);
+  std::size_t all = 0;
+  for (const auto& [name, lines] : families) {
+    CAPTURE(name, lines);
+    all += lines;
+    const bool of_nexthops = name.starts_with("hopwise_nexthop_") ||
+                             name.starts_with("hopwise_path_") ||
+                             name.starts_with("hopwise_probe_");
+    CHECK(lines % 1000 == (of_nexthops ? 0 : lines));
+  }
+  CHECK(all <= 10'010);
+  for (const char* name : {"nexthop_up", "nexthop_rtt_seconds", "nexthop_loss_ratio",
+                           "path_weight_ratio", "probe_sent_total", "probe_lost_total"}) {
+    CAPTURE(name);
+    CHECK(families.count(std::string("hopwise_") + name) == 1);
+  }
+  CHECK_FALSE(has_line(page, "hopwise_scrape_dropped_series 0"));
+}
+
+TEST_CASE("nothing is left out for some ninety nexthops") {
+  const Metrics metrics([] { return large(90); });
+  CHECK(has_line(metrics.scrape(), "hopwise_scrape_dropped_series 0"));
 }
 
 TEST_CASE("promtool finds nothing to complain of") {

@@ -46,10 +46,13 @@ struct Bench {
   }
 
   void probe(const Nexthop& nexthop, std::vector<IpAddress> anchors) {
-    const auto done = prober->set_target({nexthop, {anchors.begin(), anchors.end()}});
+    probe(Target{nexthop, {anchors.begin(), anchors.end()}}, {true});
+  }
+  void probe(const Target& target, const Readiness& readiness) {
+    const auto done = prober->set_target(target);
     INFO((done ? "" : done.error().message));
     REQUIRE(done.has_value());
-    prober->set_ready(nexthop.id, {true});
+    prober->set_ready(target.nexthop.id, readiness);
   }
   std::size_t count(std::uint32_t id, Outcome outcome) const {
     return std::count_if(samples.begin(), samples.end(), [&](const Sample& s) {
@@ -61,6 +64,15 @@ struct Bench {
       if (s.nexthop == NexthopId{id}) return s;
     FAIL("nexthop " << id << " is not probed");
     return {};
+  }
+  ProbeStatus status(std::uint32_t id, const Anchor& anchor) const {
+    for (const ProbeStatus& s : prober->status())
+      if (s.nexthop == NexthopId{id} && s.anchor == anchor) return s;
+    FAIL(anchor.text() << " is not probed by nexthop " << id);
+    return {};
+  }
+  std::uint64_t voids(std::uint32_t id, Void why) const {
+    return status(id).voids[static_cast<std::size_t>(why)];
   }
   // Ends the probing of `id`; true once as many of its probes as were sent have come to `gateway`.
   bool all_came_to(const NetNamespace& gateway, Family family, std::uint32_t id) {

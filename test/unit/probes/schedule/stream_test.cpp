@@ -1,5 +1,8 @@
 #include "probes/schedule/stream.hpp"
 
+#include <random>
+#include <vector>
+
 #include "test/catch.hpp"
 
 using namespace hopwise;
@@ -13,10 +16,13 @@ const TimePoint kStart{1000s};
 // A stream that sends when it is due and hears what the test tells it.
 struct Rig {
   Options options;
+  Pacing pacing{options};
   TimePoint now = kStart;
-  Stream stream{options, now};
+  Stream stream{pacing, now};
 
   explicit Rig(const Options& o = {}) : options(o) {}
+  Rig(const Rig&) = delete;
+  Rig& operator=(const Rig&) = delete;
   void ready() { stream.set_ready(true, now); }
 
   std::uint32_t send() {
@@ -27,7 +33,7 @@ struct Rig {
   }
   std::optional<Verdict> answer(std::uint32_t sequence, Duration after) {
     now += after;
-    return stream.reply(sequence, now);
+    return stream.reply(sequence, {now});
   }
   void converse(int times, Duration rtt) {
     for (int i = 0; i < times; i++) REQUIRE(answer(send(), rtt));
@@ -123,7 +129,7 @@ TEST_CASE("a reply is remembered through late_within at the fastest pace", "[str
     while (rig.stream.overdue(rig.now)) {
     }
   }
-  const auto verdict = rig.stream.reply(first, end);
+  const auto verdict = rig.stream.reply(first, {end});
   REQUIRE(verdict);
   CHECK(verdict->outcome == Outcome::late);
 }
@@ -133,7 +139,7 @@ TEST_CASE("a reply to a probe that was never sent tells nothing", "[stream]") {
   rig.ready();
   rig.send();
   for (std::uint32_t sequence : {1U, 256U, 512U, 0xffffffffU})
-    CHECK_FALSE(rig.stream.reply(sequence, rig.now + 1ms));
+    CHECK_FALSE(rig.stream.reply(sequence, {rig.now + 1ms}));
   CHECK(rig.stream.counters().duplicate == 0);
 }
 
@@ -231,17 +237,255 @@ TEST_CASE("probes of one stream are judged in the order of sending", "[stream]")
   Options options;
   options.interval = 40ms;
   Rig rig(options);
-  rig.stream = Stream(options, kStart);
   rig.ready();
   rig.converse(20, 5ms);
   const auto a = rig.send(), b = rig.send(), c = rig.send();
   const TimePoint c_sent = rig.now;
-  REQUIRE(rig.stream.reply(b, rig.now));
+  REQUIRE(rig.stream.reply(b, {rig.now}));
   (void)a;
   std::vector<TimePoint> lost;
   while (const auto verdict = rig.stream.overdue(c_sent + 10s)) lost.push_back(verdict->sent);
   REQUIRE(lost.size() == 2);
   CHECK(lost[0] < lost[1]);
   CHECK(lost[1] == c_sent);
-  CHECK(rig.stream.reply(c, c_sent + 10s)->outcome == Outcome::late);
+  CHECK(rig.stream.reply(c, {c_sent + 10s})->outcome == Outcome::late);
+}
+
+// --- what the interface says ---------------------------------------------------------------------
+
+TEST_CASE("a round trip between two stamps of the kernel has the wait in the queue in it",
+          "[stream]") {
+  Rig rig;
+  rig.ready();
+  const auto sequence = rig.send();
+  rig.stream.left(sequence, {rig.now + 7ms, 5ms, Egress::Proof::proved});
+  const auto verdict = rig.stream.reply(sequence, {rig.now + 20ms, TimestampSource::kernel});
+  REQUIRE(verdict);
+  CHECK(verdict->source == TimestampSource::kernel);
+  CHECK(verdict->sent == rig.now + 2ms);
+  CHECK(verdict->rtt == 18ms);
+  CHECK(verdict->queued == 5ms);
+  CHECK(rig.stream.counters().proved == 1);
+  CHECK(rig.stream.counters().kernel_stamped == 1);
+}
+
+TEST_CASE("with one stamp of our own the source is the user", "[stream]") {
+  Rig rig;
+  rig.ready();
+  const auto a = rig.send();
+  CHECK(rig.stream.reply(a, {rig.now + 20ms, TimestampSource::kernel})->source ==
+        TimestampSource::user);
+  const auto b = rig.send();
+  rig.stream.left(b, {rig.now});
+  CHECK(rig.stream.reply(b, {rig.now + 20ms})->source == TimestampSource::user);
+  CHECK(rig.stream.counters().kernel_stamped == 0);
+}
+
+TEST_CASE("the anchor's own time is taken off where it can be true", "[stream]") {
+  Rig rig;
+  rig.ready();
+  const auto rtt = [&](Duration turnaround) {
+    const auto sequence = rig.send();
+    return rig.stream.reply(sequence, {rig.now + 20ms, TimestampSource::user, turnaround})->rtt;
+  };
+  CHECK(rtt(4ms) == 16ms);
+  CHECK(rtt(21ms) == 20ms);
+  CHECK(rtt(-4ms) == 20ms);
+}
+
+TEST_CASE("a probe that never left an interface that confirms is void, not lost", "[stream]") {
+  Rig rig;
+  rig.ready();
+  const auto first = rig.send();
+  rig.stream.left(first, {rig.now});
+  REQUIRE(rig.answer(first, 20ms));
+  const auto kept = rig.send();
+  CHECK_FALSE(rig.stream.overdue(rig.now + 10s));
+  CHECK(rig.stream.counters().voids[static_cast<std::size_t>(Void::not_left)] == 1);
+  CHECK(rig.stream.counters().lost == 0);
+  CHECK_FALSE(rig.stream.suspicious(rig.now + 10s));
+  CHECK_FALSE(rig.answer(kept, 11s));
+  CHECK(rig.stream.counters().stale == 1);
+}
+
+TEST_CASE("a probe that left and is not answered is lost", "[stream]") {
+  Rig rig;
+  rig.ready();
+  rig.stream.left(rig.send(), {rig.now});
+  CHECK(rig.stream.overdue(rig.now + 10s));
+}
+
+TEST_CASE("an interface that ceases to confirm is believed no longer", "[stream]") {
+  Rig rig;
+  rig.ready();
+  const auto first = rig.send();
+  rig.stream.left(first, {rig.now});
+  REQUIRE(rig.answer(first, 20ms));
+  REQUIRE(rig.answer(rig.send(), 20ms));  // answered, so it left
+  rig.send();
+  CHECK(rig.stream.overdue(rig.now + 10s));
+}
+
+TEST_CASE("a probe that left by another way is void, and so is its reply", "[stream]") {
+  Rig rig;
+  rig.ready();
+  const auto sequence = rig.send();
+  rig.stream.left(sequence, {rig.now, {}, Egress::Proof::strayed});
+  CHECK_FALSE(rig.answer(sequence, 20ms));
+  CHECK_FALSE(rig.stream.overdue(rig.now + 10s));
+  CHECK(rig.stream.counters().voids[static_cast<std::size_t>(Void::strayed)] == 1);
+  CHECK(rig.stream.counters().stale == 1);
+  CHECK(rig.stream.counters().proved == 0);
+}
+
+TEST_CASE("what is void is counted by its reason, once", "[stream]") {
+  Rig rig;
+  rig.ready();
+  for (int i = 0; i < 3; i++) rig.send();
+  rig.stream.void_outstanding(Void::rules);
+  rig.stream.void_outstanding(Void::overflow);
+  rig.send();
+  rig.stream.void_outstanding(Void::overflow);
+  const auto& voids = rig.stream.counters().voids;
+  CHECK(voids[static_cast<std::size_t>(Void::rules)] == 3);
+  CHECK(voids[static_cast<std::size_t>(Void::overflow)] == 1);
+}
+
+TEST_CASE("a reply to a probe that is still to come is forged", "[stream]") {
+  Rig rig;
+  rig.ready();
+  rig.send();
+  CHECK_FALSE(rig.stream.reply(1, {rig.now}));
+  CHECK_FALSE(rig.stream.reply(77, {rig.now}));
+  CHECK(rig.stream.counters().forged == 2);
+}
+
+// --- the ring ------------------------------------------------------------------------------------
+
+TEST_CASE("a stream that is answered remembers little, one that is not as much as it must",
+          "[stream]") {
+  Rig rig;
+  rig.ready();
+  rig.converse(1000, 20ms);
+  CHECK(rig.stream.remembered() == 16);
+  rig.stream.set_suspicious(true, rig.now);
+  for (int i = 0; i < 1000; i++) {
+    rig.send();
+    while (rig.stream.overdue(rig.now)) {
+    }
+  }
+  CHECK(rig.stream.remembered() >= 200);  // 10 s at 50 ms
+  CHECK(rig.stream.remembered() <= 512);
+}
+
+TEST_CASE("every probe is answered, lost or void in the end, whatever happens", "[stream]") {
+  Options options;
+  options.interval = 7ms;
+  Rig rig(options);
+  rig.ready();
+  std::minstd_rand chance(42);
+  std::vector<std::uint32_t> out;
+  std::uint64_t lost = 0, late = 0, replies = 0;
+  const auto hear = [&](std::uint32_t sequence) {
+    const auto verdict = rig.stream.reply(sequence, {rig.now});
+    if (verdict) (verdict->outcome == Outcome::late ? late : replies)++;
+  };
+  for (int i = 0; i < 20000; i++) {
+    out.push_back(rig.send());
+    if (chance() % 4 != 0) rig.stream.left(out.back(), {rig.now, 1us, Egress::Proof::proved});
+    if (chance() % 8 != 0)
+      hear(out[out.size() - 1 - chance() % std::min<std::size_t>(out.size(), 64)]);
+    if (chance() % 500 == 0) rig.stream.void_outstanding(Void::overflow);
+    if (chance() % 900 == 0) rig.stream.forgive(30ms);
+    while (rig.stream.overdue(rig.now)) lost++;
+  }
+  while (rig.stream.overdue(rig.now + 1h)) lost++;
+  const auto& c = rig.stream.counters();
+  CHECK(c.sent == 20000);
+  CHECK(c.lost == lost);
+  CHECK(c.late == late);
+  CHECK(c.received == replies);
+  std::uint64_t voids = 0;
+  for (const auto v : c.voids) voids += v;
+  CHECK(c.received + c.lost + voids == c.sent);
+  CHECK(c.lost > 0);
+  CHECK(c.late > 0);
+}
+
+// --- pinned flows --------------------------------------------------------------------------------
+
+TEST_CASE("probes take turns in the pinned flows, and each flow is judged by itself", "[stream]") {
+  Options options;
+  options.flows = 3;
+  Rig rig(options);
+  rig.ready();
+  for (int i = 0; i < 30; i++) {
+    CHECK(rig.stream.flow() == i % 3);
+    const auto sequence = rig.send();
+    if (i % 3 == 2) continue;  // the third loses all
+    const auto verdict = rig.answer(sequence, i % 3 == 0 ? 10ms : 30ms);
+    REQUIRE(verdict);
+    CHECK(verdict->flow == i % 3);
+  }
+  while (const auto lost = rig.stream.overdue(rig.now + 10s)) CHECK(lost->flow == 2);
+  const auto& flows = rig.stream.flows();
+  REQUIRE(flows.size() == 3);
+  for (const auto& flow : flows) CHECK(flow.sent == 10);
+  CHECK(flows[0].rtt == 10ms);
+  CHECK(flows[1].rtt == 30ms);
+  CHECK_FALSE(flows[2].rtt);
+  CHECK(flows[0].lost == 0);
+  CHECK(flows[2].lost == 10);
+}
+
+// --- the pace ------------------------------------------------------------------------------------
+
+TEST_CASE("a stream keeps the pace that the budget leaves", "[stream]") {
+  Rig rig;
+  rig.pacing.paces.usual = 2s;
+  rig.ready();
+  rig.send();
+  CHECK(rig.stream.next_send() == rig.now + 1750ms);
+  CHECK_FALSE(rig.stream.fast());
+  rig.stream.set_suspicious(true, rig.now);
+  rig.send();
+  CHECK(rig.stream.fast());
+  CHECK(rig.stream.next_send() - rig.now <= rig.options.suspicious_interval);
+}
+
+TEST_CASE("a tick of the wheel does not slow the pace down, a longer wait makes no burst",
+          "[stream]") {
+  Rig rig;
+  rig.send();
+  const TimePoint due = rig.stream.next_send();
+  rig.stream.sent(due + 1ms, 0.5);
+  CHECK(rig.stream.next_send() == due + 175ms);
+  const TimePoint missed = rig.stream.next_send();
+  rig.stream.sent(missed + 1s, 0.5);
+  CHECK(rig.stream.next_send() == missed + 1s + 175ms);
+}
+
+TEST_CASE("of probes that were out when this host dropped replies nothing is said", "[stream]") {
+  Rig rig;
+  rig.ready();
+  rig.send();
+  const TimePoint dropped = rig.now + 1ms;
+  rig.send();
+  const auto lost = rig.stream.overdue(rig.now + 10s, dropped);
+  REQUIRE(lost);
+  CHECK(lost->sent == rig.now);
+  CHECK(rig.stream.counters().lost == 1);
+  CHECK(rig.stream.counters().voids[static_cast<std::size_t>(Void::overflow)] == 1);
+}
+
+TEST_CASE("a departure without a time proves all the same", "[stream]") {
+  Rig rig;
+  rig.ready();
+  const auto sequence = rig.send();
+  rig.stream.left(sequence, {{}, {}, Egress::Proof::proved});
+  const auto verdict = rig.stream.reply(sequence, {rig.now + 20ms, TimestampSource::kernel});
+  REQUIRE(verdict);
+  CHECK(verdict->rtt == 20ms);
+  CHECK(verdict->source == TimestampSource::user);
+  CHECK(rig.stream.counters().proved == 1);
 }

@@ -42,3 +42,36 @@ TEST_CASE("both clocks are read at one moment", "[clock]") {
   const ClockPair later = ClockPair::now();
   CHECK(later.monotonic >= bridge.last());
 }
+
+TEST_CASE("a step voids the stamps of the turn that notices it, and of the next", "[clock]") {
+  const Duration step = GENERATE(5ms, -5ms, 3600s, -3600s);
+  StampClock clock(pair_at(10s, 5000s));
+  clock.begin_turn();
+  clock.look(pair_at(11s, 5001s));
+  CHECK(clock.at(WallTime(5000s + 500ms)) == TimePoint(10s + 500ms));
+
+  clock.begin_turn();
+  clock.look(pair_at(12s, 5002s));
+  CHECK(clock.at(WallTime(5001s + 500ms)));
+  clock.look(pair_at(13s, 5003s + step));
+  CHECK_FALSE(clock.at(WallTime(5001s + 500ms)));
+  clock.look(pair_at(14s, 5004s + step));
+  CHECK_FALSE(clock.at(WallTime(5001s + 500ms)));
+
+  clock.begin_turn();
+  clock.look(pair_at(15s, 5005s + step));
+  CHECK_FALSE(clock.at(WallTime(5004s + step)));
+
+  clock.begin_turn();
+  clock.look(pair_at(16s, 5006s + step));
+  CHECK(clock.at(WallTime(5005s + 500ms + step)) == TimePoint(15s + 500ms));
+}
+
+TEST_CASE("a clock that is set and set back between two looks moves no stamp between them",
+          "[clock]") {
+  StampClock clock(pair_at(10s, 5000s));
+  clock.begin_turn();
+  clock.look(pair_at(11s, 5001s));
+  // Stamped while the clock was ahead: it lies in the future, and is not believed.
+  CHECK_FALSE(clock.at(WallTime(5001s + 1h)));
+}
