@@ -129,6 +129,15 @@ void Prober::set_suspicious(NexthopId id, bool suspicious) {
   impl_->loop->set_suspicious(id, suspicious);
 }
 
+Result<Way> Prober::way(NexthopId id, const IpAddress& destination) {
+  const Nexthop* nexthop = impl_->ways->find(id);
+  if (nexthop == nullptr)
+    return Error{"find the nexthop of id " + std::to_string(raw(id)) + ": it is gone"};
+  const auto departure = impl_->depart(id, destination);
+  if (!departure) return departure.error();
+  return Way{departure->mark, nexthop->key.ifindex, departure->from, impl_->readiness[id].gateway};
+}
+
 void Prober::reconfigure(const Options& options) {
   impl_->loop->reconfigure(options);
   impl_->http->reconfigure(options);

@@ -22,6 +22,7 @@
 #include "probes/binding/staging.hpp"
 #include "probes/options.hpp"
 #include "probes/target.hpp"
+#include "probes/trace/tracer.hpp"
 
 namespace hopwise::probes {
 
@@ -56,6 +57,9 @@ class Prober {
   /// also when the gateway's link-layer address changes.
   void set_ready(NexthopId id, const Readiness& readiness);
   void set_suspicious(NexthopId id, bool suspicious);
+  /// How a packet to `destination` leaves by the nexthop, for who sends other probes than these.
+  /// Binds the nexthop for that family where no anchor needed it.
+  Result<Way> way(NexthopId id, const IpAddress& destination);
   /// New intervals and timeouts for all targets (marks and priority need a restart).
   void reconfigure(const Options& options);
 

@@ -37,7 +37,16 @@ std::optional<std::string> percent_decoded(std::string_view text) {
   return plain;
 }
 
-Result<Query> parse_query(std::string_view text) {
+bool is_listed(std::string_view list, std::string_view key) {
+  while (!list.empty()) {
+    if (list.substr(0, list.find(", ")) == key) return true;
+    list.remove_prefix(std::min(list.find(", "), list.size() - 2) + 2);
+  }
+  return false;
+}
+
+// `known`: the parameters that there are, with commas between them.
+Result<Query> parse_query(std::string_view text, std::string_view known) {
   Query query;
   while (!text.empty()) {
     const std::string_view pair = text.substr(0, text.find('&'));
@@ -46,8 +55,8 @@ Result<Query> parse_query(std::string_view text) {
     const std::string key(pair.substr(0, equals));
     const auto value = percent_decoded(pair.substr(std::min(equals + 1, pair.size())));
     if (!value) return Error{"parameter \"" + key + "\" is not percent-encoded as it should be"};
-    if (key != "src" && key != "dst" && key != "proto" && key != "sport" && key != "dport")
-      return Error{"unknown parameter \"" + key + "\" (known: src, dst, proto, sport, dport)"};
+    if (!is_listed(known, key))
+      return Error{"unknown parameter \"" + key + "\" (known: " + std::string(known) + ")"};
     if (!query.emplace(key, *value).second) return Error{"parameter \"" + key + "\" stands twice"};
   }
   return query;
@@ -82,7 +91,7 @@ Result<std::uint8_t> protocol_of(const Query& query, Family family) {
 }
 
 Result<FlowTuple> flow_of(std::string_view query_text) {
-  const auto query = parse_query(query_text);
+  const auto query = parse_query(query_text, "src, dst, proto, sport, dport");
   if (!query) return query.error();
   const auto source = address_of(*query, "src");
   if (!source) return source.error();
@@ -96,6 +105,32 @@ Result<FlowTuple> flow_of(std::string_view query_text) {
   const auto destination_port = port_of(*query, "dport");
   if (!destination_port) return destination_port.error();
   return FlowTuple{*source, *destination, *protocol, *source_port, *destination_port};
+}
+
+template <class T>
+Result<T> number_of(const Query& query, const std::string& key, T absent, T most) {
+  const auto found = query.find(key);
+  if (found == query.end()) return absent;
+  const auto number = parse_number<T>(found->second);
+  if (!number || *number < 1 || *number > most)
+    return Error{key + ": \"" + found->second + "\" is no number from 1 to " +
+                 std::to_string(most)};
+  return *number;
+}
+
+Result<TraceOrder> trace_order_of(std::string_view query_text) {
+  const auto query = parse_query(query_text, "nexthop, dst, probes, hops");
+  if (!query) return query.error();
+  const auto nexthop = query->find("nexthop");
+  if (nexthop == query->end() || nexthop->second.empty())
+    return Error{"parameter \"nexthop\" is missing (a name, an id or a gateway)"};
+  const auto destination = address_of(*query, "dst");
+  if (!destination) return destination.error();
+  const auto probes = number_of<std::uint32_t>(*query, "probes", 3, 20);
+  if (!probes) return probes.error();
+  const auto hops = number_of<std::uint8_t>(*query, "hops", 30, 64);
+  if (!hops) return hops.error();
+  return TraceOrder{nexthop->second, *destination, *probes, *hops};
 }
 
 Answer plain(unsigned status, const std::string& body) {
@@ -127,6 +162,28 @@ Answer reload(const Request& request, const Handlers& handlers) {
   return {200, "application/json", "{\"reloaded\": true}\n"};
 }
 
+Answer begin_trace(const Request& request, std::string_view query, const Handlers& handlers) {
+  if (!request.local)
+    return refusal(403, "traces are begun on the unix socket only (`hopwise trace`)");
+  const auto order = trace_order_of(query);
+  if (!order) return refusal(400, order.error().message);
+  const auto id = handlers.trace(*order);
+  if (!id) return refusal(kRefused, id.error().message);
+  return {202, "application/json", "{\"id\":" + std::to_string(*id) + "}\n"};
+}
+
+Answer show_traces(std::string_view query_text, const Handlers& handlers) {
+  const auto query = parse_query(query_text, "id");
+  if (!query) return refusal(400, query.error().message);
+  const std::vector<Trace> traces = handlers.traces();
+  const auto wanted = query->find("id");
+  if (wanted == query->end()) return {200, "application/json", to_json(traces)};
+  for (const Trace& trace : traces)
+    if (std::to_string(trace.id) == wanted->second)
+      return {200, "application/json", to_json(trace)};
+  return refusal(404, "no trace \"" + wanted->second + "\" is kept (`hopwise trace` lists them)");
+}
+
 Answer route(const Request& request, const Handlers& handlers) {
   const std::size_t mark = std::min(request.target.find('?'), request.target.size());
   const std::string_view path = request.target.substr(0, mark);
@@ -134,16 +191,18 @@ Answer route(const Request& request, const Handlers& handlers) {
 
   const bool known = path == "/metrics" || path == "/healthz" || path == "/readyz" ||
                      path == "/api/v1/status" || path == "/api/v1/explain" ||
-                     path == "/api/v1/reload";
+                     path == "/api/v1/reload" || path == "/api/v1/traces";
   if (!known)
     return refusal(404,
                    "nothing is here (there are /metrics, /healthz, /readyz, /api/v1/status, "
-                   "/api/v1/explain and POST /api/v1/reload)");
+                   "/api/v1/explain, /api/v1/traces and POST /api/v1/reload)");
   const bool post = path == "/api/v1/reload";
+  const bool either = path == "/api/v1/traces";
+  const bool posted = request.method == "POST";
   const bool allowed =
-      post ? request.method == "POST" : request.method == "GET" || request.method == "HEAD";
+      posted ? post || either : !post && (request.method == "GET" || request.method == "HEAD");
   if (!allowed) {
-    const std::string allow = post ? "POST" : "GET, HEAD";
+    const std::string allow = post ? "POST" : either ? "GET, HEAD, POST" : "GET, HEAD";
     Answer refused = refusal(405, "this takes " + allow);
     refused.allow = allow;
     return refused;
@@ -153,6 +212,7 @@ Answer route(const Request& request, const Handlers& handlers) {
   if (path == "/readyz") return readiness(handlers);
   if (path == "/api/v1/status") return {200, "application/json", to_json(handlers.status())};
   if (path == "/api/v1/explain") return explain(query, handlers);
+  if (either) return posted ? begin_trace(request, query, handlers) : show_traces(query, handlers);
   return reload(request, handlers);
 }
 

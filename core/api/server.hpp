@@ -3,8 +3,12 @@
 //   GET /metrics            Prometheus text
 //   GET /healthz            200 while the control loop answers
 //   GET /readyz             200 when traffic is being steered on fresh measurements, else 503 and
-//   why GET /api/v1/status      the whole Status, JSON GET /api/v1/explain
-//   ?src=&dst=&proto=&sport=&dport= POST /api/v1/reload     as SIGHUP (unix socket only)
+//                           why
+//   GET /api/v1/status      the whole Status, JSON
+//   GET /api/v1/explain     ?src=&dst=&proto=&sport=&dport=
+//   GET /api/v1/traces      all that are kept, or ?id=
+//   POST /api/v1/traces     ?nexthop=&dst=&probes=&hops= begins one (unix socket only)
+//   POST /api/v1/reload     as SIGHUP (unix socket only)
 //
 // It lives on the control loop's io_context: handlers run there and nowhere else. Nothing that a
 // client does or fails to do, and nothing that a handler throws, gets out of it.
@@ -15,10 +19,12 @@
 #include <functional>
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "core/model/flow.hpp"
 #include "core/model/result.hpp"
 #include "core/model/status.hpp"
+#include "core/model/trace.hpp"
 
 namespace hopwise::api {
 
@@ -29,11 +35,21 @@ struct Options {
   Duration patience = std::chrono::seconds(10);
 };
 
+/// What POST /api/v1/traces asks for.
+struct TraceOrder {
+  std::string nexthop;  // name, id or gateway
+  IpAddress destination;
+  std::uint32_t probes = 3;    // a hop, 1 to 20
+  std::uint8_t max_hops = 30;  // 1 to 64
+};
+
 struct Handlers {
   std::function<std::string()> metrics;
   std::function<Status()> status;
   std::function<Result<Explanation>(const FlowTuple&)> explain;
   std::function<Result<>()> reload;
+  std::function<Result<std::uint64_t>(const TraceOrder&)> trace{};  // its id
+  std::function<std::vector<Trace>()> traces{};                     // newest last
 };
 
 class Server {
@@ -54,6 +70,10 @@ class Server {
 /// JSON texts of the API's answers (README.md lists the keys). `now` is what ages are counted to.
 std::string to_json(const Status& status, TimePoint now = std::chrono::steady_clock::now());
 std::string to_json(const Explanation& explanation,
+                    TimePoint now = std::chrono::steady_clock::now());
+
+std::string to_json(const Trace& trace, TimePoint now = std::chrono::steady_clock::now());
+std::string to_json(const std::vector<Trace>& traces,
                     TimePoint now = std::chrono::steady_clock::now());
 
 }  // namespace hopwise::api

@@ -17,6 +17,7 @@ inline constexpr const char* kExamples =
     "                                         where this flow goes, and why\n"
     "  hopwise flows --nexthop isp-a --sort rtt\n"
     "                                         the flows on a nexthop, the slowest first\n"
+    "  hopwise trace isp-a 203.0.113.9        the hops on the way by isp-a\n"
     "  hopwise detach                         remove all that hopwise ever left in the kernel\n"
     "  hopwise reflect --allow 203.0.113.0/24\n"
     "                                         let those hosts measure the path to here\n"
@@ -68,6 +69,16 @@ inline constexpr const char* kFlows =
     "RTT is between this router and the peer, from the traffic itself. SENT AGAIN counts TCP data\n"
     "segments that were retransmitted, whoever lost them. OUT is from LAN to WAN, BACK the "
     "answers.";
+
+inline constexpr const char* kTrace =
+    "`trace NEXTHOP DEST` has the daemon send echoes that leave by that nexthop and come as far "
+    "as\n"
+    "the 1st, 2nd, ... router, all as one flow. LOSS is of the way as far as a hop: one that "
+    "answers\n"
+    "less than those behind it only limits its answers. !H, !N, !X and the like are as "
+    "traceroute's.\n"
+    "The daemon traces by itself where a path goes down or degrades. `trace` alone lists what is\n"
+    "kept, `trace ID` shows one. Exit status: 0 reached, 1 not reached, 2 wrong line.";
 
 inline constexpr const char* kDetach =
     "For this network namespace, also after a crash: TC programs, pinned maps, the fwmark rules "

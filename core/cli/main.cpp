@@ -4,6 +4,7 @@
 #include <CLI/CLI.hpp>
 #include <iostream>
 #include <string>
+#include <thread>
 
 #include "core/api/client.hpp"
 #include "core/cli/flow_list.hpp"
@@ -11,6 +12,7 @@
 #include "core/cli/probe_list.hpp"
 #include "core/cli/reflect.hpp"
 #include "core/cli/render.hpp"
+#include "core/cli/trace.hpp"
 #include "core/config/config.hpp"
 #include "core/daemon/daemon.hpp"
 #include "core/daemon/host.hpp"
@@ -33,6 +35,7 @@ struct Options {
   std::string nexthop;
   bool flow_lines = false;
   ReflectLine reflect;
+  TraceLine trace;
 };
 
 int fail(const Error& error, int code = kFailed) {
@@ -133,6 +136,18 @@ int flows(const Options& options) {
   return 0;
 }
 
+int trace(const Options& options) {
+  TraceLine line = options.trace;
+  line.json = options.json;
+  const std::string socket = socket_path(options);
+  return run_trace(
+      line, {.ask = [&](const std::string& method,
+                        const std::string& target) { return api::request(socket, method, target); },
+             .pause = [](Duration time) { std::this_thread::sleep_for(time); },
+             .out = std::cout,
+             .err = std::cerr});
+}
+
 int reload(const Options& options) {
   const auto reply = api::request(socket_path(options), "POST", "/api/v1/reload");
   if (!reply) return fail(reply.error());
@@ -180,6 +195,7 @@ class CommandLine {
   CLI::App* with_json(CLI::App* command);
   void with_flow_options(CLI::App* command);
   void with_reflect_options(CLI::App* command);
+  void with_trace_options(CLI::App* command);
 
   Options options_;
   CLI::App app_{help::kAbout};
@@ -208,6 +224,8 @@ CommandLine::CommandLine() {
   flow->add_option("DPORT", options_.destination_port, "destination port");
   with_flow_options(with_json(
       command("flows", "the flows in the data path, largest first", help::kFlows, flows)));
+  with_trace_options(with_json(command(
+      "trace", "the hops on the way by a nexthop, and where it breaks", help::kTrace, cli::trace)));
   with_socket(command("reload", "swap in the configuration file, whole or not at all", "", reload));
   with_config(
       command("detach", "remove all that hopwise left in the kernel", help::kDetach, detach));
@@ -278,6 +296,15 @@ void CommandLine::with_reflect_options(CLI::App* command) {
                    "answer these sources alone; again for another one (default: all)")
       ->type_name("PREFIX");
   command->add_flag("-j,--json", options_.json, "print the counters as JSON");
+}
+
+void CommandLine::with_trace_options(CLI::App* command) {
+  TraceLine& trace = options_.trace;
+  command->add_option("NEXTHOP", trace.nexthop, "a nexthop's name, id or gateway");
+  command->add_option("DEST", trace.destination, "where to: an address");
+  command->add_option("-q", trace.probes, "probes a hop (default: 3)")->type_name("PROBES");
+  command->add_option("-m", trace.max_hops, "no farther than this (default: 30)")
+      ->type_name("MAXHOPS");
 }
 
 CLI::App* CommandLine::with_json(CLI::App* command) {

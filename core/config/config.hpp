@@ -56,6 +56,7 @@ struct Config {
   std::vector<GroupConfig> groups;                           // the first that fits a group rules
   dataplane::Affinity affinity = dataplane::Affinity::flow;  // of all other groups
   std::optional<bool> escape;      // empty: as the actuator allows, see may_escape()
+  bool traces = true;              // the daemon traces ways that break by itself
   bool local_traffic = false;      // true: steer also what this host itself sends
   std::string log_level = "info";  // debug, info, warn, error
 

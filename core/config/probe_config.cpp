@@ -179,6 +179,8 @@ void read_probe(Object& o, Config& config) {
   o.integer("mark_base", p.mark_base, {kNexthopIds, 0xffffffff - kNexthopIds});
   o.integer("rule_priority", p.rule_priority, {1, 32763});
   o.integer("stage_from", p.stage_from, {1, kNexthopIds});
+  std::string traces;
+  if (o.one_of("trace", traces, {"on", "off"})) config.traces = traces == "on";
   if (p.mark_base % kNexthopIds != 0)
     o.fault("mark_base", "its low 16 bits are not zero: they hold the nexthop (write 0x68770000)");
   check_paces(o, p);

@@ -30,6 +30,7 @@
 #include "core/daemon/snapshot.hpp"
 #include "core/daemon/staging.hpp"
 #include "core/daemon/steering.hpp"
+#include "core/daemon/traces.hpp"
 #include "core/metrics/metrics.hpp"
 
 namespace hopwise {
@@ -86,6 +87,9 @@ class Daemon {
   void decide();
   void carry_out(const Decision& decision);
   void settle_lease();
+  void trace(const Decision& decision);
+  void trace_calm();
+  Result<std::uint64_t> trace(const api::TraceOrder& order);
   void schedule_tick();
   void tick();
   void every_second();
@@ -111,6 +115,7 @@ class Daemon {
   std::unique_ptr<dataplane::Dataplane> dataplane_;
   std::unique_ptr<routes::Follower> follower_;
   std::unique_ptr<ProbeThread> probes_;
+  std::unique_ptr<Traces> traces_;
   std::unique_ptr<Steering> steering_;
   std::unique_ptr<PolicyWatch> policy_;
   std::unique_ptr<EscapeWatch> escapes_;
@@ -144,12 +149,16 @@ Result<> Daemon::start() {
       ProbeThread::start(io_, permission_->probe_options(config_), probe_events(), staging());
   if (!probes) return probes.error();
   probes_ = std::move(*probes);
+  traces_ = std::make_unique<Traces>(*probes_, log_, now);
 
   follower_ = std::make_unique<routes::Follower>(io_, config_.routes, route_events());
   steering_ =
       std::make_unique<Steering>(Steering::Parts{*dataplane_, engine_, *probes_, *follower_, log_,
                                                  permission_->actuator().actuator,
-                                                 [this](NexthopId id) { metrics_.forget(id); }},
+                                                 [this](NexthopId id) {
+                                                   metrics_.forget(id);
+                                                   traces_->forget(id);
+                                                 }},
                                  config_, now);
   auto server = api::Server::open(io_, config_.api, api_handlers());
   if (!server) return server.error();
@@ -238,6 +247,12 @@ api::Handlers Daemon::api_handlers() {
       .status = [this] { return snapshot(); },
       .explain = [this](const FlowTuple& flow) { return explain(flow); },
       .reload = [this] { return reload(); },
+      .trace = [this](const api::TraceOrder& order) { return trace(order); },
+      .traces =
+          [this] {
+            const auto& kept = traces_->journal().traces();
+            return std::vector<Trace>(kept.begin(), kept.end());
+          },
   };
 }
 
@@ -301,6 +316,7 @@ void Daemon::carry_out(const Decision& decision) {
   dataplane_->publish(decision, now());
   journal_.record(decision);
   log_decision(log_, decision, steering_->nexthops());
+  trace(decision);
 }
 
 void Daemon::schedule_tick() {
@@ -337,6 +353,7 @@ void Daemon::every_second() {
   readings_.keep(steering_->groups());
   measure_bandwidth();
   tell_escapes();
+  trace_calm();
   probes_->fetch_status([this](std::vector<ProbeStatus> status, const ProberTotals& totals) {
     probe_status_ = std::move(status);
     std::ranges::stable_sort(probe_status_, {}, &ProbeStatus::nexthop);
@@ -360,6 +377,40 @@ void Daemon::measure_bandwidth() {
   if (ticks_ % kTicksPerSpeedCheck == kTicksPerSecond)
     bandwidths_.set_link_speeds(interfaces_->speeds(reading.nexthops));
   bandwidths_.count(std::move(reading));
+}
+
+// decision -> traces: where does the way break?
+void Daemon::trace(const Decision& decision) {
+  if (!config_.traces || !decision.cause) return;
+  const auto found = steering_->nexthops().find(*decision.cause);
+  if (found == steering_->nexthops().end() || !found->second.ready()) return;
+  const auto anchors = steering_->target_of(found->second).anchors;
+  if (!anchors.empty())
+    traces_->decided(decision.reason, found->second.nexthop, anchors.front().anchor.address);
+}
+
+// What a way is like while nothing is wrong, to compare with.
+void Daemon::trace_calm() {
+  if (!config_.traces) return;
+  for (const auto& [id, record] : steering_->nexthops()) {
+    const auto view = engine_.nexthop(id);
+    if (!record.ready() || !view || view->state != PathState::up || view->suspicious) continue;
+    const auto anchors = steering_->target_of(record).anchors;
+    if (!anchors.empty()) traces_->calm(record.nexthop, anchors.front().anchor.address);
+  }
+}
+
+Result<std::uint64_t> Daemon::trace(const api::TraceOrder& order) {
+  for (const auto& [id, record] : steering_->nexthops()) {
+    const Nexthop& nexthop = record.nexthop;
+    if (order.nexthop != nexthop.name && order.nexthop != std::to_string(raw(id)) &&
+        order.nexthop != nexthop.key.gateway.text())
+      continue;
+    return traces_->ask(nexthop, order.destination,
+                        {.probes = order.probes, .max_hops = order.max_hops});
+  }
+  return Error{"trace " + order.destination.text() + ": there is no nexthop \"" + order.nexthop +
+               "\" (a name, an id or a gateway: `hopwise status` lists them)"};
 }
 
 void Daemon::check_policy() {

@@ -23,6 +23,7 @@ struct ProbeThread::Impl {
   asio::io_context io{1};
   asio::executor_work_guard<asio::io_context::executor_type> work{io.get_executor()};
   std::unique_ptr<probes::Prober> prober;
+  std::unique_ptr<probes::Tracer> tracer{std::make_unique<probes::Tracer>(io)};
   std::thread thread;
 
   // control -> probes
@@ -67,7 +68,10 @@ Result<std::unique_ptr<ProbeThread>> ProbeThread::start(asio::io_context& contro
 }
 
 ProbeThread::~ProbeThread() {
-  asio::post(impl_->io, [i = impl_.get()] { i->prober.reset(); });
+  asio::post(impl_->io, [i = impl_.get()] {
+    i->tracer.reset();
+    i->prober.reset();
+  });
   impl_->work.reset();
   impl_->thread.join();
 }
@@ -99,6 +103,21 @@ void ProbeThread::set_suspicious(NexthopId id, bool suspicious) {
 
 void ProbeThread::reconfigure(const probes::Options& options) {
   impl_->to_prober([options](probes::Prober& prober) { prober.reconfigure(options); });
+}
+
+void ProbeThread::trace(NexthopId id, const IpAddress& destination,
+                        const probes::TraceOptions& options,
+                        std::function<void(const probes::Findings&)> told) {
+  impl_->to_prober(
+      [this, id, destination, options, told = std::move(told)](probes::Prober& prober) {
+        const auto tell = [&control = impl_->control, told](const probes::Findings& findings) {
+          asio::post(control, [told, findings] { told(findings); });
+        };
+        const auto way = prober.way(id, destination);
+        if (!way) return tell({.ended = true, .error = way.error().message});
+        const auto started = impl_->tracer->start({*way, destination, options}, tell);
+        if (!started) tell({.ended = true, .error = started.error().message});
+      });
 }
 
 void ProbeThread::fetch_status(

@@ -37,6 +37,11 @@ class ProbeThread {
   void set_suspicious(NexthopId id, bool suspicious);
   void reconfigure(const probes::Options& options);
 
+  /// Traces the way to `destination` by the nexthop. Calls back on `control` whenever something is
+  /// found, the last time with `ended`; an error has ended it too.
+  void trace(NexthopId id, const IpAddress& destination, const probes::TraceOptions& options,
+             std::function<void(const probes::Findings&)> told);
+
   /// Calls back on `control` with every prober's state; not while an earlier call is under way.
   void fetch_status(std::function<void(std::vector<ProbeStatus>, const ProberTotals&)> done);
 

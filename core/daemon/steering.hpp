@@ -87,6 +87,8 @@ class Steering {
   /// The operator's word on a nexthop's bandwidth, bits a second.
   [[nodiscard]] std::optional<std::uint64_t> capacity_of(const Nexthop& nexthop) const;
   [[nodiscard]] const std::map<NexthopId, NexthopRecord>& nexthops() const { return nexthops_; }
+  /// What is probed through it.
+  [[nodiscard]] probes::Target target_of(const NexthopRecord& record) const;
   [[nodiscard]] std::vector<const Group*> groups() const { return groups_.used(); }
   [[nodiscard]] const Group* group(GroupId id) const { return groups_.find(id); }
   [[nodiscard]] std::size_t routes_of(GroupId id) const { return groups_.users(id); }
@@ -107,7 +109,6 @@ class Steering {
   void settle_marks();
   void settle_affinity(const Group& group);
   [[nodiscard]] std::vector<dataplane::Dataplane::Attachment> roles();
-  [[nodiscard]] probes::Target target_of(const NexthopRecord& record) const;
   [[nodiscard]] const config::NexthopConfig* configured(const Nexthop& nexthop) const;
   [[nodiscard]] std::string name_of(const Nexthop& nexthop) const;
   void reapply_routes();

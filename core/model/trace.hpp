@@ -1,6 +1,7 @@
 // A trace: which hops packets meet through one nexthop, with round-trip time and loss of each.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <optional>
 #include <string>
@@ -40,6 +41,15 @@ struct Trace {
   bool reached = false;          // the destination itself answered
   std::vector<TraceHop> hops{};  // to the destination, or to the last that answered and one more
   std::optional<std::string> error{};
+  std::string verdict{};  // of one that has ended, in words: where the way breaks, or what changed
 };
+
+/// Loss on the way as far as that hop (an index), 0..1: the least of it and all beyond that
+/// answered. A hop that answers less than those beyond it answers at a limited rate; it has lost
+/// nothing. 1 where neither it nor any beyond has answered.
+double loss_at(const Trace& trace, std::size_t hop);
+
+/// The farthest hop that answered; nullptr where none did.
+const TraceHop* farthest(const Trace& trace);
 
 }  // namespace hopwise

@@ -61,6 +61,8 @@ class Course {
   [[nodiscard]] std::optional<std::uint8_t> due(TimePoint now) const;
   /// A probe was sent to that distance: its number, from 0, by which the others name it.
   std::size_t sent(std::uint8_t distance, TimePoint at);
+  /// The probe that was due could not be sent for the moment: later.
+  void postpone(TimePoint now) { last_sent_ = now; }
   /// When it really left, where that is known better.
   void left(std::size_t probe, TimePoint at);
   /// A second answer to one probe counts nothing.

@@ -61,6 +61,7 @@ TEST_CASE("the example shows every default as it is") {
   CHECK(e.affinity == d.affinity);
   CHECK(e.escape == d.escape);
   CHECK(e.local_traffic == d.local_traffic);
+  CHECK(e.traces == d.traces);
   REQUIRE(e.groups.size() == 1);
   CHECK(e.groups[0].flowlet_gap == GroupConfig{}.flowlet_gap);
   CHECK(needs_restart(d, e) == std::nullopt);
