@@ -156,8 +156,9 @@ TEST_CASE("a staging device that is not whole is made anew, and its nexthops sta
     PrivateNamespace::run("ip link set hwprobe1 down; ip link set hwprobe1 name elsewhere1");
   }
   SECTION("without its program") {
-    if (hook == HookChoice::clsact) PrivateNamespace::run("tc qdisc del dev hwprobe0 clsact");
-    if (hook == HookChoice::automatic && has_tcx())
+    if (hook == HookChoice::clsact || !has_tcx())
+      PrivateNamespace::run("tc qdisc del dev hwprobe0 clsact");
+    else
       for (__u32 id = 0; bpf_link_get_next_id(id, &id) == 0;) {
         const dataplane::Handle link(bpf_link_get_fd_by_id(id));
         if (dataplane::hangs_on(link.fd(), staged.ifindex, dataplane::Role::local))
