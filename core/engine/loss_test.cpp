@@ -11,6 +11,7 @@ constexpr std::size_t kKept = 1024;                        // probes, at most
 constexpr Duration kBurst = std::chrono::milliseconds(100);
 constexpr double kUsualProbes = 1500;  // that the usual ratio is learnt from: 5 min at 5 pps
 constexpr double kMostUsual = 0.2;     // more is never called usual
+constexpr double kMostSum = 30;        // more than any threshold; what ends shall be seen to end
 constexpr std::uint32_t kLosingFlow = 4;
 
 }  // namespace
@@ -110,7 +111,8 @@ void LossTest::step(State& state, const Probe& probe) const {
     sum.lost += probe.lost;
     ++sum.sent;
     if (burst && i < kAlarms) continue;
-    sum.value = std::max(0.0, sum.value + (probe.lost ? steps_[i]->lost : steps_[i]->answered));
+    const double step = probe.lost ? steps_[i]->lost : steps_[i]->answered;
+    sum.value = std::clamp(sum.value + step, 0.0, kMostSum);
   }
   if (burst) return;
   state.calm = std::clamp(state.calm - (probe.lost ? limit_steps_.lost : limit_steps_.answered),
