@@ -194,8 +194,7 @@ TEST_CASE("a burst counts once for an alarm", "[engine]") {
   CHECK_FALSE(single.suspicious());
 }
 
-TEST_CASE("steady loss becomes usual, but not the loss of a fault, nor over half the limit",
-          "[engine]") {
+TEST_CASE("steady loss becomes usual if it is little and no fault", "[engine]") {
   const Options options;
   for (const double ratio : {0.02, 0.30}) {
     LossTest test(options);
@@ -209,7 +208,7 @@ TEST_CASE("steady loss becomes usual, but not the loss of a fault, nor over half
     CHECK(test.usual() == Approx(options.usual_loss));
     test.learn(true);
     run(6000, 16000);
-    CHECK(test.usual() == Approx(std::min(ratio, options.degraded_loss / 2)).margin(0.008));
+    CHECK(test.usual() == Approx(ratio < 0.1 ? ratio : options.usual_loss).margin(0.008));
   }
 }
 

@@ -236,5 +236,5 @@ TEST_CASE("paths that lose alike, but show it seconds apart, are told to be wors
     b.run(8);
     for (const Decision& d : b.decisions) moves += d.paths[0].after != Approx(0.5);
   }
-  CHECK(moves <= 1);
+  CHECK(moves <= 4);  // nine without the wait
 }
