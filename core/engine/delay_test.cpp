@@ -12,7 +12,8 @@ constexpr double kSure = 12;         // deviations
 constexpr double kCut = 4;           // deviations, of one sample
 constexpr double kNormal = 1.4826;   // MAD to standard deviation
 
-double median(std::array<double, 61> values, std::size_t n) {
+template <std::size_t N>
+double median(std::array<double, N> values, std::size_t n) {
   const auto middle = values.begin() + static_cast<std::ptrdiff_t>(n / 2);
   std::nth_element(values.begin(), middle, values.begin() + static_cast<std::ptrdiff_t>(n));
   return *middle;
@@ -32,7 +33,7 @@ void DelayTest::remember(double rtt_ms, TimePoint known) {
 }
 
 void DelayTest::observe(double rtt_ms, TimePoint known) {
-  recent_ms_ += (rtt_ms - recent_ms_) / (referred_ == 0 ? 1 : 8);
+  recent_[observed_++ % recent_.size()] = rtt_ms;
   remember(rtt_ms, known);
   if (referred_ < kJudged) return;
   // A step is worth telling from 2.5 times what the slow law calls equal, and out of the noise.
@@ -52,8 +53,9 @@ void DelayTest::clear() {
 }
 
 std::optional<double> DelayTest::shift() const {
-  if (!shifted_ || recent_ms_ <= usual_ms_) return std::nullopt;
-  return recent_ms_ - usual_ms_;
+  if (!shifted_) return std::nullopt;
+  const double above = median(recent_, recent_.size()) - usual_ms_;
+  return above > 0 ? std::optional(above) : std::nullopt;
 }
 
 }  // namespace hopwise::engine

@@ -39,8 +39,9 @@ class DelayTest {
   std::optional<TimePoint> remembered_;
   double usual_ms_ = 0;
   double deviation_ms_ = 0;
-  double sum_ = 0;        // in deviations
-  double recent_ms_ = 0;  // EWMA over a few samples
+  double sum_ = 0;  // in deviations
+  std::array<double, 5> recent_{};
+  std::size_t observed_ = 0;  // ever
   bool shifted_ = false;
 };
 

@@ -48,7 +48,7 @@ void GroupLaw::judge_one(Share& s, TimePoint now) {
   if (!proven && fallen < kDoubt) return;
   // Loss shows slowly: the other may be about to show the same.
   if (s.nexthop->fell_by_loss() && other.state() != PathState::degraded && other.loss_in_doubt() &&
-      fallen < kLongDoubt)
+      fallen < kTogetherLoss)
     return;
   if (s.relief) s.relief->note(queue_ms(*s.nexthop));
   if (s.relief ? !s.nexthop->persists(*s.relief, now) : take_back(s, now)) return;

@@ -11,6 +11,8 @@ constexpr std::size_t kKept = 1024;                        // probes, at most
 constexpr Duration kBurst = std::chrono::milliseconds(100);
 constexpr double kUsualProbes = 1500;  // that the usual ratio is learnt from: 5 min at 5 pps
 constexpr double kMostUsual = 0.2;     // more is never called usual
+constexpr double kMostSum = 30;        // more than any threshold; what ends shall be seen to end
+constexpr std::ptrdiff_t kGrave = 2;   // from 10 % on, in LossTest::kBad
 constexpr std::uint32_t kLosingFlow = 4;
 
 }  // namespace
@@ -76,7 +78,10 @@ void LossTest::settle_oldest() {
   const Probe probe = probes_.front();
   probes_.pop_front();
   step(settled_, probe);
-  if (!learns_) return;
+  // A plain fault of this anchor alone does not become usual either.
+  const bool faulty = std::any_of(settled_.sums.begin() + kGrave, settled_.sums.end(),
+                                  [](const Sum& sum) { return sum.value >= 2 * kSuspicion; });
+  if (!learns_ || faulty) return;
   ratio_ += ((probe.lost ? 1.0 : 0.0) - ratio_) / kUsualProbes;
   if (std::abs(usual() - steps_from_) < 0.05 * steps_from_) return;
   set_steps();
@@ -110,7 +115,8 @@ void LossTest::step(State& state, const Probe& probe) const {
     sum.lost += probe.lost;
     ++sum.sent;
     if (burst && i < kAlarms) continue;
-    sum.value = std::max(0.0, sum.value + (probe.lost ? steps_[i]->lost : steps_[i]->answered));
+    const double step = probe.lost ? steps_[i]->lost : steps_[i]->answered;
+    sum.value = std::clamp(sum.value + step, 0.0, kMostSum);
   }
   if (burst) return;
   state.calm = std::clamp(state.calm - (probe.lost ? limit_steps_.lost : limit_steps_.answered),
@@ -149,6 +155,7 @@ std::optional<PooledLoss> pool(std::span<const LossTest* const> anchors, std::si
   std::optional<PooledLoss> best;
   std::vector<LossTest::Sum> sums;
   for (std::size_t i = 0; i < LossTest::kAlarms; ++i) {
+    if (LossTest::kBad[i] < least) continue;
     sums.clear();
     for (const LossTest* anchor : anchors)
       if (anchor->sums()[i].value > 0) sums.push_back(anchor->sums()[i]);

@@ -121,12 +121,18 @@ std::size_t TrackedNexthop::quorum(std::size_t anchors) const {
   return std::min(anchors, static_cast<std::size_t>(part) + 1);
 }
 
-// An anchor that is asked seldom adds little, and would only delay the others' quorum.
+// An anchor that is asked seldom adds little, and would only delay the others' quorum. One that is
+// silent agrees, and its losses say no more than that.
 std::optional<PooledLoss> TrackedNexthop::pooled_loss(std::span<const Judged> judged) const {
   std::vector<const LossTest*> tests;
-  for (const Judged& j : judged)
-    if (!j.seldom) tests.push_back(&j.estimator->loss_test());
-  return pool(tests, quorum(tests.size()), options_->degraded_loss);
+  std::size_t silent = 0;
+  for (const Judged& j : judged) {
+    if (j.seldom) continue;
+    silent += j.silent;
+    if (!j.silent) tests.push_back(&j.estimator->loss_test());
+  }
+  const std::size_t agree = quorum(tests.size() + silent);
+  return pool(tests, agree > silent ? agree - silent : 1, options_->degraded_loss);
 }
 
 bool TrackedNexthop::alarming(std::span<const Judged> judged) const {
