@@ -341,11 +341,15 @@ TEST_CASE("while one source floods, another one is answered", "[stamp][netns]") 
   Running reflector(pair.answering, options);
   std::atomic<bool> over{false};
   std::atomic<std::uint64_t> flooded{0};
+  const Asker flooder(pair.asking, "10.7.0.1");
   std::thread flood([&] {
-    const Asker asker(pair.asking, "10.7.0.1");
     const Bytes packet = request(1);
-    for (; !over; flooded++) asker.send(packet);
+    for (; !over; flooded++) flooder.send(packet);
   });
+  const auto limit = std::chrono::steady_clock::now() + 30s;
+  while (reflector.counters().of(Fate::source_rate) == 0 &&
+         std::chrono::steady_clock::now() < limit)
+    std::this_thread::sleep_for(10ms);
   Asker other(pair.asking, "fd07::1");  // another source than the flood's
   int answered = 0;
   for (std::uint32_t i = 0; i < 20; i++)
