@@ -1,8 +1,8 @@
 // A UDP socket that answers: what comes in batches goes back one by one, each to whom and from the
 // address that it came, with its own class of service.
 //
-// One by one, for each carries the time when it leaves: in a batch the last would leave a hundred
-// microseconds after the time that it tells. (A sendmmsg saves 5 % of the work; see README.md.)
+// One by one, for each carries the time when it leaves: the last of a batch of 32 would leave a
+// hundred microseconds after the time that it tells, to save 0.15 of the 4.3 us that sending takes.
 #pragma once
 
 #include <cstddef>

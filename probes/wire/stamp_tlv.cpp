@@ -295,7 +295,7 @@ TlvReflection reflect_tlvs(std::span<std::uint8_t> area, const TlvAnswers& answe
     area[asked.hmac->begin] = 0;
     const Digest digest =
         key->sign(big_endian(answers.reply_sequence), area.first(asked.hmac->begin));
-    std::copy(digest.begin(), digest.end(), area.begin() + asked.hmac->value());
+    std::copy(digest.begin(), digest.end(), area.subspan(asked.hmac->value()).begin());
   }
   return reflection;
 }

@@ -9,6 +9,9 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
+#include <array>
+#include <atomic>
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/post.hpp>
 #include <csignal>
@@ -131,11 +134,13 @@ class Asker {
     return bytes;
   }
 
-  /// Asks until an answer comes: at first neighbours are not resolved, or peers not up.
+  /// Asks until this is answered (not what was asked before): at first neighbours are not resolved,
+  /// or peers not up.
   std::optional<Bytes> ask(const Bytes& packet, int times = 60) {
     for (int i = 0; i < times; i++) {
       send(packet);
-      if (auto reply = receive(250ms)) return reply;
+      for (auto reply = receive(250ms); reply; reply = receive(250ms))
+        if (echoes(*reply, packet)) return reply;
       std::this_thread::sleep_for(20ms);
     }
     return {};
@@ -144,6 +149,14 @@ class Asker {
   int traffic_class = -1;  // of what came last
 
  private:
+  // The sender's sequence stands at 24, or authenticated at 48.
+  static bool echoes(const Bytes& reply, const Bytes& packet) {
+    const auto at = [&](std::ptrdiff_t where) {
+      return std::equal(packet.begin(), packet.begin() + 4, reply.begin() + where);
+    };
+    return reply.size() >= 41 && (at(24) || (reply.size() >= 52 && at(48)));
+  }
+
   int fd_ = -1;
 };
 
@@ -328,11 +341,15 @@ TEST_CASE("while one source floods, another one is answered", "[stamp][netns]") 
   Running reflector(pair.answering, options);
   std::atomic<bool> over{false};
   std::atomic<std::uint64_t> flooded{0};
+  const Asker flooder(pair.asking, "10.7.0.1");
   std::thread flood([&] {
-    const Asker asker(pair.asking, "10.7.0.1");
     const Bytes packet = request(1);
-    for (; !over; flooded++) asker.send(packet);
+    for (; !over; flooded++) flooder.send(packet);
   });
+  const auto limit = std::chrono::steady_clock::now() + 30s;
+  while (reflector.counters().of(Fate::source_rate) == 0 &&
+         std::chrono::steady_clock::now() < limit)
+    std::this_thread::sleep_for(10ms);
   Asker other(pair.asking, "fd07::1");  // another source than the flood's
   int answered = 0;
   for (std::uint32_t i = 0; i < 20; i++)
