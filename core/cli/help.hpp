@@ -17,6 +17,8 @@ inline constexpr const char* kExamples =
     "  hopwise flows --nexthop isp-a --sort rtt\n"
     "                                         the flows on a nexthop, the slowest first\n"
     "  hopwise detach                         remove all that hopwise ever left in the kernel\n"
+    "  hopwise reflect --allow 203.0.113.0/24\n"
+    "                                         let those hosts measure the path to here\n"
     "Exit status: 0 done, 1 failed, 2 wrong command line or configuration.";
 
 inline constexpr const char* kRun =
@@ -56,5 +58,18 @@ inline constexpr const char* kDetach =
     "For this network namespace, also after a crash: TC programs, pinned maps, the fwmark rules "
     "and\n"
     "tables of the probes. Traffic goes on by the kernel's routes. Doing it twice does no harm.";
+
+inline constexpr const char* kReflect =
+    "Reflects STAMP (RFC 8762, 8972) and TWAMP-Light, so that others measure loss and delay of "
+    "each\n"
+    "direction to this host. A reply is never longer than what it answers, and each source gets "
+    "at\n"
+    "most --rate; ports below 1024 are not answered (no loops of two reflectors). Needs no rights "
+    "but\n"
+    "for a port below 1024 (CAP_NET_BIND_SERVICE). The key is the file's bytes without the last "
+    "line\n"
+    "end; the file must not be readable by all. SIGUSR1 prints the counters, SIGTERM and SIGINT "
+    "print\n"
+    "them and end.";
 
 }  // namespace hopwise::cli::help

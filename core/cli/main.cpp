@@ -8,6 +8,7 @@
 #include "core/api/client.hpp"
 #include "core/cli/flow_list.hpp"
 #include "core/cli/help.hpp"
+#include "core/cli/reflect.hpp"
 #include "core/cli/render.hpp"
 #include "core/config/config.hpp"
 #include "core/daemon/daemon.hpp"
@@ -28,6 +29,7 @@ struct Options {
   std::string source, destination, protocol = "tcp";
   std::string source_port = "0", destination_port = "0";
   FlowOptions flows;
+  ReflectLine reflect;
 };
 
 int fail(const Error& error, int code = kFailed) {
@@ -119,6 +121,14 @@ int reload(const Options& options) {
   return 0;
 }
 
+int reflect(const Options& options) {
+  const auto reflector = reflector_options(options.reflect);
+  if (!reflector) return fail(reflector.error(), kUsage);
+  const auto ended = run_reflector(
+      *reflector, options.json ? SummaryFormat::json : SummaryFormat::text, std::cout, std::cerr);
+  return ended ? 0 : fail(ended.error());
+}
+
 int detach(const Options& options) {
   const auto config = config::load(config::choose_path(options.config));
   if (!config) return fail(config.error(), kUsage);
@@ -149,6 +159,7 @@ class CommandLine {
   CLI::App* with_socket(CLI::App* command);
   CLI::App* with_json(CLI::App* command);
   void with_flow_options(CLI::App* command);
+  void with_reflect_options(CLI::App* command);
 
   Options options_;
   CLI::App app_{help::kAbout};
@@ -176,6 +187,8 @@ CommandLine::CommandLine() {
   with_socket(command("reload", "swap in the configuration file, whole or not at all", "", reload));
   with_config(
       command("detach", "remove all that hopwise left in the kernel", help::kDetach, detach));
+  with_reflect_options(command("reflect", "answer STAMP and TWAMP-Light probes, in the foreground",
+                               help::kReflect, cli::reflect));
 }
 
 CLI::App* CommandLine::command(const char* name, const char* summary, const char* more,
@@ -219,6 +232,28 @@ void CommandLine::with_flow_options(CLI::App* command) {
   option("--sort", flows.sort, "ORDER",
          "bytes (default), packets, rtt, retransmissions, age, idle: most first");
   option("--limit", flows.limit, "NUMBER", "show at most so many (default: 50)");
+}
+
+void CommandLine::with_reflect_options(CLI::App* command) {
+  ReflectLine& line = options_.reflect;
+  command
+      ->add_option("--listen", line.listen,
+                   "answer on this address alone; again for another one (default: all)")
+      ->type_name("ADDRESS");
+  command->add_option("--port", line.port, "UDP port (default: 862)")->type_name("NUMBER");
+  command
+      ->add_option("--key-file", line.key_file, "answer only what is authenticated with this key")
+      ->type_name("FILE");
+  command->add_flag("--stateless", line.stateless, "keep no sequence for each session");
+  command
+      ->add_option("--rate", line.rate,
+                   "replies a second to one IPv4 address or IPv6 /64 (default: 1000)")
+      ->type_name("PPS");
+  command
+      ->add_option("--allow", line.allow,
+                   "answer these sources alone; again for another one (default: all)")
+      ->type_name("PREFIX");
+  command->add_flag("-j,--json", options_.json, "print the counters as JSON");
 }
 
 CLI::App* CommandLine::with_json(CLI::App* command) {

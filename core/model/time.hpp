@@ -8,6 +8,8 @@ namespace hopwise {
 
 using TimePoint = std::chrono::steady_clock::time_point;
 using Duration = std::chrono::nanoseconds;
+/// CLOCK_REALTIME, since 1970: only for what other hosts say or are told.
+using WallTime = std::chrono::sys_time<Duration>;
 
 /// Seconds as a real number: for arithmetic and for Prometheus, which wants base units.
 constexpr double seconds(Duration d) {

@@ -11,9 +11,6 @@
 
 namespace hopwise::probes {
 
-/// CLOCK_REALTIME, since the epoch.
-using WallTime = std::chrono::sys_time<Duration>;
-
 struct ClockPair {
   TimePoint monotonic;
   WallTime wall;

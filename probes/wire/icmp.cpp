@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "probes/wire/bytes.hpp"
+
 namespace hopwise::probes {
 namespace {
 
@@ -26,28 +28,6 @@ struct Types {
 };
 constexpr Types types(Family family) {
   return family == Family::v4 ? Types{8, 0} : Types{128, 129};
-}
-
-template <class T>
-void put(std::span<std::uint8_t> at, T value) {
-  for (std::size_t i = sizeof(T); i-- > 0; value = static_cast<T>(value >> 8U))
-    at[i] = static_cast<std::uint8_t>(value);
-}
-
-template <class T>
-T get(std::span<const std::uint8_t> at) {
-  T value = 0;
-  for (std::size_t i = 0; i < sizeof(T); i++) value = static_cast<T>(value << 8U | at[i]);
-  return value;
-}
-
-// The ones' complement sum of RFC 1071, of 16-bit words.
-std::uint16_t sum(std::span<const std::uint8_t> bytes) {
-  std::uint32_t total = 0;
-  for (std::size_t i = 0; i < bytes.size(); i++)
-    total += i % 2 == 0 ? std::uint32_t{bytes[i]} << 8U : bytes[i];
-  while (total >> 16U != 0) total = (total & 0xffffU) + (total >> 16U);
-  return static_cast<std::uint16_t>(total);
 }
 
 std::optional<EchoTag> tag_of(std::span<const std::uint8_t> message, std::uint8_t type) {
