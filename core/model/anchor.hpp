@@ -2,6 +2,7 @@
 #pragma once
 
 #include <compare>
+#include <cstddef>
 #include <cstdint>
 #include <functional>
 #include <string>
@@ -50,7 +51,7 @@ struct Anchor {
 template <>
 struct std::hash<hopwise::Anchor> {
   std::size_t operator()(const hopwise::Anchor& a) const noexcept {
-    return std::hash<hopwise::IpAddress>{}(a.address) * 131 + a.port * 8U +
+    return std::hash<hopwise::IpAddress>{}(a.address) * 131 + a.port * std::size_t{8} +
            static_cast<std::size_t>(a.kind);
   }
 };
