@@ -27,6 +27,7 @@
 #include "core/daemon/probe_thread.hpp"
 #include "core/daemon/readings.hpp"
 #include "core/daemon/snapshot.hpp"
+#include "core/daemon/staging.hpp"
 #include "core/daemon/steering.hpp"
 #include "core/metrics/metrics.hpp"
 
@@ -73,6 +74,7 @@ class Daemon {
   void wire_signals();
   routes::Events route_events();
   ProbeThread::Events probe_events();
+  probes::Staging staging();
   api::Handlers api_handlers();
 
   void observe(std::span<const Sample> samples);
@@ -128,7 +130,8 @@ Result<> Daemon::start() {
   if (const std::string& because = dataplane_->adopted().set_aside; !because.empty())
     log_.warn("earlier_tables_set_aside", {{"because", because}});
 
-  auto probes = ProbeThread::start(io_, permission_->probe_options(config_), probe_events());
+  auto probes =
+      ProbeThread::start(io_, permission_->probe_options(config_), probe_events(), staging());
   if (!probes) return probes.error();
   probes_ = std::move(*probes);
 
@@ -208,6 +211,15 @@ ProbeThread::Events Daemon::probe_events() {
             log_.error("probes", {{"error", error.message}});
           },
   };
+}
+
+// probes -> data plane, on the prober's thread
+probes::Staging Daemon::staging() {
+  return stage_probes({config_.probes.mark_base, config_.dataplane.hook}, [this](const Error& e) {
+    asio::post(io_, [this, e] {
+      log_.warn("staging_unavailable", {{"error", e.message}, {"instead", "a rule each"}});
+    });
+  });
 }
 
 api::Handlers Daemon::api_handlers() {
