@@ -5,7 +5,6 @@
 #include <algorithm>
 #include <iterator>
 #include <map>
-#include <set>
 
 #include "probes/http/http_prober.hpp"
 #include "probes/loop/loop.hpp"
@@ -16,12 +15,6 @@ namespace {
 
 bool is_http(const AnchorSpec& spec) {
   return spec.anchor.kind == ProbeKind::http || spec.anchor.kind == ProbeKind::https;
-}
-
-std::set<Family> families_of(const Target& target) {
-  std::set<Family> families;
-  for (const AnchorSpec& spec : target.anchors) families.insert(spec.anchor.address.family);
-  return families;
 }
 
 }  // namespace
@@ -96,7 +89,7 @@ Result<> Prober::set_target(const Target& target) {
   const NexthopId id = target.nexthop.id;
   const Nexthop* known = impl_->ways->find(id);
   if (known != nullptr && known->key != target.nexthop.key) remove_target(id);
-  auto bound = impl_->ways->add(target.nexthop, families_of(target));
+  auto bound = impl_->ways->add(target);
   auto aimed = impl_->aim(target);
   impl_->http->set_target(target);
   impl_->http->set_ready(id, impl_->readiness[id]);

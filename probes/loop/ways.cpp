@@ -16,8 +16,14 @@ Result<std::unique_ptr<Ways>> Ways::open(boost::asio::io_context& io, const Opti
   return ways;
 }
 
-Result<> Ways::add(const Nexthop& nexthop, const std::set<Family>& families) {
+Result<> Ways::add(const Target& target) {
+  const Nexthop& nexthop = target.nexthop;
   nexthops_[nexthop.id] = nexthop;
+  std::set<Family> families;
+  for (const AnchorSpec& spec : target.anchors) {
+    families.insert(spec.anchor.address.family);
+    if (spec.anchor.address.is_link_local()) binding_->keep_rule(nexthop.id);
+  }
   Result<> bound;
   for (const Family family : families)
     if (bound) bound = binding_->bind(nexthop, family);
@@ -51,10 +57,11 @@ Result<> Ways::bind_anew(NexthopId id, Family family) {
   return binding_->bind(nexthops_.at(id), family);
 }
 
-// Where there is no source address the kernel may have dropped the route with the link.
+// By a rule of its own the kernel knows the source by the route, which it drops with the link.
 Result<IpAddress> Ways::leave(NexthopId id, const IpAddress& destination) {
   if (const auto from = source(id, destination)) return *from;
-  if (auto bound = bind_anew(id, destination.family); !bound) return bound.error();
+  if (!staged() || !holds(id, destination.family))
+    if (auto bound = bind_anew(id, destination.family); !bound) return bound.error();
   if (const auto from = source(id, destination)) return *from;
   const Nexthop& nexthop = nexthops_.at(id);
   return Error{"probe by " + nexthop.name + ": " + nexthop.interface +

@@ -17,6 +17,7 @@
 #include "probes/binding/rule_watch.hpp"
 #include "probes/binding/staging.hpp"
 #include "probes/options.hpp"
+#include "probes/target.hpp"
 
 namespace hopwise::probes {
 
@@ -31,8 +32,9 @@ class Ways {
   static Result<std::unique_ptr<Ways>> open(boost::asio::io_context& io, const Options& options,
                                             Events events, Staging staging);
 
-  /// A new nexthop, or one that is known by the same key. An error tells which mark does not lead.
-  Result<> add(const Nexthop& nexthop, const std::set<Family>& families);
+  /// A new nexthop, or one that is known by the same key; for the families of its anchors. An error
+  /// tells which mark does not lead.
+  Result<> add(const Target& target);
   void remove(NexthopId id);
   [[nodiscard]] const Nexthop* find(NexthopId id) const;
   /// The link is up, or down: the kernel drops routes with it, and does not put them back.

@@ -42,7 +42,8 @@ class Tap {
 
   /// The IP packets that came in since the last time.
   std::vector<Seen> read() const;
-  void send(const Frame& frame) const;
+  /// True when it went out. Needs no test to be running: a thread may flood.
+  bool send(const Frame& frame) const;
 
  private:
   int fd_ = -1;
