@@ -341,16 +341,17 @@ HW_SIZE(hw_budget, 8);
  */
 struct hw_staged {
 	__u32 ifindex;
-	__u16 family; /* of the gateway: AF_INET or AF_INET6; 0: none, the destination is on the link */
+	__u16 family; /* of the gateway: AF_INET or AF_INET6; 0: none, on the link */
 	__u16 pad;
 	__u8 gateway[16];
 };
 HW_SIZE(hw_staged, 24);
 
-/* hw_stage_counts (per-CPU array by enum hw_stage_count): __u64 packets. All but `sent` end there. */
+/* hw_stage_counts (per-CPU array by enum hw_stage_count): packets. All but `sent` end. */
 #define HW_STAGE_COUNTS(X)                                                                         \
 	X(SENT, "sent", "handed to their nexthop's interface")                                     \
-	X(UNKNOWN, "unknown", "of a mark that leads to no nexthop, or to none of the packet's family") \
+	X(UNKNOWN, "unknown",                                                                      \
+	  "of a mark without a nexthop, or of a family that it does not carry")                    \
 	X(TOO_BIG, "too_big", "larger than the interface's MTU")
 
 enum hw_stage_count {

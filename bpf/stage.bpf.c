@@ -24,7 +24,7 @@
 
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
-	__uint(map_flags, BPF_F_NO_PREALLOC); /* an entry that is replaced stays whole for its readers */
+	__uint(map_flags, BPF_F_NO_PREALLOC); /* readers keep an entry that is replaced */
 	__uint(max_entries, HW_MAX_NEXTHOPS);
 	__type(key, __u32);
 	__type(value, struct hw_staged);

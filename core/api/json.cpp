@@ -3,6 +3,7 @@
 #include <nlohmann/json.hpp>
 
 #include "core/api/flow_json.hpp"
+#include "core/api/probe_json.hpp"
 #include "core/api/server.hpp"
 
 namespace hopwise::api {
@@ -30,23 +31,20 @@ Json milliseconds_or_null(const std::optional<Duration>& duration) {
   return duration ? Json(milliseconds(*duration)) : Json(nullptr);
 }
 
-Json describe(const ProbeStatus& probe) {
-  return {{"anchor", probe.anchor.text()},
-          {"suspicious", probe.state == ProbeState::suspicious},
-          {"sent", probe.sent},
-          {"received", probe.received},
-          {"lost", probe.lost},
-          {"late", probe.late},
-          {"duplicate", probe.duplicate},
-          {"unsent", probe.unsent},
-          {"last_error", probe.last_error ? Json(*probe.last_error) : Json(nullptr)}};
+Json describe(const std::optional<Load>& load) {
+  if (!load) return nullptr;
+  return {{"forward_bit_s", load->forward_bit_s},
+          {"reverse_bit_s", load->reverse_bit_s},
+          {"utilisation_ratio", load->utilisation ? Json(*load->utilisation) : Json(nullptr)}};
 }
 
 Json describe(const NexthopStatus& status, TimePoint now) {
   const Nexthop& nexthop = status.nexthop;
   const Estimate& estimate = status.estimate;
   Json probes = Json::array();
-  for (const ProbeStatus& probe : status.probes) probes.push_back(describe(probe));
+  for (const ProbeStatus& probe : status.probes) probes.push_back(api::describe(probe));
+  Json bandwidths = Json::array();
+  for (const Bandwidth& figure : status.bandwidth) bandwidths.push_back(api::describe(figure, now));
   return {{"id", raw(nexthop.id)},
           {"name", nexthop.name},
           {"gateway", nexthop.key.gateway.text()},
@@ -62,6 +60,9 @@ Json describe(const NexthopStatus& status, TimePoint now) {
           {"loss_upper_ratio", estimate.loss_upper},
           {"loss_window_probes", estimate.window},
           {"newest_age_s", estimate.newest ? Json(seconds(now - *estimate.newest)) : Json(nullptr)},
+          {"shift_ms", milliseconds_or_null(status.shift)},
+          {"bandwidth", std::move(bandwidths)},
+          {"load", describe(status.load)},
           {"probes", std::move(probes)}};
 }
 
@@ -163,6 +164,7 @@ std::string to_json(const Status& status, TimePoint now) {
             {"reload_failures", status.reload_failures},
             {"interfaces", Json::array()},
             {"nexthops", Json::array()},
+            {"probing", describe(status.probing)},
             {"groups", Json::array()},
             {"packets_by_reason", Json::object()},
             {"dataplane_events", Json::object()},

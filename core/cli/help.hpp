@@ -12,12 +12,15 @@ inline constexpr const char* kExamples =
     "  hopwise check hopwise.json             is the file right? where is it not?\n"
     "  hopwise run                            measure and steer, until SIGTERM\n"
     "  hopwise status                         nexthops, states, shares, last decisions\n"
+    "  hopwise probes isp-a                   what became of the probes through a nexthop\n"
     "  hopwise explain 10.0.0.2 203.0.113.9 tcp 40000 443\n"
     "                                         where this flow goes, and why\n"
     "  hopwise flows --nexthop isp-a --sort rtt\n"
     "                                         the flows on a nexthop, the slowest first\n"
     "  hopwise trace isp-a 203.0.113.9        the hops on the way by isp-a\n"
     "  hopwise detach                         remove all that hopwise ever left in the kernel\n"
+    "  hopwise reflect --allow 203.0.113.0/24\n"
+    "                                         let those hosts measure the path to here\n"
     "Exit status: 0 done, 1 failed, 2 wrong command line or configuration.";
 
 inline constexpr const char* kRun =
@@ -39,6 +42,20 @@ inline constexpr const char* kStatus =
     "limit), down (nothing comes back) or in probation (new or recovering). A share is the part "
     "of\n"
     "new flows that a path gets; flows that exist stay on their nexthop until it is down.";
+
+inline constexpr const char* kProbes =
+    "One line for each anchor behind each nexthop. ANSWERED is of those sent, late replies "
+    "included;\n"
+    "LOST counts those too. VOID are probes from which nothing follows for the path: this host "
+    "lost\n"
+    "them or their replies (not_left, overflow), they left elsewhere (strayed), or gateway or "
+    "rules\n"
+    "changed meanwhile. PROVED is the share known to have left by the nexthop itself; STAMPS that "
+    "of\n"
+    "the replies whose time the kernel took; SPREAD how much slower the slowest pinned flow is "
+    "than\n"
+    "the fastest. A prober waits (for link and gateway), is probing, suspicious (faster), or "
+    "unbound.";
 
 inline constexpr const char* kExplain =
     "Asks the running daemon what the data path does with the next packet of a flow: the route "
@@ -67,5 +84,18 @@ inline constexpr const char* kDetach =
     "For this network namespace, also after a crash: TC programs, pinned maps, the fwmark rules "
     "and\n"
     "tables of the probes. Traffic goes on by the kernel's routes. Doing it twice does no harm.";
+
+inline constexpr const char* kReflect =
+    "Reflects STAMP (RFC 8762, 8972) and TWAMP-Light, so that others measure loss and delay of "
+    "each\n"
+    "direction to this host. A reply is never longer than what it answers, and each source gets "
+    "at\n"
+    "most --rate; ports below 1024 are not answered (no loops of two reflectors). Needs no rights "
+    "but\n"
+    "for a port below 1024 (CAP_NET_BIND_SERVICE). The key is the file's bytes without the last "
+    "line\n"
+    "end; the file must not be readable by all. SIGUSR1 prints the counters, SIGTERM and SIGINT "
+    "print\n"
+    "them and end.";
 
 }  // namespace hopwise::cli::help

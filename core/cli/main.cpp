@@ -9,6 +9,8 @@
 #include "core/api/client.hpp"
 #include "core/cli/flow_list.hpp"
 #include "core/cli/help.hpp"
+#include "core/cli/probe_list.hpp"
+#include "core/cli/reflect.hpp"
 #include "core/cli/render.hpp"
 #include "core/cli/trace.hpp"
 #include "core/config/config.hpp"
@@ -30,6 +32,9 @@ struct Options {
   std::string source, destination, protocol = "tcp";
   std::string source_port = "0", destination_port = "0";
   FlowOptions flows;
+  std::string nexthop;
+  bool flow_lines = false;
+  ReflectLine reflect;
   TraceLine trace;
 };
 
@@ -80,6 +85,23 @@ int show(const Options& options, const std::string& target, Render render) {
 
 int status(const Options& options) {
   return show(options, "/api/v1/status", render_status);
+}
+
+// The status again, but only its probers.
+int probes(const Options& options) {
+  const auto status = api::request(socket_path(options), "GET", "/api/v1/status");
+  if (!status) return fail(status.error());
+  if (status->status != 200) return fail(Error{render_error(status->body)});
+  const auto list = list_probes(status->body, options.nexthop);
+  if (!list) return fail(list.error());
+  if (options.json) {
+    std::cout << *list << '\n';
+    return 0;
+  }
+  const auto text = render_probes(*list, options.flow_lines ? FlowLines::shown : FlowLines::hidden);
+  if (!text) return fail(text.error());
+  std::cout << *text;
+  return 0;
 }
 
 int explain(const Options& options) {
@@ -134,6 +156,14 @@ int reload(const Options& options) {
   return 0;
 }
 
+int reflect(const Options& options) {
+  const auto reflector = reflector_options(options.reflect);
+  if (!reflector) return fail(reflector.error(), kUsage);
+  const auto ended = run_reflector(
+      *reflector, options.json ? SummaryFormat::json : SummaryFormat::text, std::cout, std::cerr);
+  return ended ? 0 : fail(ended.error());
+}
+
 int detach(const Options& options) {
   const auto config = config::load(config::choose_path(options.config));
   if (!config) return fail(config.error(), kUsage);
@@ -164,6 +194,7 @@ class CommandLine {
   CLI::App* with_socket(CLI::App* command);
   CLI::App* with_json(CLI::App* command);
   void with_flow_options(CLI::App* command);
+  void with_reflect_options(CLI::App* command);
   void with_trace_options(CLI::App* command);
 
   Options options_;
@@ -181,6 +212,10 @@ CommandLine::CommandLine() {
   with_config(command("check", "validate the configuration and exit", help::kCheck, check),
               "-c,--config,FILE");
   with_json(command("status", "what hopwise sees and does now", help::kStatus, status));
+  auto* probers =
+      with_json(command("probes", "what became of the probes", help::kProbes, cli::probes));
+  probers->add_option("NEXTHOP", options_.nexthop, "a nexthop's name or gateway (default: all)");
+  probers->add_flag("-v,--flows", options_.flow_lines, "a line for each pinned flow too");
   auto* flow = with_json(command("explain", "where a flow goes, and why", help::kExplain, explain));
   flow->add_option("SRC", options_.source, "source address")->required();
   flow->add_option("DST", options_.destination, "destination address")->required();
@@ -194,6 +229,8 @@ CommandLine::CommandLine() {
   with_socket(command("reload", "swap in the configuration file, whole or not at all", "", reload));
   with_config(
       command("detach", "remove all that hopwise left in the kernel", help::kDetach, detach));
+  with_reflect_options(command("reflect", "answer STAMP and TWAMP-Light probes, in the foreground",
+                               help::kReflect, cli::reflect));
 }
 
 CLI::App* CommandLine::command(const char* name, const char* summary, const char* more,
@@ -237,6 +274,28 @@ void CommandLine::with_flow_options(CLI::App* command) {
   option("--sort", flows.sort, "ORDER",
          "bytes (default), packets, rtt, retransmissions, age, idle: most first");
   option("--limit", flows.limit, "NUMBER", "show at most so many (default: 50)");
+}
+
+void CommandLine::with_reflect_options(CLI::App* command) {
+  ReflectLine& line = options_.reflect;
+  command
+      ->add_option("--listen", line.listen,
+                   "answer on this address alone; again for another one (default: all)")
+      ->type_name("ADDRESS");
+  command->add_option("--port", line.port, "UDP port (default: 862)")->type_name("NUMBER");
+  command
+      ->add_option("--key-file", line.key_file, "answer only what is authenticated with this key")
+      ->type_name("FILE");
+  command->add_flag("--stateless", line.stateless, "keep no sequence for each session");
+  command
+      ->add_option("--rate", line.rate,
+                   "replies a second to one IPv4 address or IPv6 /64 (default: 1000)")
+      ->type_name("PPS");
+  command
+      ->add_option("--allow", line.allow,
+                   "answer these sources alone; again for another one (default: all)")
+      ->type_name("PREFIX");
+  command->add_flag("-j,--json", options_.json, "print the counters as JSON");
 }
 
 void CommandLine::with_trace_options(CLI::App* command) {

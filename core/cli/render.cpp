@@ -6,6 +6,7 @@
 
 #include "core/cli/figures.hpp"
 #include "core/cli/flow_list.hpp"
+#include "core/cli/probe_list.hpp"
 #include "core/cli/table.hpp"
 #include "core/model/format.hpp"
 
@@ -55,27 +56,6 @@ std::string nexthops(const Json& list) {
                measured ? percent(nexthop.at("loss_upper_ratio").get<double>()) : "-", note});
   }
   return table.empty() ? "no nexthops\n" : table.text();
-}
-
-std::string probes(const Json& list) {
-  Table table({{"PROBE"},
-               {"ANCHOR"},
-               {"PACE"},
-               {"SENT", Align::right},
-               {"REPLIES", Align::right},
-               {"LOST", Align::right},
-               {"LATE", Align::right},
-               {"TWICE", Align::right},
-               {"UNSENT", Align::right},
-               {"ERROR"}});
-  for (const Json& nexthop : list)
-    for (const Json& probe : nexthop.at("probes"))
-      table.add({text(nexthop.at("name")), text(probe.at("anchor")),
-                 probe.at("suspicious").get<bool>() ? "fast" : "normal", count(probe.at("sent")),
-                 count(probe.at("received")), count(probe.at("lost")), count(probe.at("late")),
-                 count(probe.at("duplicate")), count(probe.at("unsent")),
-                 probe.at("last_error").is_null() ? "" : text(probe.at("last_error"))});
-  return table.empty() ? "" : '\n' + table.text();
 }
 
 /// Of TCP segments with data.
@@ -185,7 +165,8 @@ std::string head(const Json& status) {
 
 std::string whole_status(const Json& status) {
   std::string page = head(status) + interfaces(status.at("interfaces")) + '\n' +
-                     nexthops(status.at("nexthops")) + probes(status.at("nexthops"));
+                     nexthops(status.at("nexthops")) +
+                     probes_summary(status.at("nexthops"), status.at("probing"));
   for (const Json& group : status.at("groups"))
     page += "\nGROUP " + count(group.at("id")) + " of " + count(group.at("routes")) + " routes\n" +
             paths(group.at("paths"));

@@ -71,6 +71,9 @@ void read_nexthops(Object& top, Config& config) {
     o.text("interface", nexthop.interface);
     read_anchors(o, "anchors", good ? std::optional(nexthop.gateway) : std::nullopt,
                  nexthop.anchors);
+    std::uint64_t capacity = 0;
+    if (o.bit_rate("capacity", capacity, {8'000, 100'000'000'000'000}))
+      nexthop.capacity_bit_s = capacity;
     if (!good) return;
     check_nexthop(o, nexthop);
     check_distinct(o, nexthop, nexthops);
@@ -120,10 +123,15 @@ void read_states(Object& o, engine::Options& e) {
   o.ratio("degraded_loss", e.degraded_loss);
   o.integer("down_after", e.down_after, {1, 1000});
   o.integer("up_after", e.up_after, {1, 1000});
+  o.ratio("quorum", e.quorum);
+  o.number("usual_loss", e.usual_loss, {1e-4, 0.01});
+  o.duration("false_alarm_every", e.false_alarm_every, {1h, 24h * 365 * 100});
   o.number("flap_penalty", e.flap_penalty, {0, 1e6});
   o.number("flap_suppress", e.flap_suppress, {0, 1e6});
   o.number("flap_reuse", e.flap_reuse, {0, 1e6});
   o.duration("flap_half_life", e.flap_half_life, {1s, 24h});
+  if (e.usual_loss >= e.degraded_loss)
+    o.fault("usual_loss", "must be below degraded_loss (a path may lose this much and be well)");
   if (e.flap_reuse >= e.flap_suppress)
     o.fault("flap_reuse", "must be below flap_suppress (a nexthop would never be free again)");
 }

@@ -24,6 +24,9 @@ struct NexthopConfig {
   std::string interface;
   std::string name;
   std::vector<probes::AnchorSpec> anchors;  // empty: see anchors_of()
+  /// Of what lies towards it, bits a second of layer 3: where the line beyond the interface is
+  /// slower.
+  std::optional<std::uint64_t> capacity_bit_s{};
 };
 
 /// How the flows of some groups keep their nexthop: of the groups whose nexthops are all named

@@ -15,6 +15,16 @@ struct Unit {
 constexpr Unit kUnits[] = {{"ns", 1},  {"us", 1e3}, {"ms", 1e6},
                            {"s", 1e9}, {"m", 6e10}, {"h", 3.6e12}};
 
+struct Rate {
+  std::string_view name;
+  std::uint64_t bit_s;
+};
+constexpr Rate kRates[] = {{"bit", 1},
+                           {"kbit", 1'000},
+                           {"Mbit", 1'000'000},
+                           {"Gbit", 1'000'000'000},
+                           {"Tbit", 1'000'000'000'000}};
+
 std::string quoted(std::string_view text) {
   return '"' + std::string(text.substr(0, 60)) + (text.size() > 60 ? "...\"" : "\"");
 }
@@ -92,6 +102,13 @@ std::string duration_text(Duration duration) {
   if (count == 0) return "0s";
   return std::to_string(count / static_cast<std::int64_t>(best->nanoseconds)) +
          std::string(best->name);
+}
+
+std::string bit_rate_text(std::uint64_t bit_s) {
+  const Rate* best = &kRates[0];
+  for (const Rate& rate : kRates)
+    if (bit_s != 0 && bit_s % rate.bit_s == 0) best = &rate;
+  return std::to_string(bit_s / best->bit_s) + std::string(best->name);
 }
 
 Object::Object(const Value& value, std::string path, std::vector<Fault>& faults)
@@ -225,6 +242,31 @@ bool Object::duration(std::string_view key, Duration& out, Range<Duration> range
     fault(*found, path_of(key), out_of_range(quoted(text), range, duration_text));
   } else {
     out = Duration(static_cast<std::int64_t>(std::llround(ns)));
+    return true;
+  }
+  return false;
+}
+
+bool Object::bit_rate(std::string_view key, std::uint64_t& out, Range<std::uint64_t> range) {
+  const Value* found = find(key, Kind::string, "it with its unit, like \"500Mbit\"");
+  if (found == nullptr) return false;
+  const std::string& text = found->text;
+  double count = 0;
+  const auto [end, error] =
+      std::from_chars(text.data(), text.data() + text.size(), count, std::chars_format::fixed);
+  const std::string_view name(end, static_cast<std::size_t>(text.data() + text.size() - end));
+  const auto unit = std::find_if(std::begin(kRates), std::end(kRates),
+                                 [&](const Rate& r) { return r.name == name; });
+  if (error != std::errc{} || text[0] < '0' || text[0] > '9') {
+    fault(*found, path_of(key), quoted(text) + " is no rate (write one like \"500Mbit\")");
+  } else if (unit == std::end(kRates)) {
+    fault(*found, path_of(key),
+          quoted(text) + " has no unit of rate (write bit, kbit, Mbit, Gbit or Tbit behind it)");
+  } else if (const double rate = count * static_cast<double>(unit->bit_s);
+             rate < static_cast<double>(range.min) || rate > static_cast<double>(range.max)) {
+    fault(*found, path_of(key), out_of_range(quoted(text), range, bit_rate_text));
+  } else {
+    out = static_cast<std::uint64_t>(std::llround(rate));
     return true;
   }
   return false;

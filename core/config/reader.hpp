@@ -58,6 +58,8 @@ class Object {
   }
   /// "50us", "200ms", "1.5s", "10m", "2h".
   bool duration(std::string_view key, Duration& out, Range<Duration> range);
+  /// "500kbit", "1.5Mbit", "10Gbit": bits a second.
+  bool bit_rate(std::string_view key, std::uint64_t& out, Range<std::uint64_t> range);
   bool address(std::string_view key, IpAddress& out);
 
   // Lists replace what `out` held. An element twice is a fault.
@@ -108,5 +110,7 @@ Result<> read(std::string_view text, const std::string& file, const Object::Each
 
 /// "200ms": in the largest unit that leaves no fraction.
 std::string duration_text(Duration duration);
+/// "1500kbit": likewise.
+std::string bit_rate_text(std::uint64_t bit_s);
 
 }  // namespace hopwise::config

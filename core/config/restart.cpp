@@ -47,6 +47,8 @@ std::optional<std::string> needs_restart(const Config& running, const Config& wa
       {"routes.debounce", duration_text(r.routes.debounce), duration_text(w.routes.debounce)},
       {"probe.mark_base", n(r.probes.mark_base), n(w.probes.mark_base)},
       {"probe.rule_priority", n(r.probes.rule_priority), n(w.probes.rule_priority)},
+      {"probe.stage_from", n(r.probes.stage_from), n(w.probes.stage_from)},
+      {"probe.flows", n(r.probes.flows), n(w.probes.flows)},
       {"dataplane.actuator", actuator_text(r.dataplane.actuator),
        actuator_text(w.dataplane.actuator)},
       {"dataplane.measure", on_off(r.dataplane.measure), on_off(w.dataplane.measure)},

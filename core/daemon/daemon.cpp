@@ -21,12 +21,14 @@
 #include "core/config/config.hpp"
 #include "core/daemon/escape_watch.hpp"
 #include "core/daemon/host.hpp"
+#include "core/daemon/interface_readings.hpp"
 #include "core/daemon/log.hpp"
 #include "core/daemon/permission.hpp"
 #include "core/daemon/policy_watch.hpp"
 #include "core/daemon/probe_thread.hpp"
 #include "core/daemon/readings.hpp"
 #include "core/daemon/snapshot.hpp"
+#include "core/daemon/staging.hpp"
 #include "core/daemon/steering.hpp"
 #include "core/daemon/traces.hpp"
 #include "core/metrics/metrics.hpp"
@@ -39,6 +41,7 @@ namespace asio = boost::asio;
 constexpr Duration kTick = std::chrono::milliseconds(100);
 constexpr int kTicksPerSecond = 10;
 constexpr int kTicksPerHookCheck = 50;
+constexpr int kTicksPerSpeedCheck = 100;
 
 TimePoint now() {
   return std::chrono::steady_clock::now();
@@ -74,6 +77,7 @@ class Daemon {
   void wire_signals();
   routes::Events route_events();
   ProbeThread::Events probe_events();
+  probes::Staging staging();
   api::Handlers api_handlers();
 
   void observe(std::span<const Sample> samples);
@@ -89,6 +93,7 @@ class Daemon {
   void schedule_tick();
   void tick();
   void every_second();
+  void measure_bandwidth();
   void check_policy();
   Result<> reload();
 
@@ -118,6 +123,8 @@ class Daemon {
 
   Journal journal_;
   Readings readings_;
+  std::optional<InterfaceReadings> interfaces_;
+  Bandwidths bandwidths_;
   std::vector<ProbeStatus> probe_status_;  // by nexthop
   ProberTotals probe_totals_;
   TimePoint next_tick_;
@@ -133,7 +140,13 @@ Result<> Daemon::start() {
   if (const std::string& because = dataplane_->adopted().set_aside; !because.empty())
     log_.warn("earlier_tables_set_aside", {{"because", because}});
 
-  auto probes = ProbeThread::start(io_, permission_->probe_options(config_), probe_events());
+  if (auto interfaces = InterfaceReadings::open())
+    interfaces_.emplace(std::move(*interfaces));
+  else
+    log_.warn("bandwidth", {{"error", interfaces.error().message}});
+
+  auto probes =
+      ProbeThread::start(io_, permission_->probe_options(config_), probe_events(), staging());
   if (!probes) return probes.error();
   probes_ = std::move(*probes);
   traces_ = std::make_unique<Traces>(*probes_, log_, now);
@@ -217,6 +230,15 @@ ProbeThread::Events Daemon::probe_events() {
             log_.error("probes", {{"error", error.message}});
           },
   };
+}
+
+// probes -> data plane, on the prober's thread
+probes::Staging Daemon::staging() {
+  return stage_probes({config_.probes.mark_base, config_.dataplane.hook}, [this](const Error& e) {
+    asio::post(io_, [this, e] {
+      log_.warn("staging_unavailable", {{"error", e.message}, {"instead", "a rule each"}});
+    });
+  });
 }
 
 api::Handlers Daemon::api_handlers() {
@@ -329,6 +351,7 @@ void Daemon::every_second() {
   steering_->settle_affinities();
   readings_.add(dataplane_->take_passive(), now());
   readings_.keep(steering_->groups());
+  measure_bandwidth();
   tell_escapes();
   trace_calm();
   probes_->fetch_status([this](std::vector<ProbeStatus> status, const ProberTotals& totals) {
@@ -338,6 +361,22 @@ void Daemon::every_second() {
     metrics_.keep(probe_status_);
   });
   notify_watchdog();
+}
+
+// interfaces' and data plane's counters -> bandwidths. Without the former nothing is known but what
+// the operator says.
+void Daemon::measure_bandwidth() {
+  if (!interfaces_) return;
+  BandwidthReading reading;
+  reading.at = now();
+  for (const auto& [id, record] : steering_->nexthops()) reading.nexthops.push_back(record.nexthop);
+  for (const Group* group : steering_->groups())
+    reading.paths.insert(reading.paths.end(), group->paths.begin(), group->paths.end());
+  if (auto counters = interfaces_->counters()) reading.interfaces = std::move(*counters);
+  reading.traffic = dataplane_->counters().paths;
+  if (ticks_ % kTicksPerSpeedCheck == kTicksPerSecond)
+    bandwidths_.set_link_speeds(interfaces_->speeds(reading.nexthops));
+  bandwidths_.count(std::move(reading));
 }
 
 // decision -> traces: where does the way break?
@@ -412,8 +451,8 @@ Result<> Daemon::reload() {
 // --- what it tells of itself ----------------------------------------------------------------
 
 SnapshotParts Daemon::parts() const {
-  return {*dataplane_, engine_,       *steering_,    *permission_, journal_,
-          readings_,   probe_status_, probe_totals_, config_.steer};
+  return {*dataplane_, engine_,     *steering_,    *permission_,  journal_,
+          readings_,   bandwidths_, probe_status_, probe_totals_, config_.steer};
 }
 
 Status Daemon::snapshot() const {

@@ -16,18 +16,24 @@ std::string name_of(NexthopId id, const std::map<NexthopId, NexthopRecord>& next
                                  : found->second.nexthop.name;
 }
 
-NexthopStatus describe(const NexthopRecord& record, const SnapshotParts& parts) {
+NexthopStatus describe(const NexthopRecord& record, const SnapshotParts& parts, TimePoint now) {
   NexthopStatus status;
   status.nexthop = record.nexthop;
   status.link_up = record.link_up;
   status.neighbour_resolved = record.neighbour_resolved;
-  if (const auto view = parts.engine.nexthop(record.nexthop.id)) {
-    status.state = view->state;
-    status.estimate = view->estimate;
-  }
-  const auto probes =
-      std::ranges::equal_range(parts.probes, record.nexthop.id, {}, &ProbeStatus::nexthop);
+  const NexthopId id = record.nexthop.id;
+  const auto probes = std::ranges::equal_range(parts.probes, id, {}, &ProbeStatus::nexthop);
   status.probes.assign(probes.begin(), probes.end());
+  const auto capacity = parts.steering.capacity_of(record.nexthop);
+  status.bandwidth = parts.bandwidths.of(record.nexthop, capacity, now);
+  status.load = parts.bandwidths.load(record.nexthop, capacity);
+  const auto view = parts.engine.nexthop(id);
+  if (!view) return status;
+  status.state = view->state;
+  status.estimate = view->estimate;
+  status.shift = view->shift;
+  for (ProbeStatus& probe : status.probes)
+    probe.blamed = std::ranges::find(view->blamed, probe.anchor) != view->blamed.end();
   return status;
 }
 
@@ -134,7 +140,7 @@ Status take_snapshot(const SnapshotParts& parts, TimePoint now) {
   status.lease_remaining_s = std::max(0.0, seconds(parts.dataplane.lease_expires() - now));
   status.interfaces = parts.dataplane.attachments();
   for (const auto& [id, record] : parts.steering.nexthops())
-    status.nexthops.push_back(describe(record, parts));
+    status.nexthops.push_back(describe(record, parts, now));
   status.probing = parts.probing;
 
   const DataplaneCounters counters = parts.dataplane.counters();
@@ -166,7 +172,7 @@ Result<Explanation> explain_flow(const SnapshotParts& parts, const FlowTuple& fl
     for (const Path& path : group->paths)
       if (const auto found = parts.steering.nexthops().find(path.nexthop);
           found != parts.steering.nexthops().end())
-        explanation.nexthops.push_back(describe(found->second, parts));
+        explanation.nexthops.push_back(describe(found->second, parts, now));
     const auto& recent = parts.journal.recent;
     const auto last = std::find_if(recent.rbegin(), recent.rend(),
                                    [&](const Decision& d) { return d.group == *id; });

@@ -6,6 +6,7 @@
 #include <map>
 #include <vector>
 
+#include "core/daemon/bandwidth.hpp"
 #include "core/daemon/log.hpp"
 #include "core/daemon/permission.hpp"
 #include "core/daemon/readings.hpp"
@@ -34,6 +35,7 @@ struct SnapshotParts {
   const Permission& permission;
   const Journal& journal;
   const Readings& readings;
+  const Bandwidths& bandwidths;
   const std::vector<ProbeStatus>& probes;  // ordered by nexthop
   const ProberTotals& probing;
   bool steer;  // as configured

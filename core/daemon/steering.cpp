@@ -147,6 +147,11 @@ std::string Steering::name_of(const Nexthop& nexthop) const {
   return nexthop.key.gateway.text() + '@' + nexthop.interface;
 }
 
+std::optional<std::uint64_t> Steering::capacity_of(const Nexthop& nexthop) const {
+  const auto* named = configured(nexthop);
+  return named == nullptr ? std::nullopt : named->capacity_bit_s;
+}
+
 probes::Target Steering::target_of(const NexthopRecord& record) const {
   return {record.nexthop,
           config::anchors_of(config_, configured(record.nexthop), record.nexthop.key.gateway)};

@@ -84,6 +84,8 @@ class Steering {
   /// After a start: marks lead as an earlier daemon left them, not all by this one yet.
   [[nodiscard]] bool inherits_marks() const { return inherits_marks_; }
   [[nodiscard]] dataplane::Affinity affinity_of(GroupId id) const { return affinities_.of(id); }
+  /// The operator's word on a nexthop's bandwidth, bits a second.
+  [[nodiscard]] std::optional<std::uint64_t> capacity_of(const Nexthop& nexthop) const;
   [[nodiscard]] const std::map<NexthopId, NexthopRecord>& nexthops() const { return nexthops_; }
   /// What is probed through it.
   [[nodiscard]] probes::Target target_of(const NexthopRecord& record) const;

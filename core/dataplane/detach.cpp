@@ -7,6 +7,7 @@
 
 #include "core/dataplane/hooks.hpp"
 #include "core/dataplane/pins.hpp"
+#include "core/dataplane/stage.hpp"
 
 namespace hopwise::dataplane {
 
@@ -33,6 +34,10 @@ Result<std::vector<std::string>> detach_all(const std::string& pin_root) {
     else
       fail(system_error("detach " + what, errno));
   }
+  if (const auto stage = remove_stage(); !stage)
+    fail(stage.error());
+  else if (*stage)
+    done.push_back(std::string("removed the staging device ") + kStageDevice);
   if (!pin_root.empty()) {
     const auto remove = [&](const std::string& folder, const char* because) {
       const Removal removal = remove_pins(folder);

@@ -8,12 +8,14 @@
 #include <algorithm>
 #include <numeric>
 
+#include "core/engine/blame.hpp"
 #include "core/engine/group_law.hpp"
 
 namespace hopwise::engine {
 namespace {
 
 constexpr Duration kFuture = std::chrono::seconds(10);  // a sample this far ahead is a mistake
+constexpr Duration kTogether = std::chrono::seconds(2);
 
 }  // namespace
 
@@ -23,6 +25,22 @@ struct Engine::Impl {
   TrackedNexthop* find(NexthopId id) {
     const auto found = nexthops.find(id);
     return found == nexthops.end() ? nullptr : &found->second;
+  }
+  /// Whether a fault of now is everywhere.
+  [[nodiscard]] Extent extent() const {
+    int fallen = 0;
+    std::optional<TimePoint> first;
+    std::optional<TimePoint> last;
+    for (const auto& [id, nexthop] : nexthops) {
+      if (nexthop.groups == 0 || !nexthop.reachable() || !nexthop.probed()) continue;
+      if (nexthop.state() != PathState::degraded && nexthop.state() != PathState::down)
+        return Extent::some;
+      ++fallen;
+      const TimePoint at = nexthop.health().fell_at();
+      first = std::min(first.value_or(at), at);
+      last = std::max(last.value_or(at), at);
+    }
+    return fallen > 1 && *last - *first <= kTogether ? Extent::everywhere : Extent::some;
   }
   void advance_to(TimePoint t) { now = std::max(now, t); }
 
@@ -86,10 +104,13 @@ void Engine::observe(const EscapeEvent& event) {
 
 std::vector<Decision> Engine::decide(TimePoint now) {
   impl_->advance_to(now);
-  for (auto& [id, nexthop] : impl_->nexthops) nexthop.advance(impl_->now, impl_->answered);
+  impl_->blamed = blame(impl_->nexthops, impl_->blamed, impl_->answered, impl_->now);
+  for (auto& [id, nexthop] : impl_->nexthops)
+    nexthop.advance(impl_->now, impl_->answered, impl_->blamed);
+  const Extent extent = impl_->extent();
   std::vector<Decision> decisions;
   for (auto& [id, group] : impl_->groups)
-    if (auto decision = group.decide(impl_->now)) decisions.push_back(std::move(*decision));
+    if (auto decision = group.decide(impl_->now, extent)) decisions.push_back(std::move(*decision));
   return decisions;
 }
 

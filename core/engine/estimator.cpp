@@ -12,6 +12,10 @@ constexpr Duration kAbsurdRtt = std::chrono::minutes(1);
 constexpr Duration kReorder = std::chrono::seconds(1);  // sockets and timers tell in any order
 constexpr std::uint32_t kJudgedProbes = 30;             // fewer say nothing certain about loss
 constexpr std::uint64_t kJudgedReplies = 15;            // fewer do not tell what delay is normal
+constexpr std::uint32_t kWell = 10;  // answered in a row: the pace is the usual one
+constexpr Duration kFlowSeen = std::chrono::seconds(10);     // a pinned flow's RTT counts so long
+constexpr Duration kBurst = std::chrono::milliseconds(100);  // what loses all that long is no hole
+constexpr double kNextProbeMs = 20;                          // at a pace where that matters
 constexpr double kChance = 1e-6;  // silence this improbable under the path's own loss is a fault
 
 double alpha(Duration gap, Duration tau, std::uint64_t n) {
@@ -24,8 +28,16 @@ LossCount sum(const SlotRing<LossCount>& ring) {
     total.lost += slot.lost;
     total.missed += slot.missed;
     total.sent += slot.sent;
+    total.spells += std::min(slot.spells, slot.lost);
   }
   return total;
+}
+
+// What has one cause counts once.
+LossCount thinned(LossCount count) {
+  count.sent -= count.lost - count.spells;
+  count.lost = count.spells;
+  return count;
 }
 
 double certain_loss(LossCount count, double z) {
@@ -47,7 +59,9 @@ Estimator::Estimator(const Options& options)
     : options_(&options),
       loss_(options.loss_window),
       score_loss_(options.score_loss_window),
-      base_(options.base_window) {}
+      base_(options.base_window),
+      loss_test_(options),
+      delay_test_(options) {}
 
 void Estimator::reconfigure(const Options& options) {
   options_ = &options;
@@ -56,6 +70,8 @@ void Estimator::reconfigure(const Options& options) {
   score_loss_ = SlotRing<LossCount>(options.score_loss_window);
   base_ = SlotRing<std::optional<double>>(options.base_window);
   if (replies_ > 0 && newest_) *base_.find(*newest_) = base;
+  loss_test_.reconfigure(options);
+  delay_test_.reconfigure(options);
 }
 
 bool Estimator::observe(const Sample& sample) {
@@ -65,27 +81,25 @@ bool Estimator::observe(const Sample& sample) {
   if (newest_ && sample.known < *newest_ - kReorder) return false;
 
   const TimePoint known = newest_ ? std::max(*newest_, sample.known) : sample.known;
-  if (newest_) {
-    const double gap = std::min(seconds(known - *newest_), 10.0);
-    gap_s_ = gap_s_ == 0 ? gap : gap_s_ + 0.1 * (gap - gap_s_);
-  }
-  newest_ = known;
-
+  pace(known);
   switch (sample.outcome) {
     case Outcome::lost:
       count(sample.sent, 1);
+      loss_test_.lost(sample.sent, sample.flow);
       answered_ = good_ = 0;
       if (heard_ && sample.sent < *heard_) break;
       if (silent_++ == 0) silent_since_ = sample.sent;
       break;
     case Outcome::late:
       take_back(sample.sent);
+      loss_test_.take_back(sample.sent);
       measure(sample, known);
       answered_ = good_ = 0;
       newest_late_sent_ = std::max(newest_late_sent_, sample.sent);
       break;
     case Outcome::reply:
       count(sample.sent, 0);
+      loss_test_.answered(sample.sent, sample.flow);
       ++answered_;
       measure(sample, known);
       break;
@@ -93,11 +107,26 @@ bool Estimator::observe(const Sample& sample) {
   return true;
 }
 
+void Estimator::pace(TimePoint known) {
+  if (newest_) {
+    const double gap = std::min(seconds(known - *newest_), 10.0);
+    gap_s_ = gap_s_ == 0 ? gap : gap_s_ + 0.1 * (gap - gap_s_);
+    // One that is looked at closer for a while is not one that is asked more often.
+    if (usual_gap_s_ == 0) usual_gap_s_ = gap;
+    if (answered_ >= kWell)
+      usual_gap_s_ += (gap > usual_gap_s_ ? 0.1 : 0.002) * (gap - usual_gap_s_);
+  }
+  newest_ = known;
+}
+
 void Estimator::count(TimePoint sent, std::uint32_t lost) {
+  const bool spell = lost > 0 && !(spell_ && sent >= *spell_ && sent - *spell_ < kBurst);
+  if (spell) spell_ = sent;
   for (auto* ring : {&loss_, &score_loss_}) {
     if (LossCount* slot = ring->find(sent)) {
       slot->lost += lost;
       slot->missed += lost;
+      slot->spells += spell;
       ++slot->sent;
     }
   }
@@ -112,16 +141,33 @@ void Estimator::take_back(TimePoint sent) {
 
 void Estimator::measure(const Sample& sample, TimePoint known) {
   const double rtt_ms = milliseconds(sample.rtt);
+  const double typical = typical_ms(sample, known);
+  newest_heard_sent_ = std::max(newest_heard_sent_, sample.sent);
   const Duration gap = heard_ ? known - *heard_ : Duration::zero();
   heard_ = known;
   silent_ = 0;
   recent_[replies_++ % kRecent] = {rtt_ms, sample.sent};
   if (auto* slot = base_.find(known)) *slot = std::min(slot->value_or(rtt_ms), rtt_ms);
-  high_ = replies_ >= kJudgedReplies && rtt_ms > step_limit();
-  good_ = rtt_ms <= settle_limit() ? good_ + 1 : 0;
-  if (!high_ && sample.outcome == Outcome::reply)
+  const double limit = step_limit();
+  const bool judged = replies_ >= kJudgedReplies;
+  high_ = judged && typical > limit;
+  good_ = typical <= settle_limit() ? good_ + 1 : 0;
+  delay_test_.observe(typical, known);
+  if (!(judged && rtt_ms > limit) && sample.outcome == Outcome::reply)
     newest_good_sent_ = std::max(newest_good_sent_, sample.sent);
   average(rtt_ms, gap);
+}
+
+// The lower median of the newest of each flow.
+double Estimator::typical_ms(const Sample& sample, TimePoint known) {
+  flows_[sample.flow % flows_.size()] = {milliseconds(sample.rtt), known};
+  std::array<double, std::tuple_size_v<decltype(flows_)>> sorted{};
+  std::size_t n = 0;
+  for (const FlowRtt& flow : flows_)
+    if (flow.known && known - *flow.known < kFlowSeen) sorted[n++] = flow.rtt_ms;
+  const auto middle = sorted.begin() + static_cast<std::ptrdiff_t>((n - 1) / 2);
+  std::nth_element(sorted.begin(), middle, sorted.begin() + static_cast<std::ptrdiff_t>(n));
+  return *middle;
 }
 
 void Estimator::average(double rtt_ms, Duration gap) {
@@ -176,6 +222,7 @@ double Estimator::settle_limit() const {
 
 void Estimator::freeze() {
   if (!normal_) normal_ = {slow_ms_, jitter_ms_};
+  loss_test_.learn(false);
 }
 
 void Estimator::settle() {
@@ -189,6 +236,9 @@ void Estimator::settle() {
   normal_.reset();
   loss_ = SlotRing<LossCount>(options_->loss_window);
   score_loss_ = SlotRing<LossCount>(options_->score_loss_window);
+  loss_test_.clear();
+  loss_test_.learn(true);
+  delay_test_.clear();
   high_ = false;
 }
 
@@ -204,8 +254,15 @@ bool Estimator::stale(TimePoint now) const {
   return now - *newest_ > limit;
 }
 
+// At a very fast pace a burst of losses is a long row: silence must last until what left after a
+// burst would have been heard.
+bool Estimator::outlasts_a_burst() const {
+  const double wait_ms = milliseconds(kBurst) + slow_ms_ + 4 * jitter_ms_ + kNextProbeMs;
+  return milliseconds(*newest_ - silent_since_) > std::min(wait_ms, 1000.0);
+}
+
 bool Estimator::silent() const {
-  if (silent_ < options_->down_after) return false;
+  if (silent_ < options_->down_after || !outlasts_a_burst()) return false;
   const LossCount all = sum(loss_);
   const double before = all.sent - std::min(silent_, all.sent);
   const double missed = all.missed - std::min(silent_, all.missed);
@@ -224,7 +281,11 @@ bool Estimator::stepped() const {
 }
 
 bool Estimator::lossy() const {
-  return certain_loss(sum(loss_), kZ95) > options_->degraded_loss;
+  if (certain_loss(thinned(sum(loss_)), kZ95) > options_->degraded_loss) return true;
+  const LossTest* self = &loss_test_;
+  const auto alarm = pool({&self, 1}, 1, options_->degraded_loss);
+  return alarm &&
+         alarm->value > alarm_threshold(rate(), LossTest::kAlarms, options_->false_alarm_every);
 }
 
 bool Estimator::lossy_since(TimePoint since) const {
@@ -243,7 +304,7 @@ std::optional<double> Estimator::queue_since(TimePoint since) const {
 }
 
 bool Estimator::calm() const {
-  return certain_loss(sum(loss_), kZ95) <= options_->degraded_loss / 2;
+  return certain_loss(sum(loss_), kZ95) <= options_->degraded_loss / 2 && loss_test_.calm();
 }
 
 TimePoint Estimator::trouble_since() const {

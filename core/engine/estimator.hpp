@@ -4,14 +4,19 @@
 // nothing: a fast one follows the path, a slow one feeds the scores and sees spikes clipped. The
 // base is the lowest RTT of a sliding window. Loss is counted by the time a probe left, so a late
 // reply takes back exactly the loss it belongs to, and is judged by Wilson's bounds, never by the
-// raw ratio. A probe is *silent* when it left after the path was last heard and was lost: only
-// silence makes a black hole; replies that come later than their deadline do not.
+// raw ratio, and by sequential tests, which are quicker (loss_test.hpp, delay_test.hpp). Probes of
+// one anchor take turns in pinned flows, which ECMP may lead different ways: whether the delay is
+// well is asked of the median over flows, so that one slow flow of several does not look like a
+// step that never ends. A probe is *silent* when it left after the path was last heard and was
+// lost: only silence makes a black hole; replies that come later than their deadline do not.
 #pragma once
 
 #include <array>
 #include <optional>
 
+#include "core/engine/delay_test.hpp"
 #include "core/engine/engine.hpp"
+#include "core/engine/loss_test.hpp"
 
 namespace hopwise::engine {
 
@@ -61,6 +66,7 @@ struct LossCount {
   std::uint32_t lost = 0;
   std::uint32_t missed = 0;  // deadlines: losses, and late replies that took theirs back
   std::uint32_t sent = 0;
+  std::uint32_t spells = 0;  // losses, but of those within 100 ms only the first
 };
 
 /// An anchor's figures for the cost functions. Known only after a few replies.
@@ -99,18 +105,27 @@ class Estimator {
   /// More consecutive silent probes than the path's own loss explains.
   [[nodiscard]] bool silent() const;
   [[nodiscard]] bool stepped() const;  // delay clearly and steadily above the base
-  [[nodiscard]] bool lossy() const;    // certainly over the limit
+  /// Certainly over the limit of loss: by the sequential test, or by the loss window.
+  [[nodiscard]] bool lossy() const;
+  [[nodiscard]] const LossTest& loss_test() const { return loss_test_; }
+  /// Probes a second, at the present pace.
+  [[nodiscard]] double rate() const { return 1 / std::max(gap_s_, 1e-3); }
+  /// Time between samples while all is well, in seconds: the paces of anchors compare by it.
+  [[nodiscard]] double usual_gap() const { return usual_gap_s_ > 0 ? usual_gap_s_ : gap_s_; }
+  /// Milliseconds that the delay surely lies above its usual.
+  [[nodiscard]] std::optional<double> shift() const { return delay_test_.shift(); }
   /// Of the probes that left at `since` or later: are their losses certainly over the limit ...
   [[nodiscard]] bool lossy_since(TimePoint since) const;
   /// ... and how far above the base are the last few; empty while those are older.
   [[nodiscard]] std::optional<double> queue_since(TimePoint since) const;
-  [[nodiscard]] bool calm() const;  // certainly not over half of it
+  [[nodiscard]] bool calm() const;  // loss is certainly under its limit again
   [[nodiscard]] bool suspicious() const { return silent_ > 0 || high_; }
   [[nodiscard]] std::uint32_t silent_probes() const { return silent_; }
   [[nodiscard]] std::uint32_t answered() const { return answered_; }  // in time, one after another
   [[nodiscard]] std::uint32_t good() const { return good_; }  // of those, also back near the base
   /// When the first probe left that shows the present silence or step.
   [[nodiscard]] TimePoint trouble_since() const;
+  [[nodiscard]] TimePoint newest_heard_sent() const { return newest_heard_sent_; }
   [[nodiscard]] TimePoint newest_good_sent() const { return newest_good_sent_; }
   [[nodiscard]] TimePoint newest_late_sent() const { return newest_late_sent_; }
   [[nodiscard]] LossCount losses() const;  // of the loss window
@@ -121,17 +136,24 @@ class Estimator {
     double rtt_ms = 0;
     TimePoint sent;
   };
+  struct FlowRtt {
+    double rtt_ms = 0;
+    std::optional<TimePoint> known{};
+  };
   struct Normal {
     double rtt_ms = 0;
     double jitter_ms = 0;
   };
 
+  void pace(TimePoint known);
   void count(TimePoint sent, std::uint32_t lost);
   void take_back(TimePoint sent);
   void measure(const Sample& sample, TimePoint known);
   void average(double rtt_ms, Duration gap);
+  [[nodiscard]] double typical_ms(const Sample& sample, TimePoint known);
   [[nodiscard]] double base_ms() const;
   [[nodiscard]] double median_recent() const;
+  [[nodiscard]] bool outlasts_a_burst() const;
   [[nodiscard]] double step_limit() const;    // above: the delay has stepped up
   [[nodiscard]] double settle_limit() const;  // below: it is back
   [[nodiscard]] double normal_limit(double deviations) const;
@@ -145,7 +167,12 @@ class Estimator {
   double fast_ms_ = 0;
   double slow_ms_ = 0;
   double jitter_ms_ = 0;
-  double gap_s_ = 0;  // usual time between samples
+  LossTest loss_test_;
+  DelayTest delay_test_;
+  std::array<FlowRtt, 16> flows_{};  // newest of each pinned flow
+  double gap_s_ = 0;                 // time between samples, smoothed
+  double usual_gap_s_ = 0;           // the same while all is well, slow to shrink
+  std::optional<TimePoint> spell_;   // when the first of the newest losses left
   std::optional<Normal> normal_;
   std::optional<TimePoint> newest_;  // any sample's `known`
   std::optional<TimePoint> heard_;   // a reply's or late reply's `known`
@@ -153,7 +180,8 @@ class Estimator {
   TimePoint silent_since_;
   std::uint32_t answered_ = 0;
   std::uint32_t good_ = 0;
-  bool high_ = false;  // the newest RTT was above step_limit()
+  bool high_ = false;  // the newest RTT, over flows, was above step_limit()
+  TimePoint newest_heard_sent_;
   TimePoint newest_good_sent_;
   TimePoint newest_late_sent_;
 };

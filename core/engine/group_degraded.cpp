@@ -15,6 +15,8 @@ namespace {
 constexpr Duration kTogether = std::chrono::seconds(2);
 // How long a fault waits for the other paths to prove that they do not share it.
 constexpr Duration kDoubt = std::chrono::milliseconds(500);
+constexpr Duration kLongDoubt = std::chrono::seconds(3);
+constexpr Duration kTogetherLoss = std::chrono::seconds(6);  // loss shows slowly
 constexpr Duration kJustLeft = std::chrono::seconds(30);
 constexpr Duration kJustGiven = std::chrono::seconds(10);
 constexpr double kRaise = 0.01;  // less is no load worth the name
@@ -42,7 +44,12 @@ void GroupLaw::judge_one(Share& s, TimePoint now) {
   const TrackedNexthop& other = *better->nexthop;
   const bool proven =
       other.state() == PathState::degraded || other.well_since(s.nexthop->fault_sent());
-  if (!proven && now - s.nexthop->health().fell_at() < kDoubt) return;
+  const Duration fallen = now - s.nexthop->health().fell_at();
+  if (!proven && fallen < kDoubt) return;
+  // Loss shows slowly: the other may be about to show the same.
+  if (s.nexthop->fell_by_loss() && other.state() != PathState::degraded && other.loss_in_doubt() &&
+      fallen < kLongDoubt)
+    return;
   if (s.relief) s.relief->note(queue_ms(*s.nexthop));
   if (s.relief ? !s.nexthop->persists(*s.relief, now) : take_back(s, now)) return;
   if (const Share* untried = better_than(s, now))
@@ -122,7 +129,14 @@ void GroupLaw::begin_hold(const Share& s, const Share& better, TimePoint now) {
 
 // True while some other path may yet turn out to share the fault of this one.
 bool GroupLaw::others_in_doubt(const Share& s, TimePoint now) const {
-  if (now - s.nexthop->health().fell_at() >= kDoubt) return false;
+  const Duration fallen = now - s.nexthop->health().fell_at();
+  if (fallen >= kLongDoubt) return false;
+  // Beyond that only while the others have not been heard either.
+  const auto hushed = [&](const Share& o) {
+    return &o == &s || !o.nexthop->reachable() || o.nexthop->state() == PathState::down ||
+           o.nexthop->hushed_since(s.nexthop->fault_sent());
+  };
+  if (fallen >= kDoubt && !std::all_of(shares_.begin(), shares_.end(), hushed)) return false;
   return std::none_of(shares_.begin(), shares_.end(), [&](const Share& o) {
     if (&o == &s || !o.nexthop->reachable() || o.nexthop->state() == PathState::down) return false;
     return !o.nexthop->probed() || !o.nexthop->reading() ||
@@ -134,8 +148,10 @@ bool GroupLaw::all_fell_together() const {
   int paths = 0;
   std::optional<TimePoint> first;
   std::optional<TimePoint> last;
+  bool by_loss = true;
   for (const Share& s : shares_) {
     if (!s.nexthop->reachable()) continue;
+    by_loss = by_loss && s.nexthop->fell_by_loss();
     if (!in_fault(s.nexthop->state())) return false;
     ++paths;
     const TimePoint at = s.nexthop->health().fell_at();
@@ -144,7 +160,7 @@ bool GroupLaw::all_fell_together() const {
   }
   for (const Share& s : shares_)
     if (s.given && first && *s.given >= *first) return false;  // one fell, and pushed the other
-  return paths > 1 && *last - *first <= kTogether;
+  return paths > 1 && *last - *first <= (by_loss ? kTogetherLoss : kTogether);
 }
 
 const GroupLaw::Share* GroupLaw::better_than(const Share& s,

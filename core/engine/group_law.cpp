@@ -83,7 +83,8 @@ void GroupLaw::clear() {
   shares_.clear();
 }
 
-std::optional<Decision> GroupLaw::decide(TimePoint now) {
+std::optional<Decision> GroupLaw::decide(TimePoint now, Extent extent) {
+  extent_ = extent;
   trigger_.reset();
   tell_recoveries(now);
   judge_usability(now);
@@ -222,7 +223,8 @@ void GroupLaw::hold(Share& s) {
   if (s.held) return;
   s.held = true;
   const Reason reason = all_fell_together() ? Reason::all_worse_hold : Reason::no_alternative_hold;
-  trigger({reason, s.nexthop->id(), s.nexthop->evidence(), true});
+  const char* where = extent_ == Extent::everywhere ? " all_nexthops_at_once" : "";
+  trigger({reason, s.nexthop->id(), s.nexthop->evidence() + where, true});
 }
 
 void GroupLaw::set_limit(Share& s, double limit) {

@@ -16,6 +16,12 @@
 
 namespace hopwise::engine {
 
+/// How far a fault reaches.
+enum class Extent : std::uint8_t {
+  some,        // of the nexthops
+  everywhere,  // every nexthop that is probed, at once: this host, or what all have in common
+};
+
 class GroupLaw {
  public:
   GroupLaw(GroupId id, const Options& options) : id_(id), options_(&options) {}
@@ -30,7 +36,7 @@ class GroupLaw {
   void set_paths(const std::vector<Member>& members);
   void reconfigure(const Options& options) { options_ = &options; }
 
-  std::optional<Decision> decide(TimePoint now);
+  std::optional<Decision> decide(TimePoint now, Extent extent);
 
   [[nodiscard]] std::vector<PathView> view() const;
   /// Lets go of the nexthops.
@@ -105,6 +111,7 @@ class GroupLaw {
   GroupId id_;
   const Options* options_;
   std::vector<Share> shares_;
+  Extent extent_ = Extent::some;                // of the present faults, at this decision
   bool changed_ = true;                         // set_paths() was called since the last decision
   std::optional<TimePoint> epoch_;              // when the last one ran
   std::optional<TimePoint> even_since_;         // costs are equal

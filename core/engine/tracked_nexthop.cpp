@@ -5,6 +5,17 @@
 #include "core/model/format.hpp"
 
 namespace hopwise::engine {
+namespace {
+
+constexpr double kSeldom = 4;     // times the gap of the most often asked anchor ...
+constexpr double kSeldomGap = 1;  // ... and so many seconds
+constexpr Duration kLossDoubt = std::chrono::seconds(30);  // faster probing settles 5 % by then
+
+bool in_fault(PathState state) {
+  return state == PathState::degraded || state == PathState::down;
+}
+
+}  // namespace
 
 void TrackedNexthop::observe(const Sample& sample, std::set<Anchor>& answered) {
   auto found = anchors_.find(sample.anchor);
@@ -45,7 +56,10 @@ void TrackedNexthop::reconfigure(const Options& options) {
   for (auto& [anchor, estimator] : anchors_) estimator.reconfigure(options);
 }
 
-void TrackedNexthop::advance(TimePoint now, const std::set<Anchor>& answered) {
+void TrackedNexthop::advance(TimePoint now, const std::set<Anchor>& answered,
+                             const std::set<Anchor>& blamed) {
+  if (blamed != blamed_) dirty_ = true;
+  blamed_ = blamed;
   if (reading_ && !dirty_) {
     const Estimator* estimator = best(now);
     if (!estimator) reading_.reset();  // too old to act on
@@ -53,45 +67,133 @@ void TrackedNexthop::advance(TimePoint now, const std::set<Anchor>& answered) {
   const bool released = health_.state() == PathState::probation && limited == 0;
   if (!dirty_ && !released) return;
   dirty_ = false;
+  const auto all = judged(now, answered);
+  doubt_loss(all, now);
   if (reachable()) {
     const PathState before = health_.state();
-    if (const auto state = health_.advance(signs(now, answered), now, *options_)) {
-      note_evidence(*state, now);
-      const bool stood = before == PathState::up || before == PathState::probation;
-      if (stood && (*state == PathState::degraded || *state == PathState::down))
+    if (const auto state = health_.advance(signs(all), now, *options_)) {
+      note_evidence(*state, all, now);
+      if (!in_fault(before) && in_fault(*state))
         for (auto& [anchor, estimator] : anchors_) estimator.freeze();
       if (*state == PathState::probation)
         for (auto& [anchor, estimator] : anchors_) estimator.settle();
     }
   }
-  const Estimator* estimator = best(now);
-  reading_ = estimator ? estimator->reading() : std::nullopt;
+  note_reading(all, now);
 }
 
-Signs TrackedNexthop::signs(TimePoint now, const std::set<Anchor>& answered) const {
-  Signs s;
-  int judged = 0;
-  int silent = 0;
-  int stepped = 0;
-  int worse = 0;
+std::vector<TrackedNexthop::Judged> TrackedNexthop::judged(TimePoint now,
+                                                           const std::set<Anchor>& answered) const {
+  std::vector<Judged> all;
+  double least_gap = 1e9;
   for (const auto& [anchor, e] : anchors_) {
-    if (e.stale(now) || !answered.contains(anchor)) continue;
-    ++judged;
-    const bool is_silent = e.silent();
-    const bool is_stepped = e.stepped();
-    silent += is_silent;
-    stepped += is_silent || is_stepped;
-    worse += is_silent || is_stepped || e.lossy();
-    const bool is_answering = e.answered() >= options_->up_after;
-    s.answering = s.answering || is_answering;
-    s.settled = s.settled || (e.good() >= options_->up_after && is_answering && e.calm());
-    s.recalled = s.recalled || (e.newest_late_sent() >= fault_sent_ && e.silent_probes() == 0);
+    if (e.stale(now) || !answered.contains(anchor) || blamed_.contains(anchor)) continue;
+    Judged j{&e, false, e.silent(), e.stepped(), false};
+    j.bad = j.silent || j.stepped || e.lossy();
+    all.push_back(j);
+    least_gap = std::min(least_gap, e.usual_gap());
   }
-  s.silent = judged > 0 && silent == judged;
-  s.worse = judged > 0 && worse == judged && !s.silent;
-  s.stepped = s.worse && stepped == judged;
+  for (Judged& j : all)
+    j.seldom = j.estimator->usual_gap() > std::max(kSeldom * least_gap, kSeldomGap);
+  return all;
+}
+
+std::vector<std::pair<Anchor, Verdict>> TrackedNexthop::verdicts(
+    TimePoint now, const std::set<Anchor>& answered) const {
+  std::vector<std::pair<Anchor, Verdict>> all;
+  for (const auto& [anchor, e] : anchors_) {
+    Verdict verdict = Verdict::well;
+    if (e.stale(now) || !answered.contains(anchor))
+      verdict = Verdict::none;
+    else if (e.silent() || e.stepped() || e.lossy())
+      verdict = Verdict::bad;
+    else if (e.suspicious() || e.answered() < options_->up_after)
+      verdict = Verdict::unsure;
+    all.emplace_back(anchor, verdict);
+  }
+  return all;
+}
+
+// How many of so many must agree.
+std::size_t TrackedNexthop::quorum(std::size_t anchors) const {
+  if (anchors <= 2) return anchors;
+  const double part = std::clamp(options_->quorum, 0.0, 1.0) * static_cast<double>(anchors);
+  return std::min(anchors, static_cast<std::size_t>(part) + 1);
+}
+
+// An anchor that is asked seldom adds little, and would only delay the others' quorum.
+std::optional<PooledLoss> TrackedNexthop::pooled_loss(std::span<const Judged> judged) const {
+  std::vector<const LossTest*> tests;
+  for (const Judged& j : judged)
+    if (!j.seldom) tests.push_back(&j.estimator->loss_test());
+  return pool(tests, quorum(tests.size()), options_->degraded_loss);
+}
+
+bool TrackedNexthop::alarming(std::span<const Judged> judged) const {
+  const auto pooled = pooled_loss(judged);
+  double rate = 0;
+  for (const Judged& j : judged)
+    if (!j.seldom) rate += j.estimator->rate();
+  return pooled &&
+         pooled->value > alarm_threshold(rate, LossTest::kAlarms, options_->false_alarm_every);
+}
+
+Signs TrackedNexthop::signs(std::span<const Judged> judged) const {
+  Signs s;
+  judge_fall(judged, s);
+  judge_rise(judged, s);
   s.ramping = limited > 0;
   return s;
+}
+
+// Those asked seldom have a say only where they too are bad, or were well since the others turned.
+void TrackedNexthop::judge_fall(std::span<const Judged> judged, Signs& s) const {
+  TimePoint silence;
+  TimePoint trouble;
+  for (const Judged& j : judged) {
+    if (j.silent) silence = std::max(silence, j.estimator->trouble_since());
+    if (j.bad) trouble = std::max(trouble, j.estimator->trouble_since());
+  }
+  std::size_t asked_silent = 0, asked_bad = 0, silent = 0, stepped = 0, bad = 0;
+  for (const Judged& j : judged) {
+    const Estimator& e = *j.estimator;
+    asked_silent += !j.seldom || j.silent || e.newest_heard_sent() >= silence;
+    asked_bad += !j.seldom || j.bad || e.newest_good_sent() >= trouble;
+    silent += j.silent;
+    stepped += j.silent || j.stepped;
+    bad += j.bad;
+  }
+  s.silent = silent > 0 && silent >= quorum(asked_silent);
+  s.worse = !s.silent && ((bad > 0 && bad >= quorum(asked_bad)) || alarming(judged));
+  s.stepped = s.worse && stepped > 0 && stepped >= quorum(asked_bad);
+}
+
+// Back when the others are no quorum; those asked seldom count where they answer.
+void TrackedNexthop::judge_rise(std::span<const Judged> judged, Signs& s) const {
+  std::size_t asked = 0, answering = 0, settled = 0, recalled = 0;
+  for (const Judged& j : judged) {
+    const Estimator& e = *j.estimator;
+    const bool answers = e.answered() >= options_->up_after && e.newest_heard_sent() >= fault_sent_;
+    asked += !j.seldom || answers;
+    answering += answers;
+    settled += answers && e.good() >= options_->up_after && e.calm();
+    recalled += e.newest_late_sent() >= fault_sent_ && e.silent_probes() == 0;
+  }
+  if (asked == 0) return;
+  const std::size_t enough = asked - quorum(asked) + 1;
+  s.answering = answering >= enough;
+  s.settled = settled >= enough;
+  s.recalled = recalled >= enough;
+}
+
+void TrackedNexthop::doubt_loss(std::span<const Judged> judged, TimePoint now) {
+  double value = 0;
+  for (const Judged& j : judged)
+    for (const LossTest::Sum& sum : j.estimator->loss_test().sums())
+      value = std::max(value, sum.value);
+  if (const auto pooled = pooled_loss(judged)) value = std::max(value, pooled->value);
+  if (value >= kSuspicion && !loss_doubt_) loss_doubt_ = now;
+  if (value < kSuspicion / 2) loss_doubt_.reset();
 }
 
 bool TrackedNexthop::answering() const {
@@ -111,29 +213,58 @@ bool TrackedNexthop::persists(const Relief& relief, TimePoint now) const {
                (e->stepped() && relief.vain(e->queue_since(relief.drained()), now)));
 }
 
-// The cheapest anchor that is alive; with none alive, the cheapest.
-const Estimator* TrackedNexthop::best(TimePoint now) const {
-  const Estimator* chosen = nullptr;
-  std::pair<bool, double> lowest;
+bool TrackedNexthop::hushed_since(TimePoint since) const {
+  bool lost = false;
   for (const auto& [anchor, e] : anchors_) {
-    if (e.stale(now)) continue;
-    const auto reading = e.reading();
-    if (!reading) continue;
-    const std::pair rank{e.silent(), alarm_cost(*reading, *options_)};
-    if (!chosen || rank < lowest) {
-      chosen = &e;
-      lowest = rank;
-    }
+    if (!e.heard() || blamed_.contains(anchor)) continue;
+    if (e.newest_heard_sent() >= since) return false;
+    lost = lost || e.silent_probes() > 0;
   }
+  return lost;
+}
+
+const Estimator* TrackedNexthop::best(TimePoint now) const {
+  std::vector<std::tuple<bool, double, const Estimator*>> ranks;
+  for (const auto& [anchor, e] : anchors_) {
+    if (e.stale(now) || blamed_.contains(anchor)) continue;
+    if (const auto reading = e.reading())
+      ranks.emplace_back(e.silent(), alarm_cost(*reading, *options_), &e);
+  }
+  if (ranks.empty()) return nullptr;
+  std::stable_sort(ranks.begin(), ranks.end(), [](const auto& a, const auto& b) {
+    return std::tie(std::get<0>(a), std::get<1>(a)) < std::tie(std::get<0>(b), std::get<1>(b));
+  });
+  const std::size_t rank = in_fault(health_.state()) ? ranks.size() - quorum(ranks.size()) : 0;
+  return std::get<2>(ranks[rank]);
+}
+
+const Estimator* TrackedNexthop::most_silent() const {
+  const Estimator* chosen = nullptr;
+  for (const auto& [anchor, e] : anchors_)
+    if (!blamed_.contains(anchor) && (!chosen || e.silent_probes() > chosen->silent_probes()))
+      chosen = &e;
   return chosen;
 }
 
-void TrackedNexthop::note_evidence(PathState state, TimePoint now) {
-  const Estimator* e = best(now);
+void TrackedNexthop::note_reading(std::span<const Judged> judged, TimePoint now) {
+  const Estimator* estimator = best(now);
+  reading_ = estimator ? estimator->reading() : std::nullopt;
+  // The pool knows of loss before any one anchor does.
+  if (reading_ && fell_by_loss_ && in_fault(health_.state()) && alarming(judged)) {
+    const auto loss = pooled_loss(judged);
+    reading_->alarm_loss =
+        std::max(reading_->alarm_loss, wilson(loss->lost, loss->sent, 1.96).lower);
+  }
+}
+
+void TrackedNexthop::note_evidence(PathState state, std::span<const Judged> judged, TimePoint now) {
+  const Estimator* e = state == PathState::down ? most_silent() : best(now);
   if (!e && anchors_.empty()) return;
   if (!e) e = &anchors_.begin()->second;  // it never answered here, only elsewhere
-  const LossCount losses = e->losses();
   const Reading reading = e->reading().value_or(Reading{});
+  const bool loss_alone =
+      std::none_of(judged.begin(), judged.end(), [](const Judged& j) { return j.stepped; });
+  fell_by_loss_ = state == PathState::degraded && loss_alone;
   switch (state) {
     case PathState::down:
       fault_sent_ = e->trouble_since();
@@ -142,12 +273,9 @@ void TrackedNexthop::note_evidence(PathState state, TimePoint now) {
       break;
     case PathState::degraded:
       fault_sent_ = e->trouble_since();
-      if (e->lossy() && !e->stepped())
-        evidence_ = format("lost=%u of=%u loss_lower=%.3f", losses.lost, losses.sent,
-                           wilson(losses.lost, losses.sent, 1.96).lower);
-      else
-        evidence_ =
-            format("rtt_ms=%.1f base_ms=%.1f samples=5", reading.recent_ms, reading.base_ms);
+      evidence_ = fell_by_loss_ ? loss_evidence(*e, judged)
+                                : format("rtt_ms=%.1f base_ms=%.1f samples=5", reading.recent_ms,
+                                         reading.base_ms);
       break;
     case PathState::probation:
     case PathState::up:
@@ -155,6 +283,34 @@ void TrackedNexthop::note_evidence(PathState state, TimePoint now) {
                          reading.base_ms);
       break;
   }
+  if (!blamed_.empty()) evidence_ += format(" blamed_anchors=%zu", blamed_.size());
+}
+
+std::string TrackedNexthop::loss_evidence(const Estimator& shown,
+                                          std::span<const Judged> judged) const {
+  LossCount count = shown.losses();
+  if (const auto pooled = pooled_loss(judged); pooled && alarming(judged))
+    count = {pooled->lost, 0, pooled->sent};
+  std::string text = format("lost=%u of=%u loss_lower=%.3f", count.lost, count.sent,
+                            wilson(count.lost, count.sent, 1.96).lower);
+  if (const auto flow = shown.loss_test().losing_flow()) text += format(" only_flow=%u", *flow);
+  return text;
+}
+
+// What a quorum of anchors sees at least.
+std::optional<Duration> TrackedNexthop::shift() const {
+  std::vector<double> shifts;
+  std::size_t asked = 0;
+  for (const auto& [anchor, e] : anchors_) {
+    if (!e.heard() || blamed_.contains(anchor)) continue;
+    ++asked;
+    if (const auto ms = e.shift()) shifts.push_back(*ms);
+  }
+  const std::size_t agree = quorum(asked);
+  if (agree == 0 || shifts.size() < agree) return std::nullopt;
+  std::sort(shifts.begin(), shifts.end(), std::greater<>());
+  return std::chrono::duration_cast<Duration>(
+      std::chrono::duration<double, std::milli>(shifts[agree - 1]));
 }
 
 NexthopView TrackedNexthop::view(TimePoint now) const {
@@ -168,7 +324,10 @@ NexthopView TrackedNexthop::view(TimePoint now) const {
   for (const auto& [anchor, e] : anchors_) {
     if (!shown) shown = &e;
     v.suspicious = v.suspicious || (in_doubt && e.suspicious() && now - e.trouble_since() < kDoubt);
+    if (blamed_.contains(anchor)) v.blamed.push_back(anchor);
   }
+  v.suspicious = v.suspicious || (in_doubt && loss_doubt_ && now - *loss_doubt_ < kLossDoubt);
+  v.shift = shift();
   if (shown) v.estimate = shown->estimate();
   return v;
 }

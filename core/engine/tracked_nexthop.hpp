@@ -1,21 +1,33 @@
 // A nexthop as the engine follows it: an estimator for each anchor, the kernel's word on link and
 // neighbour, and the health that follows from both.
 //
-// Several anchors give one verdict by the best evidence: the nexthop is silent only when every
-// anchor that ever answered is, and worse only when every live one is, so that one bad anchor
-// kills no gateway. An anchor that never answered anybody proves nothing. When samples cease the
-// last verdict stands.
+// Several anchors give one verdict by quorum: the nexthop is silent, or worse, when more than half
+// of those judged are (all of one or two), and is back when so many answer that the rest are no
+// quorum. Evidence of loss is pooled over anchors. Not judged are: an anchor that never answered
+// anybody, one that is to blame itself (blame.hpp), one with no sample for long; and one that is
+// asked far more seldom than others has no voice before it was asked since the fault began. When
+// samples cease the last verdict stands.
 #pragma once
 
 #include <map>
 #include <set>
+#include <span>
 #include <string>
+#include <vector>
 
 #include "core/engine/cost.hpp"
 #include "core/engine/overload.hpp"
 #include "core/engine/state.hpp"
 
 namespace hopwise::engine {
+
+/// What one anchor says of the nexthop, or of itself.
+enum class Verdict : std::uint8_t {
+  none,    // too old, or it never answered anybody
+  unsure,  // newest probes lost, or slower than usual
+  well,
+  bad,  // silent, stepped or lossy
+};
 
 class TrackedNexthop {
  public:
@@ -29,7 +41,10 @@ class TrackedNexthop {
   void reconfigure(const Options& options);
 
   /// Draws the conclusions from what was observed since the last call.
-  void advance(TimePoint now, const std::set<Anchor>& answered);
+  void advance(TimePoint now, const std::set<Anchor>& answered, const std::set<Anchor>& blamed);
+  /// Of each anchor, whether it is to blame or not.
+  [[nodiscard]] std::vector<std::pair<Anchor, Verdict>> verdicts(
+      TimePoint now, const std::set<Anchor>& answered) const;
 
   [[nodiscard]] NexthopId id() const { return id_; }
   [[nodiscard]] PathState state() const { return health_.state(); }
@@ -52,6 +67,12 @@ class TrackedNexthop {
   [[nodiscard]] bool persists(const Relief& relief, TimePoint now) const;
   [[nodiscard]] bool probed() const { return !anchors_.empty(); }
   [[nodiscard]] bool answering() const;
+  /// No anchor was heard by a probe that left at `since` or later, and probes were lost.
+  [[nodiscard]] bool hushed_since(TimePoint since) const;
+  /// The test of loss is in doubt: an alarm may follow.
+  [[nodiscard]] bool loss_in_doubt() const { return loss_doubt_.has_value(); }
+  /// The present fault is one of loss alone.
+  [[nodiscard]] bool fell_by_loss() const { return fell_by_loss_; }
   [[nodiscard]] NexthopView view(TimePoint now) const;
 
   int groups = 0;   // that have a path over it
@@ -61,18 +82,43 @@ class TrackedNexthop {
   static constexpr std::size_t kMaxAnchors = 16;
   static constexpr Duration kDoubt = std::chrono::seconds(3);  // how long to look closer
 
-  [[nodiscard]] Signs signs(TimePoint now, const std::set<Anchor>& answered) const;
+  struct Judged {
+    const Estimator* estimator = nullptr;
+    bool seldom = false;  // asked far more seldom than the most often asked
+    bool silent = false;
+    bool stepped = false;
+    bool bad = false;
+  };
+
+  [[nodiscard]] std::vector<Judged> judged(TimePoint now, const std::set<Anchor>& answered) const;
+  [[nodiscard]] std::size_t quorum(std::size_t anchors) const;
+  [[nodiscard]] std::optional<PooledLoss> pooled_loss(std::span<const Judged> judged) const;
+  [[nodiscard]] bool alarming(std::span<const Judged> judged) const;
+  [[nodiscard]] Signs signs(std::span<const Judged> judged) const;
+  void judge_fall(std::span<const Judged> judged, Signs& signs) const;
+  void judge_rise(std::span<const Judged> judged, Signs& signs) const;
+  void doubt_loss(std::span<const Judged> judged, TimePoint now);
+  /// The cheapest live anchor; of a nexthop in fault, one that so many are as bad as that they are
+  /// a quorum.
   [[nodiscard]] const Estimator* best(TimePoint now) const;
-  void note_evidence(PathState state, TimePoint now);
+  [[nodiscard]] const Estimator* most_silent() const;
+  void note_reading(std::span<const Judged> judged, TimePoint now);
+  [[nodiscard]] std::optional<Duration> shift() const;
+  [[nodiscard]] std::string loss_evidence(const Estimator& shown,
+                                          std::span<const Judged> judged) const;
+  void note_evidence(PathState state, std::span<const Judged> judged, TimePoint now);
 
   NexthopId id_;
   const Options* options_;
   std::map<Anchor, Estimator> anchors_;
+  std::set<Anchor> blamed_;
   std::optional<NexthopEvent> event_;
   std::optional<TimePoint> escaped_;  // when a flow left last
   Health health_;
   bool dirty_ = false;
   std::optional<Reading> reading_;
+  std::optional<TimePoint> loss_doubt_;  // since when
+  bool fell_by_loss_ = false;
   std::string evidence_;
   TimePoint fault_sent_;
 };

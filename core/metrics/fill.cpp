@@ -87,6 +87,8 @@ constexpr Figure<N> kEstimates[] = {
        const Estimate& estimate = n.status.estimate;
        return estimate.rtt ? Known(seconds(estimate.jitter)) : Known();
      }},
+    {Metric::nexthop_shift_seconds,
+     [](const N& n, TimePoint) { return seconds_of(n.status.shift); }},
     {Metric::nexthop_loss_upper_ratio,
      [](const N& n, TimePoint) { return Known(n.status.estimate.loss_upper); }},
 };
@@ -114,6 +116,19 @@ void add_bandwidth(Page& page, const std::vector<N>& nexthops) {
                {line.labels[0],
                 {"method", std::string(text(bandwidth.method))},
                 {"bound", bandwidth.exact() ? "exact" : "lower"}});
+}
+
+void add_load(Page& page, const std::vector<N>& nexthops) {
+  for (const N& line : nexthops) {
+    const auto& load = line.status.load;
+    if (!load) continue;
+    page.add(Metric::nexthop_load_bytes_per_second, load->forward_bit_s / 8,
+             {line.labels[0], {"direction", "forward"}});
+    page.add(Metric::nexthop_load_bytes_per_second, load->reverse_bit_s / 8,
+             {line.labels[0], {"direction", "reverse"}});
+    if (load->utilisation)
+      page.add(Metric::nexthop_utilisation_ratio, *load->utilisation, {line.labels[0]});
+  }
 }
 
 // --- groups and paths ------------------------------------------------------------------------
@@ -212,6 +227,7 @@ void fill(Page& page, const Status& status, const RttHistograms& rtts, TimePoint
                    path.labels);
   add(page, nexthops, kEstimates, now);
   add_bandwidth(page, nexthops);
+  add_load(page, nexthops);
   add_proofs(page, probers, now);
   add_histograms(page, probers);
   add(page, paths, kTraffic, now);

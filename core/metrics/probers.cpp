@@ -25,6 +25,7 @@ constexpr Figure<P> kProofs[] = {
      }},
     {Metric::probe_suspicious,
      [](const P& p, TimePoint) { return Known(one_if(p.status.state == ProbeState::suspicious)); }},
+    {Metric::probe_blamed, [](const P& p, TimePoint) { return Known(one_if(p.status.blamed)); }},
     {Metric::probe_proved_total, [](const P& p, TimePoint) { return count_of(p.status.proved); }},
     {Metric::probe_kernel_stamped_total,
      [](const P& p, TimePoint) { return count_of(p.status.kernel_stamped); }},

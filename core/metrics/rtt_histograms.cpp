@@ -39,9 +39,11 @@ const RttHistogram* RttHistograms::find(NexthopId nexthop, const Anchor& anchor)
 
 void RttHistograms::keep(std::span<const ProbeStatus> probers) {
   for (auto& [nexthop, entries] : nexthops_) {
-    const auto its = std::ranges::equal_range(probers, nexthop, {}, &ProbeStatus::nexthop);
-    std::erase_if(entries, [&](const Entry& entry) {
-      return std::ranges::find(its, entry.anchor, &ProbeStatus::anchor) == its.end();
+    const auto first = std::ranges::lower_bound(probers, nexthop, {}, &ProbeStatus::nexthop);
+    const auto last = std::ranges::upper_bound(probers, nexthop, {}, &ProbeStatus::nexthop);
+    std::erase_if(entries, [first, last](const Entry& entry) {
+      return std::none_of(first, last,
+                          [&](const ProbeStatus& prober) { return prober.anchor == entry.anchor; });
     });
   }
   std::erase_if(nexthops_, [](const auto& nexthop) { return nexthop.second.empty(); });

@@ -31,12 +31,18 @@
   X(nexthop_loss_ratio, gauge, "ratio", "Share of probes lost in the window")                      \
   X(nexthop_loss_upper_ratio, gauge, "ratio",                                                      \
     "Upper bound of the loss at 95 percent confidence; 1 while nothing is known")                  \
+  X(nexthop_shift_seconds, gauge, "seconds", "How far the delay is lastingly above its usual")     \
   X(nexthop_sample_age_seconds, gauge, "seconds", "Age of the newest sample")                      \
   X(nexthop_bandwidth_bytes_per_second, gauge, "bytes_per_second",                                 \
     "Bandwidth towards the nexthop, by the method that tells it; a lower bound where bound says "  \
     "so")                                                                                          \
+  X(nexthop_load_bytes_per_second, gauge, "bytes_per_second",                                      \
+    "What the nexthop's interface carries now for all who use it, by direction")                   \
+  X(nexthop_utilisation_ratio, gauge, "ratio",                                                     \
+    "Share of the exactly known bandwidth that the interface's forward load takes")                \
   X(probe_suspicious, gauge, "", "1 while the prober probes at the faster pace")                   \
   X(probe_state, gauge, "", "1 for the state that the prober is in, 0 for the others")             \
+  X(probe_blamed, gauge, "", "1 while the anchor fails through every nexthop: it is not counted")  \
   X(probe_rate, gauge, "", "Probes a second that are meant now: what the budget left")             \
   X(probe_sent_total, counter, "", "Probes sent that may yield a sample")                          \
   X(probe_received_total, counter, "", "Replies in time")                                          \

@@ -20,12 +20,20 @@ std::string_view text(BandwidthMethod method);  // "configured", "link", "passiv
 
 struct Bandwidth {
   BandwidthMethod method = BandwidthMethod::link;
-  std::uint64_t bit_s = 0;        // of layer 3 packets towards the nexthop
+  std::uint64_t bit_s = 0;        // towards the nexthop: of layer 3 packets; link: of the line
   std::optional<TimePoint> at{};  // when it was measured; empty for what is not measured
 
   [[nodiscard]] bool exact() const {
     return method == BandwidthMethod::configured || method == BandwidthMethod::link;
   }
+};
+
+/// What a nexthop's interface carries now, by the interface's own counters: the traffic of all who
+/// use it, with the link's headers.
+struct Load {
+  double forward_bit_s = 0;             // out
+  double reverse_bit_s = 0;             // in
+  std::optional<double> utilisation{};  // forward, of what is known exactly: 0..1
 };
 
 }  // namespace hopwise

@@ -98,6 +98,7 @@ struct ProbeStatus {
   std::optional<Duration> forward{}, backward{};  // newest one-way delays
   std::optional<Duration> first_byte{};           // newest, HTTP
   std::optional<std::string> last_error;
+  bool blamed = false;  // by the engine: the anchor fails through every nexthop, and is not counted
 
   /// How much slower the slowest pinned flow is than the fastest.
   [[nodiscard]] std::optional<Duration> spread() const;
@@ -121,6 +122,8 @@ struct NexthopStatus {
   Estimate estimate;
   std::vector<ProbeStatus> probes;
   std::vector<Bandwidth> bandwidth{};
+  std::optional<Duration> shift{};  // delay is lastingly this far above its usual
+  std::optional<Load> load{};
 };
 
 struct PathStatus {

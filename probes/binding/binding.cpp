@@ -124,6 +124,10 @@ Result<> Binding::set_route(const Nexthop& nexthop, Family family) {
                        in_family(address_family(family)));
 }
 
+bool Binding::has_own(NexthopId id, Family family) const {
+  return !stage_ || (family == Family::v6 && keeps_rule_.contains(id));
+}
+
 void Binding::drop_own(NexthopId id, Family family) {
   drop_rule(socket_, family, Rule::nexthop(mark(id), priority_));
   drop_route(socket_, family, mark(id));
@@ -151,8 +155,8 @@ Result<> Binding::bind(const Nexthop& nexthop, Family family) {
   if (family == Family::v6 && nexthop.key.gateway.is_v4())
     return Error{"probe by " + nexthop.name +
                  ": an IPv6 anchor is not reached by an IPv4 gateway (name an IPv4 anchor)"};
-  if (stage_) return bind_staged(nexthop, family);
-  auto done = bind_by_rule(nexthop, family);
+  auto done = stage_ ? bind_staged(nexthop, family) : bind_by_rule(nexthop, family);
+  if (done) sources_.forget_missing(nexthop.id);
   settle();
   return done;
 }
@@ -162,6 +166,7 @@ void Binding::unbind(NexthopId id) {
   if (node.empty()) return;
   for (const Family family : node.mapped().families) drop_own(id, family);
   if (stage_) staging_.forget(id);
+  keeps_rule_.erase(id);
   sources_.forget(id);
   settle();
 }
@@ -173,10 +178,9 @@ Result<bool> Binding::restore() {
   if (stage_)
     for (const Family family : stage_->families)
       missing.emplace_back(family, Rule::stage(mark_base_, priority_));
-  else
-    for (const auto& [id, bound] : bound_)
-      for (const Family family : bound.families)
-        missing.emplace_back(family, Rule::nexthop(mark(id), priority_));
+  for (const auto& [id, bound] : bound_)
+    for (const Family family : bound.families)
+      if (has_own(id, family)) missing.emplace_back(family, Rule::nexthop(mark(id), priority_));
   Request rules(RTM_GETRULE, 0);
   rules.fixed<fib_rule_hdr>().family = AF_UNSPEC;
   const auto listed = socket_.dump(rules.header, "list rules", [&](const nlmsghdr& message) {
@@ -207,7 +211,7 @@ std::optional<IpAddress> Binding::source(const Nexthop& nexthop, const IpAddress
 // Where the staging device binds, the nexthop has a rule of its own for the moment of the question.
 Result<IpAddress> Binding::ask_source(const Nexthop& nexthop, const IpAddress& destination) {
   const std::uint32_t by = mark(nexthop.id);
-  if (!stage_) return route_source(socket_, by, destination);
+  if (has_own(nexthop.id, destination.family)) return route_source(socket_, by, destination);
   if (auto done = set_route(nexthop, destination.family); !done) return done.error();
   Result<> ruled = put_rule(socket_, destination.family, Rule::nexthop(by, priority_));
   auto source = ruled ? route_source(socket_, by, destination) : ruled.error();

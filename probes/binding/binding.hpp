@@ -55,6 +55,9 @@ class Binding {
   /// Clears what was kept of a dead daemon's and has not been bound since.
   Result<> end_inheritance();
 
+  /// From the next bind() on the nexthop has a rule of its own for IPv6 also while it is staged: a
+  /// link-local anchor is reached by the interface that it is named with, and by no other.
+  void keep_rule(NexthopId id) { keeps_rule_.insert(id); }
   /// Makes mark(nexthop.id) lead to the nexthop for packets of `family`. Again: puts back the
   /// route, which the kernel drops with the interface's state, or the staging device. After an
   /// error see holds(). May change the way of all that are bound: probes that are out are right.
@@ -105,6 +108,7 @@ class Binding {
   Result<> set_rule(const Nexthop& nexthop, Family family);
   Result<> set_route(const Nexthop& nexthop, Family family);
   void drop_own(NexthopId id, Family family);
+  [[nodiscard]] bool has_own(NexthopId id, Family family) const;
   Result<> bind_by_rule(const Nexthop& nexthop, Family family);
   void remember(const Nexthop& nexthop, Family family);
 
@@ -127,6 +131,7 @@ class Binding {
   Staging staging_;
   bool stage_failed_ = false;   // not tried again before restore()
   std::optional<Stage> stage_;  // while it binds
+  std::set<NexthopId> keeps_rule_;
   std::set<Family> guarded_;
   std::map<NexthopId, Bound> bound_;                  // those that have a rule, or are staged
   std::set<std::pair<NexthopId, Family>> inherited_;  // those whose rule a dead daemon made

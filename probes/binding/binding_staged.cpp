@@ -44,7 +44,8 @@ Result<> Binding::to_stage() {
     return done;
   }
   for (const auto& [id, bound] : bound_)
-    for (const Family family : bound.families) drop_own(id, family);
+    for (const Family family : bound.families)
+      if (!has_own(id, family)) drop_own(id, family);
   return {};
 }
 
@@ -101,7 +102,9 @@ Result<> Binding::bind_staged(const Nexthop& nexthop, Family family) {
   if (auto done = staging_.lead(nexthop.id, nexthop.key); !done) return done;
   if (auto done = lay(*stage_, family); !done) return done;
   remember(nexthop, family);
-  return {};
+  if (!has_own(nexthop.id, family)) return {};
+  if (auto done = set_route(nexthop, family); !done) return done;
+  return set_rule(nexthop, family);
 }
 
 }  // namespace hopwise::probes

@@ -7,6 +7,14 @@
 #include "probes/binding/message.hpp"
 
 namespace hopwise::probes {
+namespace {
+
+bool is_loopback(const IpAddress& address) {
+  if (address.is_v4()) return address.bytes[0] == 127;
+  return address == IpAddress::parse("::1");
+}
+
+}  // namespace
 
 Result<IpAddress> route_source(netlink::Socket& socket, std::uint32_t mark,
                                const IpAddress& destination) {
@@ -23,7 +31,8 @@ Result<IpAddress> route_source(netlink::Socket& socket, std::uint32_t mark,
       source = address_in(answer, sizeof(rtmsg), RTA_PREFSRC, destination.family);
   });
   if (!done) return done.error();
-  if (!source) return Error{what + ": the interface has none"};
+  // Without any other, IPv6 takes ::1, which leads nobody back to us.
+  if (!source || is_loopback(*source)) return Error{what + ": the interface has none"};
   return *source;
 }
 
@@ -51,6 +60,10 @@ void Sources::forget(NexthopId id) {
 
 void Sources::forget_all() {
   forget_if([](const auto&) { return true; });
+}
+
+void Sources::forget_missing(NexthopId id) {
+  forget_if([id](const auto& entry) { return entry.first.id == id && !entry.second.source; });
 }
 
 void Sources::forget_missing() {

@@ -27,7 +27,8 @@ class Sources {
   void keep(const Nexthop& nexthop, const IpAddress& destination, const Source& source);
   void forget(NexthopId id);
   void forget_all();
-  /// Those that had no address are asked for again.
+  /// Those that had no address are asked for again; of one nexthop, or of all.
+  void forget_missing(NexthopId id);
   void forget_missing();
   /// RTM_NEWADDR, RTM_DELADDR, RTM_NEWLINK, RTM_DELLINK: forgets what they may change.
   void heard(const nlmsghdr& event);

@@ -13,7 +13,8 @@
 namespace hopwise::probes {
 
 struct Staging {
-  /// Makes the device; its ifindex. Again: the same.
+  /// Makes the device; its ifindex. Again: the same, or another where it had to be made anew. What
+  /// is led stays led.
   std::function<Result<std::uint32_t>()> open;
   /// From now on packets with the mark of `id` leave by that interface and gateway; the mark is
   /// cleared.

@@ -14,8 +14,9 @@ using std::chrono::steady_clock;
 constexpr Duration kStall = std::chrono::milliseconds(50);
 // From so many probes a second on, replies are read at the ticks of the wheel.
 constexpr double kPollingRate = 1000;
-// Then turns come no closer than this, so that batches are worth their system calls, and no further
-// apart than that.
+// Then turns come as far apart as some probes take to fall due, so that batches are worth their
+// system calls; replies are found at the latest after the longest.
+constexpr double kWorthATurn = 32;
 constexpr Duration kShortestTurn = std::chrono::milliseconds(1);
 constexpr Duration kLongestTurn = std::chrono::milliseconds(5);
 // Until the next look at the budget when it is spent.
@@ -25,6 +26,12 @@ constexpr std::size_t kSamplesInTurn = 1024;
 
 bool is_unreachable(int error) {
   return error == ENETUNREACH || error == EHOSTUNREACH;
+}
+
+Duration turn_at(double rate) {
+  const auto turn =
+      std::chrono::duration_cast<Duration>(std::chrono::duration<double>(kWorthATurn / rate));
+  return std::clamp(turn, kShortestTurn, kLongestTurn);
 }
 
 Demand demand_of(bool fast) {
@@ -326,7 +333,7 @@ void Loop::arm(TimePoint now) {
   if (budget_.granted() < kPollingRate)
     bell_->arm();
   else
-    due = std::clamp(*due, now + kShortestTurn, now + kLongestTurn);
+    due = std::clamp(*due, now + turn_at(budget_.granted()), now + kLongestTurn);
   if (due != armed_) arm_timer(*due);
 }
 

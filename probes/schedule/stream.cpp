@@ -9,7 +9,7 @@ namespace {
 constexpr std::size_t kLeastRing = 16;
 constexpr std::size_t kMostRing = 1U << 17U;
 // A probe that falls due within a turn of the loop is on time: the pace counts from its due time.
-constexpr Duration kOnTime = std::chrono::milliseconds(4);
+constexpr Duration kOnTime = std::chrono::milliseconds(8);
 
 template <class Narrow>
 Narrow saturated(std::int64_t value) {

@@ -164,6 +164,20 @@ void flag_all(std::span<std::uint8_t> area) {
                                                  (tlv->overruns ? kMalformed : 0));
 }
 
+// Behind a TLV that its reflector or we found malformed nothing means anything.
+bool ends_here(const Tlv& tlv) {
+  return (tlv.flags & kMalformed) != 0 || tlv.malformed();
+}
+
+// Whether a TLV says I, signed or not: before any counts.
+bool says_tampered(std::span<const std::uint8_t> area) {
+  for (auto tlv = tlv_at(area, 0); tlv; tlv = after(area, *tlv)) {
+    if ((tlv->flags & kTampered) != 0) return true;
+    if (ends_here(*tlv)) return false;
+  }
+  return false;
+}
+
 void tell(const Tlv& tlv, std::span<const std::uint8_t> value, Told& told) {
   switch (TlvType{tlv.type}) {
     case TlvType::timestamp_information:
@@ -240,16 +254,12 @@ bool TlvWriter::sign(const HmacKey& key, std::uint32_t sequence) {
 
 Told read_tlvs(std::span<const std::uint8_t> area, std::uint32_t sequence, const HmacKey* key) {
   Told told;
-  // Nothing counts before it is known that no TLV says I, whether it is signed or not.
-  bool tampered = !integrity(area, sequence, key).holds;
-  for (auto tlv = tlv_at(area, 0); tlv; tlv = after(area, *tlv))
-    tampered = tampered || (tlv->flags & kTampered) != 0;
-  if (tampered) {
+  if (!integrity(area, sequence, key).holds || says_tampered(area)) {
     told.verdict = TlvVerdict::tampered;
     return told;
   }
   for (auto tlv = tlv_at(area, 0); tlv; tlv = after(area, *tlv)) {
-    if ((tlv->flags & kMalformed) != 0 || tlv->malformed()) {
+    if (ends_here(*tlv)) {
       told.verdict = TlvVerdict::malformed;
       return told;
     }

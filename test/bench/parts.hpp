@@ -1,5 +1,5 @@
-// The parts of the benchmark. Each adds its tables and targets to the report, and throws what keeps
-// it from doing so. They run as root, and leave nothing behind.
+// The parts of the benchmarks. Each adds its tables and targets to the report, and throws what
+// keeps it from doing so. They run as root, and leave nothing behind.
 #pragma once
 
 #include "test/bench/report.hpp"
@@ -13,6 +13,11 @@ void measure_routes(Report& report, Effort effort);   // routes.cpp
 void measure_packet(Report& report, Effort effort);   // packet.cpp
 void measure_forward(Report& report, Effort effort);  // forward.cpp
 void measure_rtt(Report& report, Effort effort);      // rtt.cpp
+
+void measure_probe_rate(Report& report, Effort effort);     // probe_rate.cpp
+void measure_many_nexthops(Report& report, Effort effort);  // probe_many.cpp
+void measure_probe_truth(Report& report, Effort effort);    // probe_truth.cpp
+void measure_detection(Report& report, Effort effort);      // probe_detection.cpp
 
 /// One line on stderr.
 void progress(const std::string& text);

@@ -82,6 +82,7 @@ inline Status example_status() {
   auto& a = status.nexthops[0];
   a.state = PathState::degraded;
   add_example_probes(a);
+  a.shift = 15ms;
   a.bandwidth = {{BandwidthMethod::link, 1'000'000'000, std::nullopt},
                  {BandwidthMethod::passive_peak, 80'000'000, TimePoint(90s)}};
   status.probing = {2, 1, 5, 60, 45.2, true};

@@ -68,6 +68,64 @@ TEST_CASE("what the traffic told stands with the path, and null where it told no
   CHECK(json::parse(api::to_json(status, TimePoint(100s)))["groups"][0]["control"].is_null());
 }
 
+TEST_CASE("each prober tells all that it knows, and null what it does not") {
+  const auto j = json::parse(api::to_json(example_status(), TimePoint(100s)));
+  const auto& probes = j["nexthops"][0]["probes"];
+  REQUIRE(probes.size() == 3);
+  const auto& echo = probes[0];
+  CHECK(echo["kind"] == "icmp");
+  CHECK(echo["state"] == "suspicious");
+  CHECK(echo["suspicious"] == true);
+  CHECK(echo["blamed"] == false);
+  CHECK(echo["rate_per_s"] == 20.0);
+  CHECK(echo["proved"] == 498);
+  CHECK(echo["voids"] ==
+        json{{"not_left", 3}, {"strayed", 0}, {"overflow", 0}, {"neighbour", 7}, {"rules", 0}});
+  CHECK(echo["kernel_stamped"] == 490);
+  CHECK(echo["rtt_ms"] == 20.0);
+  CHECK(echo["spread_ms"] == 3.5);
+  REQUIRE(echo["flows"].size() == 3);
+  CHECK(echo["flows"][1] == json{{"sent", 125}, {"lost", 8}, {"rtt_ms", 23.5}});
+  CHECK(echo["flows"][2]["rtt_ms"].is_null());
+  for (const char* key : {"lost_by_direction", "forward_ms", "reverse_ms", "first_byte_ms"})
+    CHECK(echo[key].is_null());
+
+  const auto& stamp = probes[1];
+  CHECK(stamp["anchor"] == "stamp://203.0.113.2:862");
+  CHECK(stamp["lost_by_direction"] == json{{"forward", 9}, {"reverse", 1}});
+  CHECK(stamp["forward_ms"] == 12.0);
+  CHECK(stamp["reverse_ms"] == 8.0);
+  CHECK(stamp["forged"] == 4);
+  const auto& web = probes[2];
+  CHECK(web["state"] == "unbound");
+  CHECK(web["suspicious"] == false);
+  CHECK(web["first_byte_ms"] == 45.0);
+  CHECK(web["flows"].empty());
+  CHECK(web["spread_ms"].is_null());
+  CHECK(web["last_error"] == "connect to 203.0.113.3: Connection refused");
+
+  CHECK(j["probing"] == json{{"wanted_per_s", 60.0},
+                             {"rate_per_s", 45.2},
+                             {"stalls", 2},
+                             {"overflows", 1},
+                             {"unknown_replies", 5},
+                             {"staged", true}});
+}
+
+TEST_CASE("bandwidth comes with its method, and whether it is a bound") {
+  const auto j = json::parse(api::to_json(example_status(), TimePoint(100s)));
+  const auto& bandwidth = j["nexthops"][0]["bandwidth"];
+  REQUIRE(bandwidth.size() == 2);
+  CHECK(bandwidth[0]["method"] == "link");
+  CHECK(bandwidth[0]["bound"] == "exact");
+  CHECK(bandwidth[0]["bit_s"] == 1'000'000'000);
+  CHECK(bandwidth[0]["age_s"].is_null());
+  CHECK(bandwidth[1]["bound"] == "lower");
+  CHECK(bandwidth[1]["age_s"] == 10.0);
+  CHECK(j["nexthops"][0]["shift_ms"] == 15.0);
+  CHECK(j["nexthops"][1]["shift_ms"].is_null());
+}
+
 TEST_CASE("a nexthop that is gone is still called something") {
   Status status = example_status();
   status.nexthops.clear();

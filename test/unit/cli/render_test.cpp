@@ -37,9 +37,8 @@ NEXTHOP  GATEWAY       INTERFACE  STATE            RTT      BASE   JITTER   LOSS
 isp-a    192.0.2.1     eth1       degraded   120.50 ms  20.00 ms  2.00 ms  2.0 %    3.4 %
 isp-b    198.51.100.1  eth2       probation          -         -        -      -        -  no reply yet
 
-PROBE  ANCHOR       PACE    SENT  REPLIES  LOST  LATE  TWICE  UNSENT  ERROR
-isp-a  203.0.113.1  normal   500      490    10     1      0       0
-isp-b  203.0.113.1  normal   500      490    10     1      0       0
+PROBES: 4 probers, 45.2/s, 1500 sent, 98.2 % answered, 30 lost, 20 void, 1 unbound, the budget leaves 45.2/s of 60.0/s, staged, 2 stalls of this host, 1 overflows, 5 unknown replies
+  isp-a https://203.0.113.3:443: connect to 203.0.113.3: Connection refused
 
 GROUP 1 of 12 routes
 PATH    SHARE                          BUCKETS   COST         OUT              BACK          PASSIVE RTT  SENT AGAIN  NOTE

@@ -80,14 +80,14 @@ TEST_CASE("the example shows every default as it is") {
   const auto measures = [](const engine::Options& o) {
     return std::tie(o.fast_tau, o.slow_tau, o.base_window, o.loss_window, o.delay_weight,
                     o.queue_weight, o.loss_weight, o.jitter_weight, o.delay_floor, o.delay_limit,
-                    o.queue_limit, o.loss_limit, o.jitter_limit);
+                    o.queue_limit, o.loss_limit, o.jitter_limit, o.score_loss_window);
   };
   CHECK((measures(e.engine) == measures(d.engine)));
   const auto law = [](const engine::Options& o) {
     return std::tie(o.epoch, o.gain, o.max_step, o.ramp_step, o.floor, o.dead_band,
                     o.dead_band_delay, o.degraded_delay, o.degraded_ratio, o.degraded_loss,
-                    o.down_after, o.up_after, o.flap_penalty, o.flap_suppress, o.flap_reuse,
-                    o.flap_half_life);
+                    o.down_after, o.up_after, o.quorum, o.usual_loss, o.false_alarm_every,
+                    o.flap_penalty, o.flap_suppress, o.flap_reuse, o.flap_half_life);
   };
   CHECK((law(e.engine) == law(d.engine)));
 }
@@ -166,6 +166,11 @@ TEST_CASE("keys that contradict each other are faults") {
           R"({"probe": {"stage_from": 0}})",
           R"({"engine": {"fast_tau": "30s"}})",
           R"({"engine": {"flap_reuse": 3000}})",
+          R"({"engine": {"quorum": 1.1}})",
+          R"({"engine": {"usual_loss": 0.05}})",
+          R"({"engine": {"degraded_loss": 0.005}})",  // no more than usual_loss
+          R"({"engine": {"usual_loss": 0}})",
+          R"({"engine": {"false_alarm_every": "1m"}})",
           R"({"engine": {"loss_limit": 1.5}})",
           R"({"engine": {"floor": 0.2}})",
           R"({"dataplane": {"pin_root": "hopwise"}})",
@@ -298,6 +303,8 @@ TEST_CASE("what cannot change while running is named") {
   using C = Config;
   CHECK(named([](C& c) { c.dataplane.actuator = dataplane::Actuator::mark; }) ==
         "dataplane.actuator");
+  CHECK(named([](C& c) { c.probes.flows = 1; }) == "probe.flows");
+  CHECK(named([](C& c) { c.probes.stage_from = 100; }) == "probe.stage_from");
   CHECK(named([](C& c) { c.dataplane.measure = false; }) == "dataplane.measure");
   CHECK(named([](C& c) { c.escape = false; }) == "dataplane.escape");
   CHECK(named([](C& c) { c.dataplane.hold_weights = true; }) == "dataplane.on_lease_over");

@@ -244,6 +244,7 @@ TEST_CASE("probers tell what became of their probes, under target and protocol")
   has("state", echo + ",state=\"suspicious\"", "1");
   has("state", web + ",state=\"unbound\"", "1");
   has("state", web + ",state=\"probing\"", "0");
+  has("blamed", echo, "0");
   has("void_total", echo + ",reason=\"not_left\"", "3");
   has("void_total", echo + ",reason=\"neighbour\"", "7");
   has("void_total", echo + ",reason=\"rules\"", "0");

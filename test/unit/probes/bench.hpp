@@ -36,10 +36,15 @@ inline IpAddress anchor(Family family) {
 }
 
 struct Bench {
-  explicit Bench(const Lan& lan, const Options& options = fast()) : visit(lan.router) {
-    auto opened = Prober::open(io, options, {.samples = [this](std::span<const Sample> now_known) {
-                                 samples.insert(samples.end(), now_known.begin(), now_known.end());
-                               }});
+  explicit Bench(const Lan& lan, const Options& options = fast(), Staging staging = {})
+      : visit(lan.router) {
+    auto opened =
+        Prober::open(io, options,
+                     {.samples =
+                          [this](std::span<const Sample> now_known) {
+                            samples.insert(samples.end(), now_known.begin(), now_known.end());
+                          }},
+                     std::move(staging));
     INFO((opened ? "" : opened.error().message));
     REQUIRE(opened.has_value());
     prober = std::move(*opened);

@@ -23,41 +23,35 @@ constexpr std::uint16_t kOpenPort = 443, kClosedPort = 444, kStampPort = 862;
 
 // A gateway whose anchors answer all kinds.
 struct Peer {
-  Peer(const NetNamespace &where, boost::asio::io_context &io)
-      : tap(where, "eth0") {
+  Peer(const NetNamespace& where, boost::asio::io_context& io) : tap(where, "eth0") {
     const NetNamespace::Visit visit(where);
     listener = socket(AF_INET6, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
     sockaddr_in6 any{};
     any.sin6_family = AF_INET6;
     any.sin6_port = htons(kOpenPort);
-    REQUIRE(bind(listener, reinterpret_cast<const sockaddr *>(&any),
-                 sizeof(any)) == 0);
+    REQUIRE(bind(listener, reinterpret_cast<const sockaddr*>(&any), sizeof(any)) == 0);
     REQUIRE(listen(listener, 1024) == 0);
     auto opened = Reflector::open(io, {});
     INFO((opened ? "" : opened.error().message));
     REQUIRE(opened.has_value());
     reflector = std::move(*opened);
   }
-  Peer(const Peer &) = delete;
-  Peer &operator=(const Peer &) = delete;
+  Peer(const Peer&) = delete;
+  Peer& operator=(const Peer&) = delete;
   ~Peer() { close(listener); }
 
   // Reads what came, and counts it.
   void count() {
-    for (const Seen &seen : tap.read()) {
-      if (seen.is_echo_request())
-        echoes++, checksums.insert(seen.half(2));
-      if (seen.is_syn())
-        syns[seen.half(2)]++, tcp_ports.insert(seen.half(0));
+    for (const Seen& seen : tap.read()) {
+      if (seen.is_echo_request()) echoes++, checksums.insert(seen.half(2));
+      if (seen.is_syn()) syns[seen.half(2)]++, tcp_ports.insert(seen.half(0));
       if (seen.protocol == Seen::kUdp && seen.half(2) == kStampPort)
         stamps++, udp_ports.insert(seen.half(0));
     }
   }
-  std::uint64_t of(const Anchor &anchor) {
-    if (anchor.kind == ProbeKind::icmp)
-      return echoes;
-    if (anchor.kind == ProbeKind::stamp)
-      return stamps;
+  std::uint64_t of(const Anchor& anchor) {
+    if (anchor.kind == ProbeKind::icmp) return echoes;
+    if (anchor.kind == ProbeKind::stamp) return stamps;
     return syns[anchor.port];
   }
 
@@ -65,22 +59,22 @@ struct Peer {
   int listener = -1;
   std::unique_ptr<Reflector> reflector;
   std::uint64_t echoes = 0, stamps = 0;
-  std::map<std::uint16_t, std::uint64_t> syns; // by destination port
+  std::map<std::uint16_t, std::uint64_t> syns;  // by destination port
   std::set<std::uint16_t> checksums, tcp_ports, udp_ports;
 };
 
 std::vector<AnchorSpec> of_all_kinds(Family family) {
   const IpAddress a = anchor(family);
-  return {Anchor(a), Anchor(a, ProbeKind::tcp, kOpenPort),
-          Anchor(a, ProbeKind::tcp, kClosedPort),
+  return {Anchor(a), Anchor(a, ProbeKind::tcp, kOpenPort), Anchor(a, ProbeKind::tcp, kClosedPort),
           Anchor(a, ProbeKind::stamp, kStampPort)};
 }
 
-} // namespace
+}  // namespace
 
-TEST_CASE("probes of every kind are answered by exactly their gateway, and "
-          "proved to leave by it",
-          "[probes][netns]") {
+TEST_CASE(
+    "probes of every kind are answered by exactly their gateway, and "
+    "proved to leave by it",
+    "[probes][netns]") {
   NEEDS_ROOT();
   const Gateways gw = GENERATE(kV4, kV6);
   const Lan lan;
@@ -91,32 +85,27 @@ TEST_CASE("probes of every kind are answered by exactly their gateway, and "
   bench.probe({lan.nexthop(2, gw.b), anchors}, {true, mac(lan.b, "eth0")});
   const auto each = [&](auto fact) {
     for (const std::uint32_t id : {1U, 2U})
-      for (const AnchorSpec &spec : anchors)
-        if (!fact(id, bench.status(id, spec.anchor)))
-          return false;
+      for (const AnchorSpec& spec : anchors)
+        if (!fact(id, bench.status(id, spec.anchor))) return false;
     return true;
   };
-  REQUIRE(bench.wait_for([&] {
-    return each(
-        [](std::uint32_t, const ProbeStatus &s) { return s.received >= 40; });
-  }));
+  REQUIRE(bench.wait_for(
+      [&] { return each([](std::uint32_t, const ProbeStatus& s) { return s.received >= 40; }); }));
   for (const std::uint32_t id : {1U, 2U}) {
-    Peer &peer = id == 1 ? a : b;
-    for (const AnchorSpec &spec : anchors) {
+    Peer& peer = id == 1 ? a : b;
+    for (const AnchorSpec& spec : anchors) {
       INFO("nexthop " << id << ", " << spec.anchor.text());
       REQUIRE(bench.wait_for([&] {
         peer.count();
         const auto s = bench.status(id, spec.anchor);
-        return s.sent == s.received && s.proved == s.sent &&
-               peer.of(spec.anchor) == s.sent;
+        return s.sent == s.received && s.proved == s.sent && peer.of(spec.anchor) == s.sent;
       }));
       const auto s = bench.status(id, spec.anchor);
       CHECK(s.lost == 0);
       CHECK(s.forged == 0);
       CHECK(s.unsent == 0);
       CHECK(s.state == ProbeState::probing);
-      CHECK(s.kernel_stamped >=
-            s.received - 5); // the kernel begins to stamp a moment late
+      CHECK(s.kernel_stamped >= s.received - 5);  // the kernel begins to stamp a moment late
       CHECK(s.flows.size() == 4);
       CHECK(s.rtt);
       CHECK(s.rate > 40);
@@ -134,10 +123,11 @@ TEST_CASE("probes by TCP leave nothing behind at the peer", "[probes][netns]") {
   const Gateways gw = GENERATE(kV4, kV6);
   const Lan lan;
   // The kernel's own RST would hide that ours is missing.
-  lan.router.sh("nft add table inet t; nft add chain inet t out '{ type filter "
-                "hook output priority "
-                "0; }'; nft add rule inet t out 'tcp flags & rst == rst meta "
-                "mark 0 drop'");
+  lan.router.sh(
+      "nft add table inet t; nft add chain inet t out '{ type filter "
+      "hook output priority "
+      "0; }'; nft add rule inet t out 'tcp flags & rst == rst meta "
+      "mark 0 drop'");
   Bench bench(lan);
   Peer a(lan.a, bench.io);
   const Anchor open(anchor(gw.family), ProbeKind::tcp, kOpenPort);
@@ -145,16 +135,13 @@ TEST_CASE("probes by TCP leave nothing behind at the peer", "[probes][netns]") {
   REQUIRE(bench.wait_for([&] { return bench.status(1).received >= 100; }));
   CHECK(bench.status(1).lost == 0);
   bench.prober->remove_target(NexthopId{1});
-  CHECK(bench.wait_for([&] {
-    return lan.a.output("ss -Htan | grep -v LISTEN | grep :443 || true")
-        .empty();
-  }));
+  CHECK(bench.wait_for(
+      [&] { return lan.a.output("ss -Htan | grep -v LISTEN | grep :443 || true").empty(); }));
   CHECK(accept(a.listener, nullptr, nullptr) < 0);
 }
 
-TEST_CASE(
-    "an authenticated session is answered, and one of another key is forged",
-    "[probes][netns]") {
+TEST_CASE("an authenticated session is answered, and one of another key is forged",
+          "[probes][netns]") {
   NEEDS_ROOT();
   const Lan lan;
   Bench bench(lan);
@@ -180,27 +167,25 @@ TEST_CASE(
   CHECK(bench.count(1, Outcome::reply) == 0);
 }
 
-TEST_CASE("loss by direction is told by a reflector that counts",
-          "[probes][netns]") {
+TEST_CASE("loss by direction is told by a reflector that counts", "[probes][netns]") {
   NEEDS_ROOT();
   const Lan lan;
   Bench bench(lan);
   Peer a(lan.a, bench.io);
-  bench.probe({lan.nexthop(1, kV4.a),
-               {Anchor(anchor(Family::v4), ProbeKind::stamp, kStampPort)}},
+  bench.probe({lan.nexthop(1, kV4.a), {Anchor(anchor(Family::v4), ProbeKind::stamp, kStampPort)}},
               {true});
   REQUIRE(bench.wait_for([&] { return bench.status(1).received >= 20; }));
-  const auto drop = [&](const NetNamespace &where, const std::string &match) {
-    where.sh("nft add table inet t; nft add chain inet t c '{ type filter hook "
-             "prerouting priority 0; }'; nft add rule inet t c '" +
-             match + " numgen inc mod 3 == 0 drop'");
+  const auto drop = [&](const NetNamespace& where, const std::string& match) {
+    where.sh(
+        "nft add table inet t; nft add chain inet t c '{ type filter hook "
+        "prerouting priority 0; }'; nft add rule inet t c '" +
+        match + " numgen inc mod 3 == 0 drop'");
   };
-  const auto lost = [&](const NetNamespace &where, std::uint64_t n) {
+  const auto lost = [&](const NetNamespace& where, std::uint64_t n) {
     REQUIRE(bench.wait_for([&] { return bench.status(1).lost >= n; }));
     where.sh("nft delete table inet t");
     const auto received = bench.status(1).received;
-    REQUIRE(bench.wait_for(
-        [&] { return bench.status(1).received >= received + 20; }));
+    REQUIRE(bench.wait_for([&] { return bench.status(1).received >= received + 20; }));
   };
   drop(lan.a, "udp dport 862");
   lost(lan.a, 10);

@@ -178,7 +178,7 @@ TEST_CASE("marks or a priority that the guard cannot cover are refused", "[probe
   boost::asio::io_context io;
   Options marks, priority;
   marks.mark_base = 0x68770001;
-  priority.rule_priority = 32765;
+  priority.rule_priority = 32764;
   for (const Options& options : {marks, priority}) {
     const auto opened = Prober::open(io, options, {.samples = [](auto) {}});
     REQUIRE(opened.has_error());

@@ -57,7 +57,7 @@ TEST_CASE("rules that another program removes are put back and no probe strays",
     for (int i = 0; i < 5; i++) survives(kFlush);
   }
   SECTION("only the guard") {
-    survives("ip rule del pref 5201 2>/dev/null || ip -6 rule del pref 5201");
+    survives("ip rule del pref 5202 2>/dev/null || ip -6 rule del pref 5202");
   }
   SECTION("only those of the nexthops, with their routes") {
     survives(

@@ -1,5 +1,6 @@
 #include "test/unit/probes/socket/talk.hpp"
 
+#include <net/if.h>
 #include <netinet/in.h>
 #include <poll.h>
 #include <sys/socket.h>
@@ -186,6 +187,15 @@ bool Talk::drain_until(const DatagramSocket::Events& events, const std::function
     if (!done()) poll(&readable, 1, 10);
   }
   return done();
+}
+
+Way any_way() {
+  return kWays[GENERATE(range(std::size_t{0}, kWays.size()))];
+}
+
+std::uint32_t ifindex(const Lan& lan, const char* interface) {
+  const NetNamespace::Visit visit(lan.router);
+  return if_nametoindex(interface);
 }
 
 EthernetAddress mac(const NetNamespace& where, const char* interface) {

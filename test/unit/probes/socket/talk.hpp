@@ -3,6 +3,7 @@
 // `answer()`.
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <deque>
 #include <functional>
@@ -19,6 +20,17 @@ struct Way {
   Family family;
   DatagramSocket::Protocol protocol;
 };
+
+inline constexpr std::array<Way, 6> kWays{{
+    {Family::v4, DatagramSocket::Protocol::icmp},
+    {Family::v4, DatagramSocket::Protocol::tcp},
+    {Family::v4, DatagramSocket::Protocol::udp},
+    {Family::v6, DatagramSocket::Protocol::icmp},
+    {Family::v6, DatagramSocket::Protocol::tcp},
+    {Family::v6, DatagramSocket::Protocol::udp},
+}};
+/// One of them each run, for tests that change the Lan.
+Way any_way();
 
 class Talk {
  public:
@@ -58,6 +70,8 @@ class Talk {
   DatagramSocket socket;
 };
 
+/// Of an interface of the router.
+std::uint32_t ifindex(const Lan& lan, const char* interface);
 /// The Ethernet address of an interface.
 EthernetAddress mac(const NetNamespace& where, const char* interface);
 

@@ -143,6 +143,11 @@ TEST_CASE("behind a malformed TLV all is left as it came", "[stamp]") {
     CHECK(reflect_tlvs(area, answers(), nullptr).verdict == TlvVerdict::malformed);
     CHECK(area == tlv(7, Bytes(12) + Bytes(3, 0x22), kMalformed) + rest);
   }
+  SECTION("what it says there means nothing") {
+    Bytes area = tlv(3, {}) + tlv(3, Bytes(4), kTampered);
+    CHECK(reflect_tlvs(area, answers(), nullptr).verdict == TlvVerdict::malformed);
+    CHECK(read_tlvs(area, kAnswered, nullptr).verdict == TlvVerdict::malformed);
+  }
   SECTION("signed, the rest is signed anew") {
     Bytes area(60);
     TlvWriter write(area);
