@@ -190,6 +190,19 @@ TEST_CASE("a trace by a nexthop that is gone fails, and names the cause", "[trac
   CHECK(found.error->find("unreachable") != std::string::npos);
 }
 
+TEST_CASE("a trace whose probe goes to another gateway fails", "[trace][netns]") {
+  NEEDS_ROOT();
+  const Addresses& to = GENERATE(kV4Chain, kV6Chain);
+  const Chain chain;
+  Traces traces(chain);
+  TraceRequest request = traces.request(1, address(to.host));
+  request.way.gateway = EthernetAddress{2, 0, 0, 0, 0, 77};
+  const Findings found = traces.run(request);
+  CHECK_FALSE(found.reached);
+  REQUIRE(found.error);
+  CHECK(found.error->find("another gateway") != std::string::npos);
+}
+
 TEST_CASE("several traces at once do not take each other's answers", "[trace][netns]") {
   NEEDS_ROOT();
   const Addresses& to = GENERATE(kV4Chain, kV6Chain);
