@@ -33,14 +33,14 @@ std::uint32_t drop_count(int fd) {
 TEST_CASE("a datagram that fails does not keep the next ones", "[probes][socket][netns]") {
   NEEDS_ROOT();
   const Lan lan;
-  for (const Way& way : kWays) {
-    CAPTURE(static_cast<int>(way.family), static_cast<int>(way.protocol));
-    Talk talk(lan, way);
+  for (const Tongue& tongue : kTongues) {
+    CAPTURE(static_cast<int>(tongue.family), static_cast<int>(tongue.protocol));
+    Talk talk(lan, tongue);
     std::vector<DatagramSocket::Outgoing> batch;
     for (std::uint32_t i = 0; i < 100; i++) batch.push_back(talk.message(i));
     // Addresses that are not ours: in the beginning, two in a row, in the end.
     for (const std::size_t failing : {0, 40, 41, 99})
-      batch[failing].from = address(way.family == Family::v4 ? "192.0.2.7" : "2001:db8:7::7");
+      batch[failing].from = address(tongue.family == Family::v4 ? "192.0.2.7" : "2001:db8:7::7");
     const auto errors = talk.send(batch);
     std::set<std::uint32_t> answered;
     for (std::size_t i = 0; i < errors.size(); i++) {
@@ -59,12 +59,12 @@ TEST_CASE("a datagram that fails does not keep the next ones", "[probes][socket]
 TEST_CASE("source address, TTL, traffic class and flow label are as asked for",
           "[probes][socket][netns]") {
   NEEDS_ROOT();
-  const Way way = any_way();
-  CAPTURE(static_cast<int>(way.family), static_cast<int>(way.protocol));
-  const bool v4 = way.family == Family::v4;
+  const Tongue tongue = any_tongue();
+  CAPTURE(static_cast<int>(tongue.family), static_cast<int>(tongue.protocol));
+  const bool v4 = tongue.family == Family::v4;
   const Lan lan;
   lan.router.sh("ip addr add 10.9.0.77/24 dev wan; ip addr add fd09::77/64 dev wan nodad");
-  Talk talk(lan, way);
+  Talk talk(lan, tongue);
   auto datagram = talk.message(1);
   datagram.from = address(v4 ? "10.9.0.77" : "fd09::77");
   datagram.ttl = 17;
@@ -85,7 +85,7 @@ TEST_CASE("source address, TTL, traffic class and flow label are as asked for",
   while (!found && std::chrono::steady_clock::now() < limit) found = is_it();
   close(tap);
   REQUIRE(found);
-  CHECK(IpAddress::from_bytes(way.family, &seen[v4 ? 12 : 8]) == *datagram.from);
+  CHECK(IpAddress::from_bytes(tongue.family, &seen[v4 ? 12 : 8]) == *datagram.from);
   if (v4)
     CHECK(seen[1] == 0xb8);
   else
@@ -96,10 +96,10 @@ TEST_CASE("source address, TTL, traffic class and flow label are as asked for",
 TEST_CASE("foreign traffic does not come in", "[probes][socket][netns]") {
   NEEDS_ROOT();
   const Lan lan;
-  for (const Way& way : kWays) {
-    CAPTURE(static_cast<int>(way.family), static_cast<int>(way.protocol));
-    Talk talk(lan, way);
-    const std::string to = way.family == Family::v4 ? "10.9.0.1" : "fd09::1";
+  for (const Tongue& tongue : kTongues) {
+    CAPTURE(static_cast<int>(tongue.family), static_cast<int>(tongue.protocol));
+    Talk talk(lan, tongue);
+    const std::string to = tongue.family == Family::v4 ? "10.9.0.1" : "fd09::1";
     // Echo replies to another, resets for another's connection, unreachable ports of another.
     lan.router.sh("ping -q -c 20 -i 0.01 " + to +
                   " >/dev/null; bash -c 'for i in 1 2 3 4; do (: > /dev/tcp/" + to +
@@ -155,9 +155,9 @@ TEST_CASE("errors about TCP and UDP from our ports come in on the ICMP socket",
 
 TEST_CASE("replies that the kernel had no room for are noticed once", "[probes][socket][netns]") {
   NEEDS_ROOT();
-  const Way way{GENERATE(Family::v4, Family::v6), Protocol::icmp};
+  const Tongue tongue{GENERATE(Family::v4, Family::v6), Protocol::icmp};
   const Lan lan;
-  Talk talk(lan, way, {.receive_bytes = 4096});
+  Talk talk(lan, tongue, {.receive_bytes = 4096});
   const DatagramSocket::Events none{.left = [](const Left&) {}, .arrived = [](const Arrived&) {}};
   std::vector<DatagramSocket::Outgoing> batch;
   for (std::uint32_t i = 0; i < 100; i++) batch.push_back(talk.message(i));
@@ -203,10 +203,10 @@ TEST_CASE("a damaged datagram is no sign of too little room", "[probes][socket][
 
 TEST_CASE("an interface that vanishes is an error of the datagrams", "[probes][socket][netns]") {
   NEEDS_ROOT();
-  const Way way = any_way();
-  CAPTURE(static_cast<int>(way.family), static_cast<int>(way.protocol));
+  const Tongue tongue = any_tongue();
+  CAPTURE(static_cast<int>(tongue.family), static_cast<int>(tongue.protocol));
   const Lan lan;
-  Talk talk(lan, way);
+  Talk talk(lan, tongue);
   const DatagramSocket::Events none{.left = [](const Left&) {}, .arrived = [](const Arrived&) {}};
   REQUIRE(talk.send({talk.message(1)}) == std::vector{0});
   lan.router.sh("ip link del wan");
@@ -221,9 +221,9 @@ TEST_CASE("what there is no room for is an error of those datagrams, and only un
           "[probes][socket][netns]") {
   NEEDS_ROOT();
   const Lan lan;
-  for (const Way& way : kWays) {
-    CAPTURE(static_cast<int>(way.family), static_cast<int>(way.protocol));
-    Talk talk(lan, way);
+  for (const Tongue& tongue : kTongues) {
+    CAPTURE(static_cast<int>(tongue.family), static_cast<int>(tongue.protocol));
+    Talk talk(lan, tongue);
     const int least = 1;
     REQUIRE(setsockopt(talk.socket.fd(), SOL_SOCKET, SO_SNDBUF, &least, sizeof(least)) == 0);
     // They wait in the kernel for a neighbour that nobody is.
@@ -231,7 +231,7 @@ TEST_CASE("what there is no room for is an error of those datagrams, and only un
     for (std::uint32_t i = 0; i < 30; i++) {
       batch.push_back(talk.message(i));
       batch.back().mark = 0;
-      batch.back().to = address(way.family == Family::v4 ? "10.9.0.99" : "fd09::99");
+      batch.back().to = address(tongue.family == Family::v4 ? "10.9.0.99" : "fd09::99");
     }
     const auto errors = talk.send(batch);
     CHECK(errors.front() == 0);

@@ -18,9 +18,9 @@ TEST_CASE("a batch leaves, and each reply comes after its probe's departure",
           "[probes][socket][netns]") {
   NEEDS_ROOT();
   const Lan lan;
-  for (const Way& way : kWays) {
-    CAPTURE(static_cast<int>(way.family), static_cast<int>(way.protocol));
-    Talk talk(lan, way);
+  for (const Tongue& tongue : kTongues) {
+    CAPTURE(static_cast<int>(tongue.family), static_cast<int>(tongue.protocol));
+    Talk talk(lan, tongue);
     constexpr std::uint32_t kCount = 200;
     std::vector<DatagramSocket::Outgoing> batch;
     for (std::uint32_t i = 0; i < kCount; i++) batch.push_back(talk.message(i));
@@ -51,7 +51,7 @@ TEST_CASE("a batch leaves, and each reply comes after its probe's departure",
               CHECK(a.at >= left[*number]);
               CHECK(a.source == TimestampSource::kernel);
               CHECK(a.from == talk.anchor());
-              CHECK(a.from_port == (way.protocol == Protocol::udp ? Talk::kPort : 0));
+              CHECK(a.from_port == (tongue.protocol == Protocol::udp ? Talk::kPort : 0));
               CHECK(a.ttl == 64);
               answered.insert(*number);
             }};
@@ -69,9 +69,9 @@ TEST_CASE("the departure tells which of two gateways on one interface got the pr
           "[probes][socket][netns]") {
   NEEDS_ROOT();
   const Lan lan;
-  for (const Way& way : kWays) {
-    CAPTURE(static_cast<int>(way.family), static_cast<int>(way.protocol));
-    Talk talk(lan, way);
+  for (const Tongue& tongue : kTongues) {
+    CAPTURE(static_cast<int>(tongue.family), static_cast<int>(tongue.protocol));
+    Talk talk(lan, tongue);
     auto to_a = talk.message(1);
     auto to_b = talk.message(2);
     to_b.mark = 2;
@@ -94,8 +94,8 @@ TEST_CASE("the departure tells which of two gateways on one interface got the pr
 TEST_CASE("a departure tells all interfaces that the datagram was given to",
           "[probes][socket][netns]") {
   NEEDS_ROOT();
-  const Way way = any_way();
-  CAPTURE(static_cast<int>(way.family), static_cast<int>(way.protocol));
+  const Tongue tongue = any_tongue();
+  CAPTURE(static_cast<int>(tongue.family), static_cast<int>(tongue.protocol));
   const Lan lan;
   // As a VLAN and the device below it; and a tunnel, which wraps packets.
   const std::string device =
@@ -105,9 +105,9 @@ TEST_CASE("a departure tells all interfaces that the datagram was given to",
                 "10.5.0.254/24 dev upper; ip addr add fd05::fe/64 dev upper nodad; ip neigh add " +
                 "10.5.0.1 lladdr 02:00:00:00:00:07 dev upper; ip neigh add fd05::1 lladdr " +
                 "02:00:00:00:00:07 dev upper");
-  Talk talk(lan, way);
+  Talk talk(lan, tongue);
   auto datagram = talk.message(1);
-  datagram.to = address(way.family == Family::v4 ? "10.5.0.1" : "fd05::1");
+  datagram.to = address(tongue.family == Family::v4 ? "10.5.0.1" : "fd05::1");
   datagram.mark = 0;
   const auto upper = ifindex(lan, "upper"), wan = ifindex(lan, "wan");
   bool told = false;
@@ -129,9 +129,9 @@ TEST_CASE("a departure tells all interfaces that the datagram was given to",
 TEST_CASE("a departure alone is told of what needs no wait told", "[probes][socket][netns]") {
   NEEDS_ROOT();
   const Lan lan;
-  for (const Way& way : kWays) {
-    CAPTURE(static_cast<int>(way.family), static_cast<int>(way.protocol));
-    Talk talk(lan, way);
+  for (const Tongue& tongue : kTongues) {
+    CAPTURE(static_cast<int>(tongue.family), static_cast<int>(tongue.protocol));
+    Talk talk(lan, tongue);
     auto datagram = talk.message(1);
     datagram.stamps = Stamps::departure;
     std::size_t told = 0;
@@ -153,9 +153,9 @@ TEST_CASE("a departure alone is told of what needs no wait told", "[probes][sock
 TEST_CASE("who waits to read is woken by a departure, and again until it is read",
           "[probes][socket][netns]") {
   NEEDS_ROOT();
-  const Way way = any_way();
+  const Tongue tongue = any_tongue();
   const Lan lan;
-  Talk talk(lan, way);
+  Talk talk(lan, tongue);
   lan.a.sh("ip addr del 203.0.113.1/32 dev lo; ip addr del 2001:db8::1/128 dev lo");  // no answers
   boost::asio::io_context io{1};
   boost::asio::posix::stream_descriptor readable(io, dup(talk.socket.fd()));
@@ -182,10 +182,10 @@ TEST_CASE("a clock that is set does not move stamps, and departures are told sti
   const Duration step =
       GENERATE(Duration(std::chrono::seconds(-3600)), Duration(std::chrono::milliseconds(50)));
   const Lan lan;
-  for (const Way& way : kWays) {
-    CAPTURE(static_cast<int>(way.family), static_cast<int>(way.protocol));
+  for (const Tongue& tongue : kTongues) {
+    CAPTURE(static_cast<int>(tongue.family), static_cast<int>(tongue.protocol));
     Duration set{};
-    Talk talk(lan, way, {.clocks = [&set] {
+    Talk talk(lan, tongue, {.clocks = [&set] {
                 ClockPair now = ClockPair::now();
                 now.wall += set;
                 return now;
@@ -213,7 +213,7 @@ TEST_CASE("a clock that is set does not move stamps, and departures are told sti
     // All in the turn that meets the step.
     lan.router.sh("sleep 0.05");
     talk.drain(events);
-    if (way.protocol == Protocol::udp) talk.drain(events);
+    if (tongue.protocol == Protocol::udp) talk.drain(events);
     REQUIRE(left);
     CHECK_FALSE(*left);
     REQUIRE(talk.drain_until(events, [&] { return arrived.has_value(); }));

@@ -79,12 +79,12 @@ int echo_socket(const NetNamespace& where, const IpAddress& anchor) {
   return fd;
 }
 
-DatagramSocket open(const Way& way, DatagramSocket::Options options) {
+DatagramSocket open(const Tongue& tongue, DatagramSocket::Options options) {
   constexpr std::array<std::uint16_t, 1> kAnyPort{0};
-  options.family = way.family;
-  options.protocol = way.protocol;
+  options.family = tongue.family;
+  options.protocol = tongue.protocol;
   options.identifier = Talk::kIdentifier;
-  if (options.ports.empty() && way.protocol == Protocol::tcp) options.ports = kAnyPort;
+  if (options.ports.empty() && tongue.protocol == Protocol::tcp) options.ports = kAnyPort;
   auto opened = DatagramSocket::open(options);
   INFO((opened ? "" : opened.error().message));
   REQUIRE(opened.has_value());
@@ -93,15 +93,15 @@ DatagramSocket open(const Way& way, DatagramSocket::Options options) {
 
 }  // namespace
 
-Talk::Talk(const Lan& lan, const Way& way, DatagramSocket::Options options)
-    : way_(way), visit_(lan.router), socket(open(way, std::move(options))) {
+Talk::Talk(const Lan& lan, const Tongue& tongue, DatagramSocket::Options options)
+    : tongue_(tongue), visit_(lan.router), socket(open(tongue, std::move(options))) {
   lan.router.sh(
       "ip -4 rule flush; ip -4 rule add prio 32766 table main; ip -6 rule flush; ip -6 rule add "
       "prio 32766 table main\n"
       "for n in 1 2; do ip rule add prio 10 fwmark $n table $n; ip -6 rule add prio 10 fwmark $n "
       "table $n; ip route replace default via 10.9.0.$n table $n; ip -6 route replace default via "
       "fd09::$n table $n; done");
-  if (way.protocol == Protocol::udp)
+  if (tongue.protocol == Protocol::udp)
     for (const auto* gateway : {&lan.a, &lan.b}) echoes_.push_back(echo_socket(*gateway, anchor()));
 }
 
@@ -110,11 +110,11 @@ Talk::~Talk() {
 }
 
 IpAddress Talk::anchor() const {
-  return address(way_.family == Family::v4 ? "203.0.113.1" : "2001:db8::1");
+  return address(tongue_.family == Family::v4 ? "203.0.113.1" : "2001:db8::1");
 }
 
 IpAddress Talk::own() const {
-  return address(way_.family == Family::v4 ? "10.9.0.254" : "fd09::fe");
+  return address(tongue_.family == Family::v4 ? "10.9.0.254" : "fd09::fe");
 }
 
 DatagramSocket::Outgoing Talk::message(std::uint32_t number) {
@@ -122,13 +122,13 @@ DatagramSocket::Outgoing Talk::message(std::uint32_t number) {
   datagram.to = anchor();
   datagram.mark = 1;
   std::vector<std::uint8_t> bytes(kEchoHeaderBytes + kMinPayloadBytes);
-  if (way_.protocol == Protocol::icmp)
-    build_request(way_.family, {kIdentifier, number, 0, 1}, bytes);
-  if (way_.protocol == Protocol::tcp) {
+  if (tongue_.protocol == Protocol::icmp)
+    build_request(tongue_.family, {kIdentifier, number, 0, 1}, bytes);
+  if (tongue_.protocol == Protocol::tcp) {
     datagram.from = own();  // it is in the checksum
     bytes = syn(own(), anchor(), socket.port(), number);
   }
-  if (way_.protocol == Protocol::udp) {
+  if (tongue_.protocol == Protocol::udp) {
     datagram.port = kPort;
     put(bytes, 0, number);
   }
@@ -138,7 +138,7 @@ DatagramSocket::Outgoing Talk::message(std::uint32_t number) {
 
 std::optional<std::uint32_t> Talk::number(const DatagramSocket::Left& left) const {
   // The kernel fills ICMPv6's checksum in.
-  const std::ptrdiff_t skipped = way_.protocol == Protocol::icmp ? 4 : 0;
+  const std::ptrdiff_t skipped = tongue_.protocol == Protocol::icmp ? 4 : 0;
   for (const auto& [number, sent] : messages_)
     if (std::ranges::equal(sent.begin() + skipped, sent.end(), left.message.begin() + skipped,
                            left.message.end()))
@@ -147,12 +147,13 @@ std::optional<std::uint32_t> Talk::number(const DatagramSocket::Left& left) cons
 }
 
 std::optional<std::uint32_t> Talk::number(const DatagramSocket::Arrived& arrived) const {
-  if (way_.protocol == Protocol::icmp) {
-    const auto tag = parse_reply(way_.family, arrived.bytes);
+  if (tongue_.protocol == Protocol::icmp) {
+    const auto tag = parse_reply(tongue_.family, arrived.bytes);
     return tag ? std::optional(tag->sequence) : std::nullopt;
   }
-  const std::size_t header = way_.family == Family::v4 && way_.protocol == Protocol::tcp ? 20 : 0;
-  const bool tcp = way_.protocol == Protocol::tcp;
+  const std::size_t header =
+      tongue_.family == Family::v4 && tongue_.protocol == Protocol::tcp ? 20 : 0;
+  const bool tcp = tongue_.protocol == Protocol::tcp;
   if (arrived.bytes.size() < header + (tcp ? kTcpBytes : 4)) return {};
   return tcp ? word(arrived.bytes, header + 8) - 1 : word(arrived.bytes, 0);
 }
@@ -189,8 +190,8 @@ bool Talk::drain_until(const DatagramSocket::Events& events, const std::function
   return done();
 }
 
-Way any_way() {
-  return kWays[GENERATE(range(std::size_t{0}, kWays.size()))];
+Tongue any_tongue() {
+  return kTongues[GENERATE(range(std::size_t{0}, kTongues.size()))];
 }
 
 std::uint32_t ifindex(const Lan& lan, const char* interface) {

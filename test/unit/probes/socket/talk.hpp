@@ -16,12 +16,13 @@
 
 namespace hopwise::probes {
 
-struct Way {
+/// What a socket speaks.
+struct Tongue {
   Family family;
   DatagramSocket::Protocol protocol;
 };
 
-inline constexpr std::array<Way, 6> kWays{{
+inline constexpr std::array<Tongue, 6> kTongues{{
     {Family::v4, DatagramSocket::Protocol::icmp},
     {Family::v4, DatagramSocket::Protocol::tcp},
     {Family::v4, DatagramSocket::Protocol::udp},
@@ -30,17 +31,17 @@ inline constexpr std::array<Way, 6> kWays{{
     {Family::v6, DatagramSocket::Protocol::udp},
 }};
 /// One of them each run, for tests that change the Lan.
-Way any_way();
+Tongue any_tongue();
 
 class Talk {
  public:
   /// In the router's namespace. Marks 1 and 2 lead to the gateways a and b.
-  Talk(const Lan& lan, const Way& way, DatagramSocket::Options options = {});
+  Talk(const Lan& lan, const Tongue& tongue, DatagramSocket::Options options = {});
   Talk(const Talk&) = delete;
   Talk& operator=(const Talk&) = delete;
   ~Talk();
 
-  /// Message `number`, by way of gateway a.
+  /// Message `number`, by tongue of gateway a.
   DatagramSocket::Outgoing message(std::uint32_t number);
   [[nodiscard]] std::optional<std::uint32_t> number(const DatagramSocket::Left& left) const;
   [[nodiscard]] std::optional<std::uint32_t> number(const DatagramSocket::Arrived& arrived) const;
@@ -61,7 +62,7 @@ class Talk {
  private:
   void answer() const;
 
-  Way way_;
+  Tongue tongue_;
   NetNamespace::Visit visit_;
   std::deque<std::pair<std::uint32_t, std::vector<std::uint8_t>>> messages_;
   std::vector<int> echoes_;
