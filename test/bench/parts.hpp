@@ -18,6 +18,7 @@ void measure_probe_rate(Report& report, Effort effort);     // probe_rate.cpp
 void measure_many_nexthops(Report& report, Effort effort);  // probe_many.cpp
 void measure_probe_truth(Report& report, Effort effort);    // probe_truth.cpp
 void measure_detection(Report& report, Effort effort);      // probe_detection.cpp
+void measure_noise(Report& report, Effort effort);          // probe_noise.cpp
 
 /// One line on stderr.
 void progress(const std::string& text);
