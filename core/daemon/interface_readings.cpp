@@ -22,7 +22,7 @@ namespace hopwise {
 namespace {
 
 // Three masks of link modes follow the request; the kernel's are of 4 words now.
-constexpr std::size_t kMaskWords = 3 * 127;
+constexpr std::size_t kMaskWords = std::size_t{3} * 127;
 
 using LinkSettings =
     std::array<std::uint32_t, sizeof(ethtool_link_settings) / sizeof(std::uint32_t) + kMaskWords>;

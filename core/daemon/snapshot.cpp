@@ -22,8 +22,8 @@ NexthopStatus describe(const NexthopRecord& record, const SnapshotParts& parts, 
   status.link_up = record.link_up;
   status.neighbour_resolved = record.neighbour_resolved;
   const NexthopId id = record.nexthop.id;
-  const auto probes = std::ranges::equal_range(parts.probes, id, {}, &ProbeStatus::nexthop);
-  status.probes.assign(probes.begin(), probes.end());
+  status.probes.assign(std::ranges::lower_bound(parts.probes, id, {}, &ProbeStatus::nexthop),
+                       std::ranges::upper_bound(parts.probes, id, {}, &ProbeStatus::nexthop));
   const auto capacity = parts.steering.capacity_of(record.nexthop);
   status.bandwidth = parts.bandwidths.of(record.nexthop, capacity, now);
   status.load = parts.bandwidths.load(record.nexthop, capacity);
