@@ -330,10 +330,12 @@ void Loop::arm(TimePoint now) {
     timer_.cancel();
     return;
   }
-  if (budget_.granted() < kPollingRate)
+  if (budget_.granted() < kPollingRate) {
     bell_->arm();
-  else
+  } else {
+    bell_->hush();
     due = std::clamp(*due, now + turn_at(budget_.granted()), now + kLongestTurn);
+  }
   if (due != armed_) arm_timer(*due);
 }
 
