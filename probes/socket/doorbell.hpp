@@ -3,8 +3,7 @@
 //
 // Whoever reads sockets every millisecond anyway must not be woken for each datagram: a socket that
 // rang is asked nothing of until arm() (EPOLLONESHOT, in an epoll set of its own that Asio waits
-// for). So at a high rate the bell is left unarmed and costs nothing (as NAPI does with
-// interrupts).
+// for). At a high rate the bell is hushed and costs nothing (as NAPI does with interrupts).
 #pragma once
 
 #include <boost/asio/io_context.hpp>
