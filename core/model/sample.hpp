@@ -32,7 +32,9 @@ struct Sample {
   Duration rtt{};
   TimestampSource source = TimestampSource::user;  // the worse of both stamps
   std::uint8_t flow = 0;  // which of the anchor's pinned flows: another way beyond, where ECMP is
-  Duration queued{};      // of `rtt`: in this host's own queue of the interface
+  /// Of `rtt`: in this host's own queue of the interface, where it was asked for. While the queue
+  /// is short one probe in eight asks: of the others it is zero and not in `rtt`.
+  Duration queued{};
   std::optional<Duration> forward{};     // STAMP with both clocks synchronised: one way there,
   std::optional<Duration> backward{};    // and back
   std::optional<Duration> first_byte{};  // HTTP: from connected to the first byte of the answer

@@ -4,6 +4,8 @@
 #include <linux/rtnetlink.h>
 #include <sys/socket.h>
 
+#include <iterator>
+
 #include "probes/binding/message.hpp"
 
 namespace hopwise::probes {
@@ -54,8 +56,20 @@ void Sources::forget_if(Which which) {
   if (std::erase_if(answers_, which) != 0) ++changes_;
 }
 
+// When a link comes back thousands of nexthops are bound again, one by one.
+template <class Which>
+void Sources::forget_if(NexthopId id, Which which) {
+  bool any = false;
+  for (auto at = answers_.lower_bound({id, {}}); at != answers_.end() && at->first.id == id;) {
+    const bool gone = which(at->second);
+    any = any || gone;
+    at = gone ? answers_.erase(at) : std::next(at);
+  }
+  if (any) ++changes_;
+}
+
 void Sources::forget(NexthopId id) {
-  forget_if([id](const auto& entry) { return entry.first.id == id; });
+  forget_if(id, [](const Answer&) { return true; });
 }
 
 void Sources::forget_all() {
@@ -63,7 +77,7 @@ void Sources::forget_all() {
 }
 
 void Sources::forget_missing(NexthopId id) {
-  forget_if([id](const auto& entry) { return entry.first.id == id && !entry.second.source; });
+  forget_if(id, [](const Answer& answer) { return !answer.source; });
 }
 
 void Sources::forget_missing() {

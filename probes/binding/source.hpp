@@ -47,6 +47,8 @@ class Sources {
   static Key key_of(NexthopId id, const IpAddress& destination);
   template <class Which>
   void forget_if(Which which);
+  template <class Which>
+  void forget_if(NexthopId id, Which which);
 
   std::map<Key, Answer> answers_;
   std::uint64_t changes_ = 0;

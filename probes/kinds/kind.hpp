@@ -20,7 +20,7 @@ struct Question {
   const Aim& aim;
   std::uint32_t sequence = 0;
   std::uint8_t flow = 0;
-  WallTime wall;  // now
+  WallTime wall;  // now, of STAMP
 };
 
 /// A probe that was made.

@@ -18,6 +18,13 @@ Egress::Proof proof(const DatagramSocket::Left& left, const Aim& aim) {
   return left.hops.back().to ? Egress::Proof::none : Egress::Proof::proved;
 }
 
+// Not so where the last device is another: a VLAN's parent, a bond's slave.
+bool driver_tells(const DatagramSocket::Left& left, const Aim& aim) {
+  if (left.hops.empty() || left.hops.size() == Departures::kHops) return false;
+  const Hop& last = left.hops.back();
+  return last.ifindex == aim.ifindex && (!aim.gateway || last.to == aim.gateway);
+}
+
 }  // namespace
 
 void Loop::left(const DatagramSocket::Left& left) {
@@ -25,7 +32,8 @@ void Loop::left(const DatagramSocket::Left& left) {
   if (!probe) return;
   Stream& stream = probe->aim->stream;
   const bool waited = stream.has_outstanding();
-  stream.left(probe->sequence, {left.at, left.queued, proof(left, *probe->aim)});
+  stream.left(probe->sequence,
+              {left.at, left.queued, proof(left, *probe->aim), driver_tells(left, *probe->aim)});
   if (waited && !stream.has_outstanding()) settle(*probe->aim);
 }
 
@@ -86,6 +94,7 @@ void Loop::end_half_open(const Aim& aim, const TcpAnswer& answer) {
   Line& line = *reading_;
   const std::size_t bytes = lines_.tcp.end(aim, answer, line.room());
   line.next().flow_label = 0;
+  line.next().stamps = Stamps::departure;
   address(line.next(), aim);
   line.added(nullptr, bytes);
   if (line.full()) flush(line);

@@ -16,7 +16,7 @@ constexpr Duration kStall = std::chrono::milliseconds(50);
 constexpr double kPollingRate = 1000;
 // Then turns come as far apart as some probes take to fall due, so that batches are worth their
 // system calls; replies are found at the latest after the longest.
-constexpr double kWorthATurn = 32;
+constexpr double kWorthATurn = 128;
 constexpr Duration kShortestTurn = std::chrono::milliseconds(1);
 constexpr Duration kLongestTurn = std::chrono::milliseconds(5);
 // Until the next look at the budget when it is spent.
@@ -32,6 +32,12 @@ Duration turn_at(double rate) {
   const auto turn =
       std::chrono::duration_cast<Duration>(std::chrono::duration<double>(kWorthATurn / rate));
   return std::clamp(turn, kShortestTurn, kLongestTurn);
+}
+
+// STAMP alone tells it.
+WallTime wall_for(const Aim& aim) {
+  if (aim.anchor().kind != ProbeKind::stamp) return {};
+  return std::chrono::time_point_cast<Duration>(std::chrono::system_clock::now());
 }
 
 Demand demand_of(bool fast) {
@@ -168,10 +174,25 @@ void Loop::turn() {
   follow_sources();
   if (armed_ && now - *armed_ > kStall) forgive(now - *armed_);
   while (const auto slot = wheel_.take(now)) attend(*aims_.at(*slot), now);
-  for (const auto& line : lines_.all())
-    if (line->queued != 0) flush(*line);
+  if (send()) {
+    read();
+    send();
+  }
   report();
   arm(now);
+}
+
+// What is in the batches; true when that was anything. Stamps of empty queues, and replies of a
+// peer that is near, are there at once: read now, while all that they are about is at hand, they
+// wake nobody and cost less than in the next turn.
+bool Loop::send() {
+  bool any = false;
+  for (const auto& line : lines_.all()) {
+    if (line->queued == 0) continue;
+    flush(*line);
+    any = true;
+  }
+  return any;
 }
 
 // A reply to a probe that was sent without its rule came after the kernel told of the removal.
@@ -252,10 +273,10 @@ void Loop::unsent(Aim& aim, Trouble trouble) {
   settle(aim);
 }
 
-// What the kernel said of the way is believed until something changes.
+// What the kernel said of the way is believed until something changes, as when it is unbound.
 bool Loop::can_leave(Aim& aim) {
   const std::uint64_t as_of = ways_.source_changes();
-  if (aim.from && aim.from_as_of == as_of && ways_.holds(aim.nexthop, aim.family())) return true;
+  if (aim.from && aim.from_as_of == as_of) return true;
   const auto from = ways_.leave(aim.nexthop, aim.anchor().address);
   if (!from) {
     unsent(aim, from.error().message);
@@ -268,10 +289,11 @@ bool Loop::can_leave(Aim& aim) {
 
 void Loop::compose(Aim& aim) {
   if (!can_leave(aim)) return;
-  const Question question{aim, aim.stream.sequence(), aim.stream.flow(), ClockPair::now().wall};
+  const Question question{aim, aim.stream.sequence(), aim.stream.flow(), wall_for(aim)};
   Line& line = lines_.of(aim.anchor().kind, aim.family(), question.flow);
   const std::size_t bytes = line.kind.ask(question, line.room());
   line.next().flow_label = aim.family() == Family::v6 ? flow_label(aim, question.flow) : 0;
+  line.next().stamps = aim.stream.asks_wait() ? Stamps::all : Stamps::departure;
   address(line.next(), aim);
   line.added(&aim, bytes);
   if (line.full()) flush(line);
@@ -330,10 +352,12 @@ void Loop::arm(TimePoint now) {
     timer_.cancel();
     return;
   }
-  if (budget_.granted() < kPollingRate)
+  if (budget_.granted() < kPollingRate) {
     bell_->arm();
-  else
+  } else {
+    bell_->hush();
     due = std::clamp(*due, now + turn_at(budget_.granted()), now + kLongestTurn);
+  }
   if (due != armed_) arm_timer(*due);
 }
 

@@ -3,7 +3,8 @@
 // One turn does all of that, always in this order, so nothing is called lost whose reply waits in a
 // socket. It wakes at the ticks of the wheel; at a low rate also when a reply comes, at a high one
 // it finds replies at the next tick anyway (the kernel has stamped them) and is not woken for each.
-// A turn's probes leave in batches, its samples go out in one call. In steady state nothing is
+// A turn's probes leave in batches, and what is there at once (their stamps) is read in the same
+// turn; its samples go out in one call. In steady state nothing is
 // allocated.
 #pragma once
 
@@ -67,6 +68,7 @@ class Loop : public std::enable_shared_from_this<Loop> {
   void follow_sources();
   void forgive(Duration stall);
   void attend(Aim& aim, TimePoint now);
+  bool send();
   void flush(Line& line);
   void report();
   void arm(TimePoint now);

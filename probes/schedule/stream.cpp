@@ -80,12 +80,14 @@ void Stream::left(std::uint32_t sequence, const Egress& egress) {
   if (probe.state != State::pending && probe.state != State::lost) return;
   if (egress.proof == Egress::Proof::strayed) {
     make_void(probe, Void::strayed);
+    local_wait_ = {};
     return skip_settled();
   }
   if (probe.told != Told::nothing) return;
   probe.told = Told::left;
   if (egress.proof == Egress::Proof::proved) counters_.proved++;
   if (!egress.at) return;
+  local_wait_.observe(egress.driver_tells, egress.queued, *egress.at - probe.sent);
   probe.told = Told::stamped;
   probe.queued_ns = saturated<std::uint32_t>(egress.queued.value_or(Duration{}).count());
   probe.sent = *egress.at - Duration(probe.queued_ns);

@@ -21,6 +21,7 @@
 #include "core/model/status.hpp"
 #include "probes/options.hpp"
 #include "probes/schedule/budget.hpp"
+#include "probes/schedule/local_wait.hpp"
 #include "probes/schedule/pace.hpp"
 
 namespace hopwise::probes {
@@ -43,8 +44,9 @@ struct Egress {
     strayed,  // not by it
   };
   std::optional<TimePoint> at;       // handed to the driver; empty: cannot be told
-  std::optional<Duration> queued{};  // before that, in the interface's queue
+  std::optional<Duration> queued{};  // before that, in the interface's queue; empty: not asked for
   Proof proof = Proof::none;
+  bool driver_tells = false;  // the driver's stamp alone would have proved it
 };
 
 struct Arrival {
@@ -84,6 +86,8 @@ class Stream {
   [[nodiscard]] std::uint8_t flow(std::uint32_t sequence) const {
     return static_cast<std::uint8_t>(sequence % flows_.size());
   }
+  /// Whether it is to ask for its wait in the interface's queue.
+  [[nodiscard]] bool asks_wait() const { return local_wait_.asks(next_); }
   /// That probe was handed to the kernel, or could not be. `unit` is random in [0, 1).
   void sent(TimePoint at, double unit);
   void unsent(TimePoint at, double unit);
@@ -154,6 +158,7 @@ class Stream {
 
   const Pacing* pacing_;
   RoundTrip round_trip_;
+  LocalWait local_wait_;
   std::vector<Probe> ring_;  // its size is a power of two
   std::vector<ProbeFlow> flows_;
   std::uint32_t next_ = 0;      // sequence of the next probe

@@ -120,8 +120,9 @@ void Outbox::put(std::size_t index, const Outgoing& datagram) {
     notes.add(v4 ? SOL_IP : SOL_IPV6, v4 ? IP_TTL : IPV6_HOPLIMIT, int{*datagram.ttl});
   if (datagram.traffic_class)
     notes.add(v4 ? SOL_IP : SOL_IPV6, v4 ? IP_TOS : IPV6_TCLASS, int{*datagram.traffic_class});
-  if (datagram.stamps == Stamps::departure)
-    notes.add(SOL_SOCKET, SO_TIMESTAMPING, std::uint32_t{SOF_TIMESTAMPING_TX_SOFTWARE});
+  if (datagram.stamps == Stamps::all)  // else what the socket asks for
+    notes.add(SOL_SOCKET, SO_TIMESTAMPING,
+              std::uint32_t{SOF_TIMESTAMPING_TX_SCHED | SOF_TIMESTAMPING_TX_SOFTWARE});
   vectors_[index] = {const_cast<std::uint8_t*>(datagram.bytes.data()), datagram.bytes.size()};
   headers_[index].msg_hdr = {.msg_name = &to_[index],
                              .msg_namelen = fill(to_[index], datagram),

@@ -114,8 +114,8 @@ Result<> set(int fd, const Options& options, int level, int option, int value) {
 Result<> ask_for_ancillary(int fd, const Options& options) {
   // With the packet, not SOF_TIMESTAMPING_OPT_TSONLY: what it says is the proof.
   constexpr int kStamps = SOF_TIMESTAMPING_SOFTWARE | SOF_TIMESTAMPING_RX_SOFTWARE |
-                          SOF_TIMESTAMPING_TX_SOFTWARE | SOF_TIMESTAMPING_TX_SCHED |
-                          SOF_TIMESTAMPING_OPT_ID | SOF_TIMESTAMPING_OPT_CMSG;
+                          SOF_TIMESTAMPING_TX_SOFTWARE | SOF_TIMESTAMPING_OPT_ID |
+                          SOF_TIMESTAMPING_OPT_CMSG;
   if (auto done = set(fd, options, SOL_SOCKET, SO_TIMESTAMPING, kStamps); !done) return done;
   if (is_v4(options)) {
     if (auto done = set(fd, options, SOL_IP, IP_PKTINFO, 1); !done) return done;

@@ -4,6 +4,7 @@
 
 #include <array>
 #include <cerrno>
+#include <utility>
 
 namespace hopwise::probes {
 namespace {
@@ -32,12 +33,22 @@ Doorbell::~Doorbell() = default;
 Result<> Doorbell::watch(int fd) {
   if (control(epoll_.native_handle(), EPOLL_CTL_ADD, fd) < 0)
     return system_error("wait for replies to probes", errno);
-  silent_.reserve(silent_.capacity() + 1);
+  watched_.push_back(fd);
+  silent_.reserve(watched_.size());
+  if (std::exchange(hushed_, false)) hush();
   return {};
 }
 
+void Doorbell::hush() {
+  silent_.clear();
+  if (std::exchange(hushed_, true)) return;
+  for (const int fd : watched_) control(epoll_.native_handle(), EPOLL_CTL_DEL, fd);
+}
+
 void Doorbell::arm() {
-  for (const int fd : silent_) control(epoll_.native_handle(), EPOLL_CTL_MOD, fd);
+  const int change = hushed_ ? EPOLL_CTL_ADD : EPOLL_CTL_MOD;
+  for (const int fd : hushed_ ? watched_ : silent_) control(epoll_.native_handle(), change, fd);
+  hushed_ = false;
   silent_.clear();
   if (waits_) return;
   waits_ = true;

@@ -3,8 +3,7 @@
 //
 // Whoever reads sockets every millisecond anyway must not be woken for each datagram: a socket that
 // rang is asked nothing of until arm() (EPOLLONESHOT, in an epoll set of its own that Asio waits
-// for). So at a high rate the bell is left unarmed and costs nothing (as NAPI does with
-// interrupts).
+// for). At a high rate the bell is hushed and costs nothing (as NAPI does with interrupts).
 #pragma once
 
 #include <boost/asio/io_context.hpp>
@@ -29,6 +28,9 @@ class Doorbell : public std::enable_shared_from_this<Doorbell> {
   /// Until it is closed. Armed from the start.
   Result<> watch(int fd);
   void arm();
+  /// No ringing until armed again. The kernel then spares what it does to wake somebody at each
+  /// reply and each stamp, three times a probe.
+  void hush();
 
  private:
   Doorbell(boost::asio::io_context& io, int epoll, std::function<void()> on_ring);
@@ -36,7 +38,9 @@ class Doorbell : public std::enable_shared_from_this<Doorbell> {
 
   boost::asio::posix::stream_descriptor epoll_;
   std::function<void()> on_ring_;
+  std::vector<int> watched_;
   std::vector<int> silent_;  // those that rang
+  bool hushed_ = false;
   bool waits_ = false;
 };
 

@@ -9,6 +9,7 @@
 #include <numeric>
 #include <stdexcept>
 
+#include "test/bench/staging.hpp"
 #include "test/bench/visit.hpp"
 
 namespace hopwise::bench {
@@ -69,8 +70,10 @@ Probing probe_here(const ProbingPlan& plan) {
       if (sample.outcome == Outcome::reply && rtts.size() < kMostRtts)
         rtts.push_back(static_cast<double>(sample.rtt.count()) / 1e3);
   };
-  const auto prober =
-      std::move(probes::Prober::open(io, plan.options, {.samples = keep}, plan.staging).value());
+  const auto prober = std::move(
+      probes::Prober::open(io, plan.options, {.samples = keep},
+                           plan.bound == ProbingPlan::Bound::staged ? stage() : probes::Staging{})
+          .value());
   for (const probes::Target& target : plan.targets) {
     prober->set_target(target).value();
     prober->set_ready(target.nexthop.id, plan.readiness);
@@ -86,6 +89,7 @@ Probing probe_here(const ProbingPlan& plan) {
   Probing told = difference(before, totals(*prober));
   told.cpu_seconds = used;
   told.seconds = passed;
+  told.staged = prober->totals().staged;
   told.rtts_us = std::move(rtts);
   std::sort(told.rtts_us.begin(), told.rtts_us.end());
   return told;

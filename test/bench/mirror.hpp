@@ -39,6 +39,7 @@ struct Probing {
   double seconds = 0;
   std::uint64_t sent = 0, received = 0, lost = 0, late = 0, unsent = 0, voids = 0;
   std::uint64_t kernel_stamped = 0, proved = 0;
+  bool staged = false;          // bound by the staging device, not by a rule each
   double cpu_seconds = 0;       // of this thread; the peer's answers are made in it
   std::vector<double> rtts_us;  // of up to a million replies
 
@@ -56,7 +57,8 @@ struct ProbingPlan {
   probes::Readiness readiness;
   Duration warm_up = std::chrono::seconds(2);
   Duration measured = std::chrono::seconds(5);
-  probes::Staging staging{};
+  enum class Bound : std::uint8_t { by_rules, staged };
+  Bound bound = Bound::by_rules;
 };
 
 /// A prober in `where`, on the calling thread.
