@@ -192,3 +192,13 @@ TEST_CASE("what is found after the end changes nothing", "[trace]") {
   CHECK_FALSE(journal.find(id)->reached);
   journal.note(77, whole());
 }
+
+TEST_CASE("a trace that ends after its nexthop went is no way of the next one with that id",
+          "[trace]") {
+  TraceJournal journal;
+  const auto id = journal.begin({kIspA, kAnchor, "operator", kStart});
+  journal.forget(kIspA.id);
+  journal.note(id, whole());
+  CHECK(journal.find(id)->reached);
+  CHECK(journal.whole(kIspA.id, kAnchor) == nullptr);
+}
