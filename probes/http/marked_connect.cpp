@@ -13,10 +13,6 @@ namespace {
 
 namespace asio = boost::asio;
 
-// What the smallest link of IPv6 carries (RFC 8200, 5). By the staging device the kernel would ask
-// for segments of 64 KiB, whatever the nexthop's interface takes.
-constexpr std::uint32_t kSegmentBytes = 1280 - 40 - 20;
-
 struct SocketAddress {
   sockaddr_storage storage{};
   socklen_t size = 0;
@@ -74,7 +70,6 @@ Result<> begin_connect(asio::ip::tcp::socket& socket, const Destination& to, con
   if (!set(fd, SOL_SOCKET, SO_MARK, by.mark))
     return system_error("mark a socket to " + to.address.text(), errno);
   set(fd, IPPROTO_TCP, TCP_NODELAY, 1);
-  set(fd, IPPROTO_TCP, TCP_MAXSEG, kSegmentBytes);
   if (by.from)
     if (auto bound = bind_source(fd, to, *by.from); !bound) return bound;
   const SocketAddress address = socket_address(to.address, to.port, to.ifindex);

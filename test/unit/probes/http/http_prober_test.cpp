@@ -254,24 +254,6 @@ TEST_CASE("a probe has the source address that it is given", "[probes][http][net
   CHECK(refused.error().message.find("address of this host") != std::string::npos);
 }
 
-// The staging device takes 65535 bytes at once, whatever the nexthop's interface does; and a path
-// may be narrower than that.
-TEST_CASE("a probe asks for answers in segments that any path carries", "[probes][http][netns]") {
-  NEEDS_ROOT();
-  const Gateways gw = GENERATE(kV4, kV6);
-  const Lan lan;
-  const Nginx at_a(lan.a);
-  lan.a.sh(
-      "nft 'add table inet narrow; add chain inet narrow in { type filter hook input priority 0; "
-      "}; "
-      "add rule inet narrow in tcp flags & (syn | ack) == syn tcp option maxseg size > 1220 drop'");
-  HttpBench bench(lan);
-  bench.probe(lan.nexthop(1, gw.a), {web(gw.family)});
-  REQUIRE(bench.wait_for(
-      [&] { return bench.count(1, Outcome::reply) >= 3 || bench.count(1, Outcome::lost) > 0; }));
-  CHECK(bench.count(1, Outcome::lost) == 0);
-}
-
 TEST_CASE("what is out when the way to the gateway changes is void", "[probes][http][netns]") {
   NEEDS_ROOT();
   const Lan lan;
