@@ -25,11 +25,23 @@ bool is_plain(const std::string& text, std::size_t longest) {
          std::all_of(text.begin(), text.end(), [](char c) { return c > 0x20 && c < 0x7f; });
 }
 
+bool is_loopback(const IpAddress& address) {
+  return address.is_v4() ? address.bytes[0] == 127 : address == IpAddress::parse("::1");
+}
+
+/// A group, or a broadcast address.
+bool is_many(const IpAddress& address) {
+  return address.is_v4() ? address.bytes[0] >= 224 : address.bytes[0] == 0xff;
+}
+
 /// What is wrong with an anchor of the list, whatever else is said of it.
 Result<> check_anchor(const Anchor& anchor, const std::optional<IpAddress>& gateway,
                       const std::vector<AnchorSpec>& others) {
   const auto refuse = [&](const std::string& why) { return Error{anchor.text() + ' ' + why}; };
   if (anchor.address.is_unspecified()) return refuse("is nobody's address (name a host's)");
+  if (is_loopback(anchor.address))
+    return refuse("is this host itself, by no nexthop (name a host beyond)");
+  if (is_many(anchor.address)) return refuse("is many hosts (name one)");
   if (gateway && gateway->is_v4() && !anchor.address.is_v4())
     return refuse(
         "cannot be reached through an IPv4 gateway (name an IPv4 anchor, or make an entry for the "

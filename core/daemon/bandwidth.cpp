@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <set>
 
 namespace hopwise {
 namespace {
@@ -34,10 +35,11 @@ void Bandwidths::count(BandwidthReading reading) {
     measure_interfaces(reading, elapsed_s);
     measure_nexthops(reading, elapsed_s);
   }
-  std::erase_if(peaks_, [&](const auto& entry) {
-    return std::none_of(reading.nexthops.begin(), reading.nexthops.end(),
-                        [&](const Nexthop& nexthop) { return nexthop.id == entry.first; });
-  });
+  std::set<NexthopId> there;
+  for (const Nexthop& nexthop : reading.nexthops) there.insert(nexthop.id);
+  std::erase_if(peaks_, [&](const auto& entry) { return !there.contains(entry.first); });
+  sharing_.clear();
+  for (const Nexthop& nexthop : reading.nexthops) ++sharing_[nexthop.key.ifindex];
   last_ = std::move(reading);
 }
 
@@ -94,10 +96,9 @@ std::optional<Load> Bandwidths::load(const Nexthop& nexthop,
   const Rates* rates = find(rates_, nexthop.key.ifindex);
   if (rates == nullptr) return std::nullopt;
   Load load{rates->sent_bit_s, rates->received_bit_s};
-  const auto on_it =
-      std::count_if(last_->nexthops.begin(), last_->nexthops.end(),
-                    [&](const Nexthop& other) { return other.key.ifindex == nexthop.key.ifindex; });
-  std::optional<std::uint64_t> whole = on_it == 1 ? capacity_bit_s : std::nullopt;
+  const int* sharing = find(sharing_, nexthop.key.ifindex);
+  std::optional<std::uint64_t> whole =
+      sharing != nullptr && *sharing == 1 ? capacity_bit_s : std::nullopt;
   if (const std::uint64_t* speed = find(link_, nexthop.key.ifindex); !whole && speed != nullptr)
     whole = *speed;
   if (whole) load.utilisation = std::min(load.forward_bit_s / static_cast<double>(*whole), 1.0);

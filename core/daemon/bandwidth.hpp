@@ -67,6 +67,7 @@ class Bandwidths {
   std::optional<BandwidthReading> last_;
   std::map<std::uint32_t, std::uint64_t> link_;
   std::map<std::uint32_t, Rates> rates_;
+  std::map<std::uint32_t, int> sharing_;  // how many nexthops use the interface
   std::map<NexthopId, Peak> peaks_;
 };
 

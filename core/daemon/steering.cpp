@@ -285,9 +285,9 @@ void Steering::settle_affinities() {
 
 void Steering::settle_pace() {
   for (auto& [id, record] : nexthops_) {
-    const auto view = parts_.engine.nexthop(id);
-    if (!view || view->suspicious == record.suspicious) continue;
-    record.suspicious = view->suspicious;
+    const bool suspicious = parts_.engine.suspicious(id);
+    if (suspicious == record.suspicious) continue;
+    record.suspicious = suspicious;
     parts_.probes.set_suspicious(id, record.suspicious);
   }
 }

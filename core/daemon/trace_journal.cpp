@@ -113,7 +113,8 @@ void TraceJournal::note(std::uint64_t id, Trace found) {
   if (!trace->ended) return;
   trace->verdict = trace->error ? "failed: " + *trace->error
                                 : text(judge(*trace, whole(trace->nexthop, trace->destination)));
-  if (trace->reached && !trace->error) remember(*trace);
+  // A nexthop that went meanwhile was forgotten with all its ways.
+  if (trace->reached && !trace->error && begun_.contains(trace->nexthop)) remember(*trace);
 }
 
 bool TraceJournal::may_ask(NexthopId nexthop, Reason reason, TimePoint now) const {

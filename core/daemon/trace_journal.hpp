@@ -68,6 +68,7 @@ class TraceJournal {
   [[nodiscard]] const std::deque<Trace>& traces() const { return traces_; }  // newest last
   [[nodiscard]] const Trace* find(std::uint64_t id) const;
   [[nodiscard]] std::size_t running() const;
+  [[nodiscard]] std::size_t running_by_operator() const { return running() - running_by_daemon(); }
   /// Its last whole one; nullptr when none is known.
   [[nodiscard]] const std::vector<TraceHop>* whole(NexthopId nexthop,
                                                    const IpAddress& destination) const;

@@ -4,10 +4,10 @@ namespace hopwise {
 
 Result<std::uint64_t> Traces::ask(const Nexthop& nexthop, const IpAddress& destination,
                                   const probes::TraceOptions& options) {
-  if (journal_.running() >= kMostAsked)
+  if (journal_.running_by_operator() >= kMostAsked)
     return Error{"trace " + destination.text() + " by " + nexthop.name + ": " +
-                 std::to_string(journal_.running()) +
-                 " traces are under way (wait for one to end)"};
+                 std::to_string(kMostAsked) +
+                 " others that were asked for are under way (wait for one to end)"};
   return begin(nexthop, destination, TraceJournal::kOperator, options);
 }
 

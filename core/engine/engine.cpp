@@ -119,6 +119,11 @@ std::optional<NexthopView> Engine::nexthop(NexthopId id) const {
   return nexthop ? std::optional(nexthop->view(impl_->now)) : std::nullopt;
 }
 
+bool Engine::suspicious(NexthopId id) const {
+  const TrackedNexthop* nexthop = impl_->find(id);
+  return nexthop && nexthop->suspicious(impl_->now);
+}
+
 std::vector<Anchor> Engine::blamed() const {
   return {impl_->blamed.begin(), impl_->blamed.end()};
 }

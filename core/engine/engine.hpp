@@ -104,6 +104,9 @@ class Engine {
   std::vector<Decision> decide(TimePoint now);
 
   [[nodiscard]] std::optional<NexthopView> nexthop(NexthopId id) const;
+  /// Of that view the wish to be probed faster, which is asked after every decision; false for an
+  /// unknown nexthop.
+  [[nodiscard]] bool suspicious(NexthopId id) const;
   /// Anchors that fail through every nexthop that probes them, at least two, while the nexthops'
   /// other anchors are well: what they say is left out.
   [[nodiscard]] std::vector<Anchor> blamed() const;

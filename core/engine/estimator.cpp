@@ -64,6 +64,7 @@ Estimator::Estimator(const Options& options)
       delay_test_(options) {}
 
 void Estimator::reconfigure(const Options& options) {
+  conclusions_.reset();
   options_ = &options;
   const double base = base_ms();
   loss_ = SlotRing<LossCount>(options.loss_window);
@@ -81,6 +82,7 @@ bool Estimator::observe(const Sample& sample) {
   if (newest_ && sample.known < *newest_ - kReorder) return false;
 
   const TimePoint known = newest_ ? std::max(*newest_, sample.known) : sample.known;
+  conclusions_.reset();
   pace(known);
   switch (sample.outcome) {
     case Outcome::lost:
@@ -221,11 +223,13 @@ double Estimator::settle_limit() const {
 }
 
 void Estimator::freeze() {
+  conclusions_.reset();
   if (!normal_) normal_ = {slow_ms_, jitter_ms_};
   loss_test_.learn(false);
 }
 
 void Estimator::settle() {
+  conclusions_.reset();
   if (replies_ > 0) {
     const double now = median_recent();
     const bool as_before = normal_ && now <= normal_->rtt_ms + 3 * normal_->jitter_ms;
@@ -243,6 +247,7 @@ void Estimator::settle() {
 }
 
 void Estimator::forget_streaks() {
+  conclusions_.reset();
   silent_ = answered_ = good_ = 0;
   high_ = false;
 }
@@ -261,7 +266,12 @@ bool Estimator::outlasts_a_burst() const {
   return milliseconds(*newest_ - silent_since_) > std::min(wait_ms, 1000.0);
 }
 
-bool Estimator::silent() const {
+const Estimator::Conclusions& Estimator::conclusions() const {
+  if (!conclusions_) conclusions_ = {is_silent(), is_stepped(), is_lossy(), read()};
+  return *conclusions_;
+}
+
+bool Estimator::is_silent() const {
   if (silent_ < options_->down_after || !outlasts_a_burst()) return false;
   const LossCount all = sum(loss_);
   const double before = all.sent - std::min(silent_, all.sent);
@@ -273,14 +283,14 @@ bool Estimator::silent() const {
 
 // Four of the last five: no spike or pair of spikes looks like that, and one lucky reply in a
 // brownout does not hide it.
-bool Estimator::stepped() const {
+bool Estimator::is_stepped() const {
   if (replies_ < kJudgedReplies) return false;
   const double limit = step_limit();
   return std::count_if(recent_.begin(), recent_.end(),
                        [&](const Recent& r) { return r.rtt_ms > limit; }) >= 4;
 }
 
-bool Estimator::lossy() const {
+bool Estimator::is_lossy() const {
   if (certain_loss(thinned(sum(loss_)), kZ95) > options_->degraded_loss) return true;
   const LossTest* self = &loss_test_;
   const auto alarm = pool({&self, 1}, 1, options_->degraded_loss);
@@ -338,7 +348,7 @@ Estimate Estimator::estimate() const {
   return e;
 }
 
-std::optional<Reading> Estimator::reading() const {
+std::optional<Reading> Estimator::read() const {
   if (replies_ < kRecent) return std::nullopt;
   Reading r;
   r.rtt_ms = slow_ms_;

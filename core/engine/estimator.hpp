@@ -97,16 +97,17 @@ class Estimator {
   void forget_streaks();
 
   [[nodiscard]] Estimate estimate() const;
-  [[nodiscard]] std::optional<Reading> reading() const;
+  [[nodiscard]] const std::optional<Reading>& reading() const { return conclusions().reading; }
 
   /// No sample for ten times the usual gap: nothing may be concluded.
   [[nodiscard]] bool stale(TimePoint now) const;
   [[nodiscard]] bool heard() const { return heard_.has_value(); }
   /// More consecutive silent probes than the path's own loss explains.
-  [[nodiscard]] bool silent() const;
-  [[nodiscard]] bool stepped() const;  // delay clearly and steadily above the base
+  [[nodiscard]] bool silent() const { return conclusions().silent; }
+  /// Delay is clearly and steadily above the base.
+  [[nodiscard]] bool stepped() const { return conclusions().stepped; }
   /// Certainly over the limit of loss: by the sequential test, or by the loss window.
-  [[nodiscard]] bool lossy() const;
+  [[nodiscard]] bool lossy() const { return conclusions().lossy; }
   [[nodiscard]] const LossTest& loss_test() const { return loss_test_; }
   /// Probes a second, at the present pace.
   [[nodiscard]] double rate() const { return 1 / std::max(gap_s_, 1e-3); }
@@ -144,6 +145,20 @@ class Estimator {
     double rtt_ms = 0;
     double jitter_ms = 0;
   };
+
+  // What follows from the samples, drawn once after each: it is asked far more often than samples
+  // come, by every decision on any nexthop.
+  struct Conclusions {
+    bool silent = false;
+    bool stepped = false;
+    bool lossy = false;
+    std::optional<Reading> reading;
+  };
+  [[nodiscard]] const Conclusions& conclusions() const;
+  [[nodiscard]] bool is_silent() const;
+  [[nodiscard]] bool is_stepped() const;
+  [[nodiscard]] bool is_lossy() const;
+  [[nodiscard]] std::optional<Reading> read() const;
 
   void pace(TimePoint known);
   void count(TimePoint sent, std::uint32_t lost);
@@ -184,6 +199,7 @@ class Estimator {
   TimePoint newest_heard_sent_;
   TimePoint newest_good_sent_;
   TimePoint newest_late_sent_;
+  mutable std::optional<Conclusions> conclusions_;  // empty: to be drawn
 };
 
 }  // namespace hopwise::engine

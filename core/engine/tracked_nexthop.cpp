@@ -319,20 +319,26 @@ std::optional<Duration> TrackedNexthop::shift() const {
       std::chrono::duration<double, std::milli>(shifts[agree - 1]));
 }
 
+// Faster probing settles a doubt; it is no use while the fault is known, or lasts for ever.
+bool TrackedNexthop::suspicious(TimePoint now) const {
+  if (in_fault(health_.state())) return false;
+  return (escaped_ && now - *escaped_ < kDoubt) ||
+         (loss_doubt_ && now - *loss_doubt_ < kLossDoubt) ||
+         std::any_of(anchors_.begin(), anchors_.end(), [&](const auto& a) {
+           return a.second.suspicious() && now - a.second.trouble_since() < kDoubt;
+         });
+}
+
 NexthopView TrackedNexthop::view(TimePoint now) const {
   NexthopView v;
   v.state = health_.state();
   v.penalty = health_.penalty(now, *options_);
-  // Faster probing settles a doubt; it is no use while the fault is known, or lasts for ever.
-  const bool in_doubt = v.state == PathState::up || v.state == PathState::probation;
-  v.suspicious = in_doubt && escaped_ && now - *escaped_ < kDoubt;
+  v.suspicious = suspicious(now);
   const Estimator* shown = best(now);
   for (const auto& [anchor, e] : anchors_) {
     if (!shown) shown = &e;
-    v.suspicious = v.suspicious || (in_doubt && e.suspicious() && now - e.trouble_since() < kDoubt);
     if (blamed_.contains(anchor)) v.blamed.push_back(anchor);
   }
-  v.suspicious = v.suspicious || (in_doubt && loss_doubt_ && now - *loss_doubt_ < kLossDoubt);
   v.shift = shift();
   if (shown) v.estimate = shown->estimate();
   return v;

@@ -73,6 +73,8 @@ class TrackedNexthop {
   [[nodiscard]] bool loss_in_doubt() const { return loss_doubt_.has_value(); }
   /// The present fault is one of loss alone.
   [[nodiscard]] bool fell_by_loss() const { return fell_by_loss_; }
+  /// Wants to be probed faster.
+  [[nodiscard]] bool suspicious(TimePoint now) const;
   [[nodiscard]] NexthopView view(TimePoint now) const;
 
   int groups = 0;   // that have a path over it

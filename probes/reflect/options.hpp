@@ -41,9 +41,10 @@ enum class Fate : std::uint8_t {
   not_allowed,  // not from where requests are answered
   bad_address,  // from or to a group, a broadcast address or none
   bad_port,     // from a port that answers by itself: a loop
+  reflected,    // a reflector's reply, or too short to tell: a loop
   unsent,       // this host could not send the reply
 };
-inline constexpr std::size_t kFates = 10;
+inline constexpr std::size_t kFates = 11;
 /// "answered", "too_short": label and log.
 std::string_view text(Fate fate);
 

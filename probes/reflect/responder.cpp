@@ -20,8 +20,8 @@ bool names_one_host(const IpAddress& address) {
 
 std::string_view text(Fate fate) {
   constexpr std::array<std::string_view, kFates> kNames{
-      "answered",   "too_short",   "too_long",    "wrong_hmac", "source_rate",
-      "total_rate", "not_allowed", "bad_address", "bad_port",   "unsent"};
+      "answered",    "too_short",   "too_long", "wrong_hmac", "source_rate", "total_rate",
+      "not_allowed", "bad_address", "bad_port", "reflected",  "unsent"};
   return kNames[static_cast<std::size_t>(fate)];
 }
 
@@ -53,6 +53,12 @@ Fate Responder::screen(const Asked& asked) const {
   return Fate::answered;
 }
 
+// A reflector on a port below 1024 is answered by none of ours.
+bool Responder::may_loop(std::span<const std::uint8_t> packet) const {
+  if (packet.size() >= stamp::telling_bytes(key())) return stamp::is_reflected(packet, key());
+  return options_.port >= kFirstUserPort;
+}
+
 Fate Responder::limit(const Asked& asked) {
   switch (limiter_.ask(asked.from, asked.now)) {
     case Limiter::Verdict::source_over:
@@ -75,6 +81,7 @@ Fate Responder::judge(const Asked& asked, Answer& answer) {
     else
       fate = request.error() == stamp::Refused::wrong_hmac ? Fate::wrong_hmac : Fate::too_short;
   }
+  if (fate == Fate::answered && may_loop(asked.packet)) fate = Fate::reflected;
   if (fate == Fate::answered) fate = limit(asked);
   if (fate != Fate::answered) {
     drop(fate);

@@ -4,7 +4,8 @@
 //
 // A reply is exactly as long as its request, so nothing is amplified (RFC 8762, 4.6 would answer a
 // short request with 44 bytes: it gets as much of them as it sent). No loops: what comes from our
-// own port, or from one below 1024, where services answer what they do not know, is not answered.
+// own port, or from one below 1024, where services answer what they do not know, is not answered,
+// and no reply of another reflector; on a port of users none that is too short to tell.
 // Authenticity comes before the rate, so that nobody spends another's.
 #pragma once
 
@@ -60,6 +61,7 @@ class Responder {
   Responder(const ReflectorOptions& options, std::optional<HmacKey> key, std::uint64_t seed);
   [[nodiscard]] const HmacKey* key() const { return key_ ? &*key_ : nullptr; }
   [[nodiscard]] Fate screen(const Asked& asked) const;
+  [[nodiscard]] bool may_loop(std::span<const std::uint8_t> packet) const;
   [[nodiscard]] Fate limit(const Asked& asked);
   void answer_tlvs(const Asked& asked, Answer& answer);
 

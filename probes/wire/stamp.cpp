@@ -18,6 +18,10 @@ struct Layout {
 constexpr Layout kOpen{4, 12, 14, 16, 24, 28, 36, 40};
 constexpr Layout kAuthenticated{16, 24, 26, 32, 48, 64, 72, 80};
 constexpr std::size_t kSigned = 96;  // the HMAC follows
+static_assert(telling_bytes(nullptr) == kOpen.received + sizeof(std::uint64_t));
+// Longer than a reflector takes, and shorter than the pace of a sender that asks with what it
+// received last, whose T2 stands there still.
+constexpr Duration kTurnaround = std::chrono::milliseconds(5);
 static_assert(kSigned + kDigestBytes == kAuthenticatedBytes);
 
 const Layout& layout(const HmacKey* key) {
@@ -113,6 +117,17 @@ Parsed<Request> parse_request(std::span<const std::uint8_t> packet, const HmacKe
   const Reader read(*base);
   return Request{read.at<std::uint32_t>(0), read.at<std::uint64_t>(where.sent),
                  read.error(where.error), read.at<std::uint16_t>(where.ssid)};
+}
+
+bool is_reflected(std::span<const std::uint8_t> packet, const HmacKey* key) {
+  const Layout& where = layout(key);
+  Base base{};
+  std::copy_n(packet.begin(), std::min(packet.size(), base.size()), base.begin());
+  const Reader read(base);
+  if (read.at<std::uint64_t>(where.received) == 0) return false;
+  const auto format = read.error(where.error).format;
+  const Duration stay = read.time(where.sent, format) - read.time(where.received, format);
+  return stay >= Duration::zero() && stay <= kTurnaround;
 }
 
 void build_reply(const Request& request, const Reflection& reflection, const HmacKey* key,

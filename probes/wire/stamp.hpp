@@ -69,6 +69,14 @@ Parsed<Reply> parse_reply(std::span<const std::uint8_t> packet, const HmacKey* k
 
 Parsed<Request> parse_request(std::span<const std::uint8_t> packet, const HmacKey* key);
 
+/// From here on a packet may have room for what tells a reply from a request.
+constexpr std::size_t telling_bytes(const HmacKey* key) {
+  return key != nullptr ? kAuthenticatedBytes : 24;
+}
+/// Whether a packet that could be a request is what a reflector sent: T2, where requests have zero
+/// or padding, is at most five milliseconds before T3. `packet` has telling_bytes() or more.
+bool is_reflected(std::span<const std::uint8_t> packet, const HmacKey* key);
+
 /// What a reflector adds to what the request says.
 struct Reflection {
   std::uint32_t sequence = 0;

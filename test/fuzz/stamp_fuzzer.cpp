@@ -56,6 +56,7 @@ void check_reply(const Bytes& packet, const HmacKey* with) {
 }
 
 void check_request(const Bytes& packet, const HmacKey* with, bool stateful) {
+  if (packet.size() >= telling_bytes(with)) (void)is_reflected(packet, with);
   const auto request = parse_request(packet, with);
   if (!request) return;
   Bytes built(base_bytes(with));

@@ -98,6 +98,10 @@ TEST_CASE("each anchor's fault stands at its element, and says what to write") {
         "anchors[1]: tcp://192.0.2.9:80 stands here twice (remove one)");
   CHECK(anchors_fault(R"("tcp://192.0.2.9:80", "192.0.2.9", "tcp://192.0.2.9:81")") == "");
   CHECK(anchors_fault(R"("0.0.0.0")") == "anchors[0]: 0.0.0.0 is nobody's address (name a host's)");
+  for (const std::string inward : {"127.0.0.1", "::1", "http://127.8.8.8"})
+    CHECK(anchors_fault('"' + inward + '"').find("is this host itself") != std::string::npos);
+  for (const std::string many : {"224.0.0.1", "255.255.255.255", "ff02::1", "tcp://239.1.1.1:80"})
+    CHECK(anchors_fault('"' + many + '"').find("is many hosts") != std::string::npos);
   CHECK(anchors_fault(R"("tcp://192.0.2.9")")
             .starts_with("anchors[0]: \"tcp://192.0.2.9\" has no "
                          "port"));

@@ -183,6 +183,10 @@ TEST_CASE("the newest traces are kept, and those that run", "[trace]") {
   CHECK(journal.find(running + 1) == nullptr);
   CHECK(last == 101);
   CHECK(journal.running() == 1);
+  // What the daemon traces in an outage does not keep the operator from looking.
+  journal.begin({kIspB, kAnchor, "path_down", kStart});
+  CHECK(journal.running() == 2);
+  CHECK(journal.running_by_operator() == 1);
 }
 
 TEST_CASE("what is found after the end changes nothing", "[trace]") {
@@ -191,4 +195,14 @@ TEST_CASE("what is found after the end changes nothing", "[trace]") {
   journal.note(id, whole());
   CHECK_FALSE(journal.find(id)->reached);
   journal.note(77, whole());
+}
+
+TEST_CASE("a trace that ends after its nexthop went is no way of the next one with that id",
+          "[trace]") {
+  TraceJournal journal;
+  const auto id = journal.begin({kIspA, kAnchor, "operator", kStart});
+  journal.forget(kIspA.id);
+  journal.note(id, whole());
+  CHECK(journal.find(id)->reached);
+  CHECK(journal.whole(kIspA.id, kAnchor) == nullptr);
 }

@@ -16,10 +16,10 @@ Options carrying() {
 // A prober that tells of marks.
 struct Marks {
   explicit Marks(const Lan& lan) : visit(lan.router) {
-    auto opened = Prober::open(
-        io, carrying(),
-        {.samples = [](auto) {},
-         .marks = [this](const std::set<NexthopId>& now) { told.push_back(now); }});
+    auto opened =
+        Prober::open(io, carrying(),
+                     {.samples = [](auto) {},
+                      .marks = [this](const std::set<NexthopId>& now) { told.push_back(now); }});
     REQUIRE(opened.has_value());
     prober = std::move(*opened);
   }
@@ -128,4 +128,38 @@ TEST_CASE("what a mark leads by outlives the prober, and the next one takes it o
   CHECK(lan.router.output("ip route show table $((0x68770002)) 2>/dev/null || true").empty());
   CHECK_FALSE(remove_leftovers(carrying())->empty());
   CHECK_FALSE(has("0x68770001"));
+}
+
+// Its guard stood where the staging device's rule stands now.
+TEST_CASE("what version 0.2.0 left by marks stays in use, but for its guard", "[probes][netns]") {
+  NEEDS_ROOT();
+  const Gateways gw = GENERATE(kV4, kV6);
+  const bool v4 = gw.family == Family::v4;
+  const std::string ip = v4 ? "ip -4 " : "ip -6 ";
+  const char* family = v4 ? "-4" : "-6";
+  const char* from = v4 ? "10.8.0.3" : "fd08::3";
+  const char* to = v4 ? "203.0.113.1" : "2001:db8::1";
+  const Lan lan;
+  lan.router.sh("sysctl -qw net.ipv4.ip_forward=1 net.ipv6.conf.all.forwarding=1");
+  lan.router.sh(ip + "route add default via " + gw.b);
+  lan.router.sh(ip + "rule add pref 5200 fwmark 0x68770001 lookup $((0x68770001)) protocol 104; " +
+                ip + "route add default via " + gw.a +
+                " dev wan onlink table $((0x68770001)) protocol 104; " + ip +
+                "rule add pref 5201 fwmark 0x68770000/0xffff0000 iif lo unreachable protocol 104");
+  const auto rules = [&](const char* pref) {
+    const std::string all = lan.router.output(ip + "rule show pref " + pref);
+    return std::count(all.begin(), all.end(), '\n');
+  };
+  Marks marks(lan);
+  CHECK_THAT(forwarded(lan, family, from, to), Catch::Contains(std::string("via ") + gw.a));
+  CHECK(rules("5200") == 1);
+  CHECK(rules("5201") == 0);
+  REQUIRE(marks.prober->set_target({lan.nexthop(1, gw.a), {anchor(gw.family)}}).has_value());
+  REQUIRE(marks.becomes({NexthopId{1}}));
+  CHECK(rules("5200") == 1);
+  CHECK(rules("5202") == 1);
+  REQUIRE(marks.prober->end_inheritance().has_value());
+  CHECK_THAT(forwarded(lan, family, from, to), Catch::Contains(std::string("via ") + gw.a));
+  CHECK(rules("5200") == 1);
+  CHECK(rules("5202") == 1);
 }

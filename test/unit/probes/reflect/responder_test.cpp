@@ -203,6 +203,34 @@ TEST_CASE("nobody is answered who could be a victim or a loop", "[stamp]") {
   CHECK(other.ask("192.0.2.7", 862) == Fate::bad_port);
 }
 
+TEST_CASE("reflectors on ports of users do not answer one another", "[stamp]") {
+  const char* secret = GENERATE("", "a secret of some length");
+  ReflectorOptions options;
+  options.key = secret;
+  options.port = 8620;
+  Talk one(options);
+  options.port = 8621;
+  Talk other(options);
+  Bytes packet = one.request(7, 112);
+  REQUIRE(one.ask(packet, "192.0.2.7", 8621) == Fate::answered);  // forged: from the other's port
+  CHECK(other.ask(packet, "192.0.2.8", 8620) == Fate::reflected);
+  CHECK(other.responder.counters().sessions == 0);
+  if (one.key) return;
+
+  // Who asks with what was answered last, as some senders do, is answered all the same.
+  stamp::Request next{8, to_ntp(WallTime(1000s + 10ms)), {}, 0};
+  const auto stale = stamp::parse_reply(packet, nullptr)->received;
+  Bytes base(44);
+  stamp::build_request(next, nullptr, base);
+  std::copy_n(base.begin(), 14, packet.begin());
+  REQUIRE(stamp::parse_reply(packet, nullptr)->received == stale);
+  CHECK(other.ask(packet, "192.0.2.8", 8620) == Fate::answered);
+
+  // A short one is the same there and back.
+  packet = one.request(7, 23);
+  CHECK(one.ask(packet, "192.0.2.7", 8621) == Fate::reflected);
+}
+
 TEST_CASE("only allowed sources are answered where there is a list", "[stamp]") {
   ReflectorOptions options;
   options.allow = {Prefix::parse("192.0.2.0/24").value(), Prefix::parse("2001:db8::/32").value()};
