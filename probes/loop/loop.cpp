@@ -98,7 +98,7 @@ Result<> Loop::add(const Nexthop& nexthop, const AnchorSpec& spec, const Readine
     }
   }
   aim.stream.set_ready(readiness.ready, now);
-  Aim* added = aims_.add(std::move(aim));
+  Aim* added = aims_.add(std::move(aim), now);
   if (added == nullptr)
     return Error{"probe " + spec.anchor.text() + " by " + nexthop.name + ": there are " +
                  std::to_string(Aims::kMost) + " anchors already (name fewer)"};
@@ -110,14 +110,15 @@ Result<> Loop::add(const Nexthop& nexthop, const AnchorSpec& spec, const Readine
 }
 
 void Loop::remove_others(NexthopId id, std::span<const AnchorSpec> specs) {
+  const TimePoint now = steady_clock::now();
   aims_.each(id, [&](Aim& aim) {
     if (std::find(specs.begin(), specs.end(), aim.spec) != specs.end()) return;
     wheel_.remove(aim.slot);
     budget_.change(demand_of(aim.counted_fast), {});
-    aims_.remove(aim);
+    aims_.remove(aim, now);
   });
   pacing_.paces = budget_.paces();
-  arm(steady_clock::now());
+  arm(now);
 }
 
 void Loop::set_ready(NexthopId id, const Readiness& readiness) {
