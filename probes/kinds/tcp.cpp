@@ -8,8 +8,6 @@
 namespace hopwise::probes {
 namespace {
 
-constexpr std::size_t kDestinationPort = 2, kSequence = 4, kNeeded = 8;
-
 template <std::size_t Bytes>
 std::size_t copy(const std::array<std::uint8_t, Bytes>& message, std::span<std::uint8_t> room) {
   std::copy(message.begin(), message.end(), room.begin());
@@ -49,10 +47,10 @@ std::optional<Named> TcpKind::named(std::uint32_t isn, std::uint16_t port) const
   return Named{aim, whole_sequence(tag.sequence, aim->stream.sequence())};
 }
 
+// Our RSTs leave too, and their numbers may be those of others' SYNs.
 std::optional<Named> TcpKind::left(std::span<const std::uint8_t> message, std::uint8_t) const {
-  if (message.size() < kNeeded) return {};
-  return named(get<std::uint32_t>(message.subspan(kSequence)),
-               get<std::uint16_t>(message.subspan(kDestinationPort)));
+  const auto syn = parse_syn(message);
+  return syn ? named(syn->isn, syn->destination_port) : std::nullopt;
 }
 
 Heard TcpKind::heard(const DatagramSocket::Arrived& arrived, std::uint8_t) const {

@@ -74,6 +74,14 @@ std::array<std::uint8_t, kSynBytes> build_syn(const TcpEnds& ends, std::uint32_t
 /// Ends what a SYN-ACK began (RFC 9293, 3.10.7.3). `sequence`: TcpAnswer::acknowledged.
 std::array<std::uint8_t, kRstBytes> build_rst(const TcpEnds& ends, std::uint32_t sequence);
 
+/// The initial sequence number and the destination's port, where `segment` is a SYN as build_syn()
+/// makes it.
+struct SynSeen {
+  std::uint32_t isn = 0;
+  std::uint16_t destination_port = 0;
+};
+std::optional<SynSeen> parse_syn(std::span<const std::uint8_t> segment);
+
 /// An answer to a SYN.
 struct TcpAnswer {
   enum class Kind : std::uint8_t { open, closed };  // SYN-ACK, RST

@@ -96,3 +96,17 @@ TEST_CASE("a slot rests no longer than there are others", "[aims]") {
   Aim one_more{.spec = {}, .stream = Stream(dialogue.pacing, kStart)};
   CHECK(dialogue.aims.add(std::move(one_more), kStart) == nullptr);
 }
+
+TEST_CASE("only a SYN that leaves is a probe that leaves", "[aims]") {
+  Dialogue dialogue;
+  Aim& aim = dialogue.add(1, kStart);
+  const auto syn = dialogue.ask(aim, kStart);
+  const auto left = dialogue.kind.left(syn, 0);
+  REQUIRE(left);
+  CHECK(left->aim == &aim);
+  CHECK(left->sequence == 0);
+  // The end of another connection, whose number is by chance that of this SYN.
+  const TcpEnds ends{address("10.9.0.9"), address("203.0.113.1"), kOurPort, 443};
+  CHECK_FALSE(
+      dialogue.kind.left(build_rst(ends, get<std::uint32_t>(std::span(syn).subspan(4))), 0));
+}
