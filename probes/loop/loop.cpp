@@ -213,7 +213,7 @@ void Loop::follow_sources() {
 // All that came before `now` has been read.
 void Loop::attend(Aim& aim, TimePoint now) {
   if (aim.stream.is_overdue(now)) {
-    const auto& dropped = lines_.of(aim.anchor().kind, aim.family(), 0).dropped;
+    const auto dropped = lines_.dropped(aim.anchor().kind, aim.family());
     while (const auto lost = aim.stream.overdue(now, dropped)) conclude(aim, *lost);
   }
   if (aim.stream.next_send() > now) return settle(aim);
