@@ -81,8 +81,11 @@ void Loop::tell_apart(Aim& aim, const Reflected& reflected, const Verdict& verdi
   aim.backward = wall(arrived.at) - reflected.sent;
 }
 
-// By the way that the SYN took. Sent with the probes of this turn.
-void Loop::end_half_open(const Aim& aim, const TcpAnswer& answer) {
+// By the way that the SYN took. Sent with the probes of this turn. Whoever repeats an answer does
+// not make us send more than a few for each probe.
+void Loop::end_half_open(Aim& aim, const TcpAnswer& answer) {
+  if (aim.ends_left == 0) return;
+  aim.ends_left--;
   Line& line = *reading_;
   const std::size_t bytes = lines_.tcp.end(aim, answer, line.room());
   line.next().flow_label = 0;

@@ -23,6 +23,9 @@ constexpr Duration kLongestTurn = std::chrono::milliseconds(5);
 constexpr Duration kBudgetPause = std::chrono::milliseconds(10);
 constexpr Duration kClockCheck = std::chrono::seconds(10);
 constexpr std::size_t kSamplesInTurn = 1024;
+// RSTs that a SYN earns for answers, the peer's repetition among them; and what may be saved up,
+// for answers that come in a row.
+constexpr int kEndsOfProbe = 2, kMostEnds = 32;
 
 bool is_unreachable(int error) {
   return error == ENETUNREACH || error == EHOSTUNREACH;
@@ -319,6 +322,7 @@ void Loop::depart(Line& line, std::size_t index, TimePoint at) {
     return unsent(aim, SendFailure{error});
   }
   aim.stuck = false;
+  aim.ends_left = static_cast<std::uint8_t>(std::min(aim.ends_left + kEndsOfProbe, kMostEnds));
   aim.stream.sent(at, unit());
 }
 

@@ -86,7 +86,7 @@ class Loop : public std::enable_shared_from_this<Loop> {
   void replied(const Heard& heard, const DatagramSocket::Arrived& arrived);
   void tell_apart(Aim& aim, const Reflected& reflected, const Verdict& verdict,
                   const DatagramSocket::Arrived& arrived);
-  void end_half_open(const Aim& aim, const TcpAnswer& answer);
+  void end_half_open(Aim& aim, const TcpAnswer& answer);
   void refused(const Named& probe, const RefusedBy& by);
   void conclude(const Aim& aim, const Verdict& verdict);
 
