@@ -8,6 +8,10 @@ namespace {
 
 constexpr std::size_t kLeastRing = 16;
 constexpr std::size_t kMostRing = 1U << 17U;
+// An interface that confirmed what left, and then nothing for so long and of so many probes in a
+// row, loses all that it is given.
+constexpr Duration kSwallows = std::chrono::seconds(2);
+constexpr std::uint32_t kSwallowed = 8;
 // A probe that falls due within a turn of the loop is on time: the pace counts from its due time.
 constexpr Duration kOnTime = std::chrono::milliseconds(8);
 
@@ -76,6 +80,7 @@ void Stream::schedule(TimePoint from, double unit) {
 void Stream::left(std::uint32_t sequence, const Egress& egress) {
   if (!remembers(sequence)) return;
   confirmed_ = true;
+  unconfirmed_ = 0;
   Probe& probe = at(sequence);
   if (probe.state != State::pending && probe.state != State::lost) return;
   if (egress.proof == Egress::Proof::strayed) {
@@ -144,7 +149,7 @@ void Stream::learn(std::uint32_t sequence, Duration rtt, const Arrival& arrival)
 std::optional<Verdict> Stream::overdue(TimePoint now, std::optional<TimePoint> dropped) {
   for (; is_overdue(now); skip_settled()) {
     Probe& oldest = at(unjudged_);
-    if (confirmed_ && oldest.told == Told::nothing)
+    if (held_back(oldest))
       make_void(oldest, Void::not_left);
     else if (dropped && oldest.sent <= *dropped)
       make_void(oldest, Void::overflow);
@@ -162,6 +167,17 @@ std::optional<Verdict> Stream::overdue(TimePoint now, std::optional<TimePoint> d
   suspect(now, suspicious(now) ? next_send_ : now);
   return Verdict{Outcome::lost,         probe.sent, {},
                  TimestampSource::user, flow,       Duration(probe.queued_ns)};
+}
+
+// A packet or a few that do not leave are this host's business. Where none leaves any more, by a
+// driver that hangs or a queue that stands still, the path is of no use, whoever is to blame; or
+// the driver has only ceased to confirm, and then what is not answered is lost as anywhere.
+bool Stream::held_back(const Probe& overdue) {
+  if (!confirmed_ || overdue.told != Told::nothing) return false;
+  if (unconfirmed_++ == 0) unconfirmed_since_ = overdue.sent;
+  if (unconfirmed_ > kSwallowed && overdue.sent - unconfirmed_since_ >= kSwallows)
+    confirmed_ = false;
+  return confirmed_;
 }
 
 bool Stream::is_overdue(TimePoint now) const {
@@ -209,6 +225,7 @@ void Stream::void_outstanding(Void why) {
     if (probe.state == State::lost) probe.state = State::voided;
   }
   unjudged_ = next_;
+  unconfirmed_ = 0;
 }
 
 TimePoint Stream::due() const {

@@ -9,7 +9,9 @@
 //
 // A probe is void when nothing can be concluded from it: this host may have lost it or its reply
 // itself, or it did not leave by the nexthop. Whether the interface confirms what leaves is learnt
-// from the first probe that it confirms, and unlearnt from one that is answered without.
+// from the first probe that it confirms, and unlearnt from one that is answered without, or when
+// nothing leaves for seconds: who cannot send has lost the path, and must not go on knowing
+// nothing.
 #pragma once
 
 #include <array>
@@ -146,6 +148,7 @@ class Stream {
   [[nodiscard]] bool remembers(std::uint32_t sequence) const;
   void make_room(TimePoint now);
   void make_void(Probe& probe, Void why);
+  bool held_back(const Probe& overdue);
   void skip_settled();
   void suspect(TimePoint now, TimePoint next_probe);
   void schedule(TimePoint from, double unit);
@@ -164,6 +167,8 @@ class Stream {
   bool ready_ = false;
   bool fast_ = false;
   bool confirmed_ = false;
+  std::uint32_t unconfirmed_ = 0;  // probes in a row that the interface did not confirm ...
+  TimePoint unconfirmed_since_;    // ... the first of which was sent then
   Counters counters_;
 };
 
