@@ -150,7 +150,7 @@ void Loop::reconfigure(const Options& options) {
   budget_.reconfigure(options);
   pacing_.paces = budget_.paces();
   lines_.icmp.set_payload(options.payload_bytes);
-  aims_.each([&](Aim& aim) { settle(aim); });
+  repace();
   arm(steady_clock::now());
 }
 
@@ -174,6 +174,7 @@ void Loop::turn() {
   while (const auto slot = wheel_.take(now)) attend(*aims_.at(*slot), now);
   for (const auto& line : lines_.all())
     if (line->queued != 0) flush(*line);
+  if (budget_.loosened(now)) repace();
   report();
   arm(now);
 }
@@ -193,6 +194,13 @@ void Loop::forgive(Duration stall) {
   stalls_++;
   aims_.each([&](Aim& aim) {
     aim.stream.forgive(stall);
+    settle(aim);
+  });
+}
+
+void Loop::repace() {
+  aims_.each([&](Aim& aim) {
+    aim.stream.repace();
     settle(aim);
   });
 }

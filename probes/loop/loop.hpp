@@ -66,6 +66,7 @@ class Loop : public std::enable_shared_from_this<Loop> {
   void read();
   void follow_sources();
   void forgive(Duration stall);
+  void repace();
   void attend(Aim& aim, TimePoint now);
   void flush(Line& line);
   void report();

@@ -28,6 +28,7 @@ Stream::Stream(const Pacing& pacing, TimePoint now)
       ring_(kLeastRing),
       flows_(std::clamp(pacing.options.flows, 1U, Options::kMaxFlows)),
       next_send_(now),
+      paced_from_(now),
       suspicious_until_(now) {}
 
 // --- sending -------------------------------------------------------------------------------------
@@ -74,7 +75,17 @@ void Stream::unsent(TimePoint at_time, double unit) {
 void Stream::schedule(TimePoint from, double unit) {
   fast_ = ready_ && suspicious(from);
   if (from > next_send_ && from - next_send_ < kOnTime) from = next_send_;
-  next_send_ = from + jittered(fast_ ? pacing_->paces.suspicious : pacing_->paces.usual, unit);
+  paced_from_ = from;
+  unit_ = unit;
+  next_send_ = from + pause();
+}
+
+Duration Stream::pause() const {
+  return jittered(fast_ ? pacing_->paces.suspicious : pacing_->paces.usual, unit_);
+}
+
+void Stream::repace() {
+  next_send_ = std::min(next_send_, paced_from_ + pause());
 }
 
 void Stream::left(std::uint32_t sequence, const Egress& egress) {

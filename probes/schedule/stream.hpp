@@ -92,6 +92,9 @@ class Stream {
   /// It may not be sent yet: the budget is spent.
   void postpone(TimePoint until) { next_send_ = until; }
 
+  /// The pace may have become shorter than the one by which the next probe was scheduled.
+  void repace();
+
   /// That probe left the host. Before its reply, if both are known.
   void left(std::uint32_t sequence, const Egress& departure);
   /// A reply to `sequence` came in. Nothing when it tells nothing: a duplicate, too late, to a void
@@ -152,6 +155,7 @@ class Stream {
   void skip_settled();
   void suspect(TimePoint now, TimePoint next_probe);
   void schedule(TimePoint from, double unit);
+  [[nodiscard]] Duration pause() const;
   void learn(std::uint32_t sequence, Duration rtt, const Arrival& arrival);
   [[nodiscard]] TimePoint deadline(const Probe& probe) const;
 
@@ -162,6 +166,8 @@ class Stream {
   std::uint32_t next_ = 0;      // sequence of the next probe
   std::uint32_t unjudged_ = 0;  // the oldest that is pending; next_ when none is
   TimePoint next_send_;
+  TimePoint paced_from_;  // the next probe is scheduled from then on ...
+  double unit_ = 0;       // ... by this chance
   TimePoint suspicious_until_;
   bool held_suspicious_ = false;
   bool ready_ = false;
