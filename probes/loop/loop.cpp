@@ -146,7 +146,9 @@ void Loop::set_suspicious(NexthopId id, bool suspicious) {
 }
 
 void Loop::reconfigure(const Options& options) {
+  const std::uint32_t flows = pacing_.options.flows;  // the sockets are as many
   pacing_.options = options;
+  pacing_.options.flows = flows;
   budget_.reconfigure(options);
   pacing_.paces = budget_.paces();
   lines_.icmp.set_payload(options.payload_bytes);
