@@ -156,11 +156,12 @@ void Loop::reconfigure(const Options& options) {
   arm(steady_clock::now());
 }
 
+// It may be told while a batch is being made, and an aim in a batch must not be in the wheel: so
+// none is put there. Those that have less to wait for now are looked at once in vain.
 void Loop::strayed(const std::string& why) {
   aims_.each([&](Aim& aim) {
     aim.stream.void_outstanding(Void::rules);
     aim.trouble = why;
-    settle(aim);
   });
 }
 
