@@ -31,11 +31,11 @@ std::size_t TcpKind::ask(const Question& question, std::span<std::uint8_t> room)
   return copy(build_syn(ends, secret_.isn({aim.slot, question.sequence})), room);
 }
 
-std::size_t TcpKind::end(const Aim& aim, const TcpAnswer& answer,
+std::size_t TcpKind::end(const Aim& aim, std::uint32_t sequence,
                          std::span<std::uint8_t> room) const {
   const TcpEnds ends{aim.from.value_or(IpAddress{aim.family()}), aim.anchor().address,
-                     answer.destination_port, answer.source_port};
-  return copy(build_rst(ends, answer.acknowledged), room);
+                     ports(aim.family())[aim.stream.flow(sequence)], aim.anchor().port};
+  return copy(build_rst(ends, secret_.isn({aim.slot, sequence}) + 1), room);
 }
 
 // The aim that sent a SYN of that number to `port`, if any did.
@@ -62,9 +62,10 @@ Heard TcpKind::heard(const DatagramSocket::Arrived& arrived, std::uint8_t) const
   const auto& ours = ports(aim.family());
   if (ours[aim.stream.flow(probe->sequence) % ours.size()] != answer->destination_port)
     return {.says = Heard::Says::forged, .aim = &aim};
-  Heard heard{.says = Heard::Says::reply, .aim = &aim, .sequence = probe->sequence};
-  if (answer->kind == TcpAnswer::Kind::open) heard.half_open = *answer;
-  return heard;
+  return {.says = Heard::Says::reply,
+          .aim = &aim,
+          .sequence = probe->sequence,
+          .half_open = answer->kind == TcpAnswer::Kind::open};
 }
 
 std::optional<Named> TcpKind::quoted(const Quote& quote) const {

@@ -23,7 +23,7 @@ constexpr Duration kLongestTurn = std::chrono::milliseconds(5);
 constexpr Duration kBudgetPause = std::chrono::milliseconds(10);
 constexpr Duration kClockCheck = std::chrono::seconds(10);
 constexpr std::size_t kSamplesInTurn = 1024;
-// RSTs that a SYN earns for answers, the peer's repetition among them; and what may be saved up,
+// RSTs that a SYN earns for answers to it, repeated ones among them; and what may be saved up,
 // for answers that come in a row.
 constexpr int kEndsOfProbe = 2, kMostEnds = 32;
 
@@ -228,7 +228,10 @@ void Loop::follow_sources() {
 void Loop::attend(Aim& aim, TimePoint now) {
   if (aim.stream.is_overdue(now)) {
     const auto dropped = lines_.dropped(aim.anchor().kind, aim.family());
-    while (const auto lost = aim.stream.overdue(now, dropped)) conclude(aim, *lost);
+    while (const auto lost = aim.stream.overdue(now, dropped)) {
+      conclude(aim, *lost);
+      if (aim.anchor().kind == ProbeKind::tcp) end_half_open(aim, lost->sequence);
+    }
   }
   if (aim.stream.next_send() > now) return settle(aim);
   if (budget_.spend(now)) return compose(aim);
@@ -284,11 +287,29 @@ bool Loop::can_leave(Aim& aim) {
 void Loop::compose(Aim& aim) {
   if (!can_leave(aim)) return;
   const Question question{aim, aim.stream.sequence(), aim.stream.flow(), ClockPair::now().wall};
+  const auto same_flow = static_cast<std::uint32_t>(question.sequence - aim.stream.flows().size());
+  if (aim.anchor().kind == ProbeKind::tcp && aim.stream.waits_for(same_flow))
+    end_half_open(aim, same_flow);
   Line& line = lines_.of(aim.anchor().kind, aim.family(), question.flow);
   const std::size_t bytes = line.kind.ask(question, line.room());
   line.next().flow_label = aim.family() == Family::v6 ? flow_label(aim, question.flow) : 0;
   address(line.next(), aim);
   line.added(&aim, bytes);
+  if (line.full()) flush(line);
+}
+
+// Where a SYN has come but its answer was not heard, the anchor waits for the connection and would
+// take no other SYN from that port, and would repeat its answer: one loss would look like many, or
+// like none. So who was not heard of is told the end as well, in time and before its port is used
+// again. By the way that the SYN took, with the probes of this turn.
+void Loop::end_half_open(const Aim& aim, std::uint32_t sequence) {
+  if (!aim.from) return;
+  Line& line = lines_.of(ProbeKind::tcp, aim.family(), 0);
+  const std::size_t bytes = lines_.tcp.end(aim, sequence, line.room());
+  line.next().flow_label =
+      aim.family() == Family::v6 ? flow_label(aim, aim.stream.flow(sequence)) : 0;
+  address(line.next(), aim);
+  line.added(nullptr, bytes);
   if (line.full()) flush(line);
 }
 

@@ -75,6 +75,7 @@ class Loop : public std::enable_shared_from_this<Loop> {
 
   void compose(Aim& aim);
   [[nodiscard]] bool can_leave(Aim& aim);
+  void end_half_open(const Aim& aim, std::uint32_t sequence);
   static void address(Outgoing& out, const Aim& aim);
   void depart(Line& line, std::size_t index, TimePoint at);
   void unsent(Aim& aim, Trouble trouble);
@@ -87,7 +88,6 @@ class Loop : public std::enable_shared_from_this<Loop> {
   void replied(const Heard& heard, const DatagramSocket::Arrived& arrived);
   void tell_apart(Aim& aim, const Reflected& reflected, const Verdict& verdict,
                   const DatagramSocket::Arrived& arrived);
-  void end_half_open(Aim& aim, const TcpAnswer& answer);
   void refused(const Named& probe, const RefusedBy& by);
   void conclude(const Aim& aim, const Verdict& verdict);
 

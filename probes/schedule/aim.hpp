@@ -50,7 +50,7 @@ struct Aim {
   std::uint64_t from_as_of = 0;     // ... of that state of the host
   bool counted_fast = false;        // as the budget has it
   bool stuck = false;               // the last probe could not be sent
-  std::uint8_t ends_left = 0;       // TCP: how many half-open connections may be ended
+  std::uint8_t ends_left = 0;       // TCP: how many SYN-ACKs may be answered
   Trouble trouble{};
   std::uint64_t forged = 0;
   std::uint64_t refused = 0;

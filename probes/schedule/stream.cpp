@@ -114,6 +114,10 @@ bool Stream::remembers(std::uint32_t sequence) const {
   return ago - 1 < ring_.size() && at(sequence).sent != TimePoint{};
 }
 
+bool Stream::waits_for(std::uint32_t sequence) const {
+  return remembers(sequence) && at(sequence).state == State::pending;
+}
+
 std::optional<Verdict> Stream::reply(std::uint32_t sequence, const Arrival& arrival) {
   if (!remembers(sequence)) {
     const bool to_come = static_cast<std::int32_t>(next_ - sequence) <= 0;
@@ -146,7 +150,8 @@ std::optional<Verdict> Stream::reply(std::uint32_t sequence, const Arrival& arri
                  rtt,
                  by_kernel ? TimestampSource::kernel : TimestampSource::user,
                  flow(sequence),
-                 Duration(probe.queued_ns)};
+                 Duration(probe.queued_ns),
+                 sequence};
 }
 
 void Stream::learn(std::uint32_t sequence, Duration rtt, const Arrival& arrival) {
@@ -168,16 +173,21 @@ std::optional<Verdict> Stream::overdue(TimePoint now, std::optional<TimePoint> d
       break;
   }
   if (!is_overdue(now)) return {};
-  Probe& probe = at(unjudged_);
-  const std::uint8_t flow = this->flow(unjudged_);
+  const std::uint32_t sequence = unjudged_;
+  Probe& probe = at(sequence);
   probe.state = State::lost;
   counters_.lost++;
-  flows_[flow].lost++;
+  flows_[flow(sequence)].lost++;
   skip_settled();
   // The first loss is followed up at once; further ones at the suspicious pace.
   suspect(now, suspicious(now) ? next_send_ : now);
-  return Verdict{Outcome::lost,         probe.sent, {},
-                 TimestampSource::user, flow,       Duration(probe.queued_ns)};
+  return Verdict{Outcome::lost,
+                 probe.sent,
+                 {},
+                 TimestampSource::user,
+                 flow(sequence),
+                 Duration(probe.queued_ns),
+                 sequence};
 }
 
 // A packet or a few that do not leave are this host's business. Where none leaves any more, by a

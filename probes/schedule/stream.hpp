@@ -35,6 +35,7 @@ struct Verdict {
   TimestampSource source = TimestampSource::user;
   std::uint8_t flow = 0;
   Duration queued{};
+  std::uint32_t sequence = 0;
 };
 
 /// A probe has left this host: by what its interface says.
@@ -100,6 +101,8 @@ class Stream {
   /// A reply to `sequence` came in. Nothing when it tells nothing: a duplicate, too late, to a void
   /// probe, forged.
   std::optional<Verdict> reply(std::uint32_t sequence, const Arrival& arrival);
+  /// Whether that probe is out: neither answered nor judged.
+  [[nodiscard]] bool waits_for(std::uint32_t sequence) const;
   /// Whether a deadline has passed: read all replies, then call overdue() until it gives nothing.
   [[nodiscard]] bool is_overdue(TimePoint now) const;
   /// The oldest probe that is lost by now. Void instead are those that never left, and those sent
