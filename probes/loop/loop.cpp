@@ -1,7 +1,6 @@
 #include "probes/loop/loop.hpp"
 
 #include <algorithm>
-#include <cerrno>
 
 #include "probes/socket/clock_error.hpp"
 
@@ -23,14 +22,6 @@ constexpr Duration kLongestTurn = std::chrono::milliseconds(5);
 constexpr Duration kBudgetPause = std::chrono::milliseconds(10);
 constexpr Duration kClockCheck = std::chrono::seconds(10);
 constexpr std::size_t kSamplesInTurn = 1024;
-// RSTs that a SYN earns for answers to it, repeated ones among them; and what may be saved up,
-// for answers that come in a row.
-constexpr int kEndsOfProbe = 2, kMostEnds = 32;
-
-bool is_unreachable(int error) {
-  return error == ENETUNREACH || error == EHOSTUNREACH;
-}
-
 Duration turn_at(double rate) {
   const auto turn =
       std::chrono::duration_cast<Duration>(std::chrono::duration<double>(kWorthATurn / rate));
@@ -39,12 +30,6 @@ Duration turn_at(double rate) {
 
 Demand demand_of(bool fast) {
   return fast ? Demand{0, 1} : Demand{1, 0};
-}
-
-// ICMP messages of IPv6 and SYNs may be told apart by label alone: one for each pinned flow.
-std::uint32_t flow_label(const Aim& aim, std::uint8_t flow) {
-  constexpr std::uint32_t kLabels = 0xfffff;
-  return (aim.slot * Options::kMaxFlows + flow) % kLabels + 1;
 }
 
 }  // namespace
@@ -259,103 +244,6 @@ void Loop::settle(Aim& aim) {
     pacing_.paces = budget_.paces();
   }
   wheel_.set(aim.slot, aim.stream.due());
-}
-
-// --- sending -------------------------------------------------------------------------------------
-
-void Loop::unsent(Aim& aim, Trouble trouble) {
-  aim.trouble = std::move(trouble);
-  aim.stuck = true;
-  aim.stream.unsent(steady_clock::now(), unit());
-  settle(aim);
-}
-
-// What the kernel said of the way is believed until something changes.
-bool Loop::can_leave(Aim& aim) {
-  const std::uint64_t as_of = ways_.source_changes();
-  if (aim.from && aim.from_as_of == as_of && ways_.holds(aim.nexthop, aim.family())) return true;
-  const auto from = ways_.leave(aim.nexthop, aim.anchor().address);
-  if (!from) {
-    unsent(aim, from.error().message);
-    return false;
-  }
-  aim.from = *from;
-  aim.from_as_of = as_of;
-  return true;
-}
-
-void Loop::compose(Aim& aim) {
-  if (!can_leave(aim)) return;
-  const Question question{aim, aim.stream.sequence(), aim.stream.flow(), ClockPair::now().wall};
-  const auto same_flow = static_cast<std::uint32_t>(question.sequence - aim.stream.flows().size());
-  if (aim.anchor().kind == ProbeKind::tcp && aim.stream.waits_for(same_flow))
-    end_half_open(aim, same_flow);
-  Line& line = lines_.of(aim.anchor().kind, aim.family(), question.flow);
-  const std::size_t bytes = line.kind.ask(question, line.room());
-  line.next().flow_label = aim.family() == Family::v6 ? flow_label(aim, question.flow) : 0;
-  address(line.next(), aim);
-  line.added(&aim, bytes);
-  if (line.full()) flush(line);
-}
-
-// Where a SYN has come but its answer was not heard, the anchor waits for the connection and would
-// take no other SYN from that port, and would repeat its answer: one loss would look like many, or
-// like none. So who was not heard of is told the end as well, in time and before its port is used
-// again. By the way that the SYN took, with the probes of this turn.
-void Loop::end_half_open(const Aim& aim, std::uint32_t sequence) {
-  if (!aim.from) return;
-  Line& line = lines_.of(ProbeKind::tcp, aim.family(), 0);
-  const std::size_t bytes = lines_.tcp.end(aim, sequence, line.room());
-  line.next().flow_label =
-      aim.family() == Family::v6 ? flow_label(aim, aim.stream.flow(sequence)) : 0;
-  address(line.next(), aim);
-  line.added(nullptr, bytes);
-  if (line.full()) flush(line);
-}
-
-void Loop::address(Outgoing& out, const Aim& aim) {
-  const bool udp = aim.anchor().kind == ProbeKind::stamp;
-  out.to = aim.anchor().address;
-  out.port = udp ? aim.anchor().port : std::uint16_t{0};  // raw sockets of IPv6 refuse any
-  out.mark = aim.mark;
-  out.ifindex = aim.ifindex;
-  out.from = aim.from;
-}
-
-void Loop::flush(Line& line) {
-  const std::size_t count = std::exchange(line.queued, 0);
-  const bool intact = ways_.intact();
-  const TimePoint at = steady_clock::now();
-  if (intact)
-    line.socket.send(std::span(line.outgoing).first(count), std::span(line.errors).first(count));
-  for (std::size_t i = 0; i < count; i++) {
-    Aim* aim = line.aims[i];
-    if (aim == nullptr) continue;
-    if (intact) {
-      depart(line, i, at);
-    } else {  // strayed() has said why
-      aim->stream.unsent(at, unit());
-      aim->stuck = true;
-    }
-    settle(*aim);
-  }
-}
-
-void Loop::depart(Line& line, std::size_t index, TimePoint at) {
-  Aim& aim = *line.aims[index];
-  int error = line.errors[index];
-  // The kernel drops routes when an interface goes down, and does not put them back.
-  if (is_unreachable(error) && ways_.bind_anew(aim.nexthop, aim.family())) {
-    at = steady_clock::now();
-    line.socket.send(std::span(line.outgoing).subspan(index, 1), {&error, 1});
-  }
-  if (error != 0) {
-    if (error == EINVAL) aim.from.reset();  // no address of this host any more
-    return unsent(aim, SendFailure{error});
-  }
-  aim.stuck = false;
-  aim.ends_left = static_cast<std::uint8_t>(std::min(aim.ends_left + kEndsOfProbe, kMostEnds));
-  aim.stream.sent(at, unit());
 }
 
 // --- waking --------------------------------------------------------------------------------------
