@@ -60,7 +60,7 @@ class Prober {
   /// How a packet to `destination` leaves by the nexthop, for who sends other probes than these.
   /// Binds the nexthop for that family where no anchor needed it.
   Result<Way> way(NexthopId id, const IpAddress& destination);
-  /// New intervals and timeouts for all targets (marks and priority need a restart).
+  /// New intervals and timeouts for all targets (marks, priority and flows need a restart).
   void reconfigure(const Options& options);
 
   [[nodiscard]] std::vector<ProbeStatus> status() const;

@@ -11,7 +11,6 @@
 #include "probes/schedule/aim.hpp"
 #include "probes/socket/datagram_socket.hpp"
 #include "probes/wire/quote.hpp"
-#include "probes/wire/tcp.hpp"
 
 namespace hopwise::probes {
 
@@ -44,8 +43,8 @@ struct Heard {
   std::uint32_t sequence = 0;
   Duration turnaround{};
   std::optional<Reflected> reflected{};
-  std::optional<TcpAnswer> half_open{};  // a connection that is to be ended
-  std::uint8_t type = 0, code = 0;       // refusal: of ICMP
+  bool half_open = false;           // the anchor waits for a connection, which is to be ended
+  std::uint8_t type = 0, code = 0;  // refusal: of ICMP
 };
 
 class Kind {

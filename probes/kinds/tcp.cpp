@@ -8,8 +8,6 @@
 namespace hopwise::probes {
 namespace {
 
-constexpr std::size_t kDestinationPort = 2, kSequence = 4, kNeeded = 8;
-
 template <std::size_t Bytes>
 std::size_t copy(const std::array<std::uint8_t, Bytes>& message, std::span<std::uint8_t> room) {
   std::copy(message.begin(), message.end(), room.begin());
@@ -33,11 +31,11 @@ std::size_t TcpKind::ask(const Question& question, std::span<std::uint8_t> room)
   return copy(build_syn(ends, secret_.isn({aim.slot, question.sequence})), room);
 }
 
-std::size_t TcpKind::end(const Aim& aim, const TcpAnswer& answer,
+std::size_t TcpKind::end(const Aim& aim, std::uint32_t sequence,
                          std::span<std::uint8_t> room) const {
   const TcpEnds ends{aim.from.value_or(IpAddress{aim.family()}), aim.anchor().address,
-                     answer.destination_port, answer.source_port};
-  return copy(build_rst(ends, answer.acknowledged), room);
+                     ports(aim.family())[aim.stream.flow(sequence)], aim.anchor().port};
+  return copy(build_rst(ends, secret_.isn({aim.slot, sequence}) + 1), room);
 }
 
 // The aim that sent a SYN of that number to `port`, if any did.
@@ -49,10 +47,10 @@ std::optional<Named> TcpKind::named(std::uint32_t isn, std::uint16_t port) const
   return Named{aim, whole_sequence(tag.sequence, aim->stream.sequence())};
 }
 
+// Our RSTs leave too, and their numbers may be those of others' SYNs.
 std::optional<Named> TcpKind::left(std::span<const std::uint8_t> message, std::uint8_t) const {
-  if (message.size() < kNeeded) return {};
-  return named(get<std::uint32_t>(message.subspan(kSequence)),
-               get<std::uint16_t>(message.subspan(kDestinationPort)));
+  const auto syn = parse_syn(message);
+  return syn ? named(syn->isn, syn->destination_port) : std::nullopt;
 }
 
 Heard TcpKind::heard(const DatagramSocket::Arrived& arrived, std::uint8_t) const {
@@ -64,9 +62,10 @@ Heard TcpKind::heard(const DatagramSocket::Arrived& arrived, std::uint8_t) const
   const auto& ours = ports(aim.family());
   if (ours[aim.stream.flow(probe->sequence) % ours.size()] != answer->destination_port)
     return {.says = Heard::Says::forged, .aim = &aim};
-  Heard heard{.says = Heard::Says::reply, .aim = &aim, .sequence = probe->sequence};
-  if (answer->kind == TcpAnswer::Kind::open) heard.half_open = *answer;
-  return heard;
+  return {.says = Heard::Says::reply,
+          .aim = &aim,
+          .sequence = probe->sequence,
+          .half_open = answer->kind == TcpAnswer::Kind::open};
 }
 
 std::optional<Named> TcpKind::quoted(const Quote& quote) const {

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "probes/kinds/kind.hpp"
+#include "probes/wire/tcp.hpp"
 
 namespace hopwise::probes {
 
@@ -16,8 +17,8 @@ class TcpKind : public Kind {
 
   /// Those by pinned flow.
   void use_ports(Family family, std::span<const std::uint16_t> ports);
-  /// What ends the connection that `answer` to `aim` began.
-  std::size_t end(const Aim& aim, const TcpAnswer& answer, std::span<std::uint8_t> room) const;
+  /// What ends the connection that that SYN of `aim` may have begun.
+  std::size_t end(const Aim& aim, std::uint32_t sequence, std::span<std::uint8_t> room) const;
 
   [[nodiscard]] std::size_t most_bytes() const override { return kSynBytes; }
   /// The source address, aim.from, must be known.

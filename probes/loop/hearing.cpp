@@ -66,7 +66,11 @@ void Loop::refused(const Named& probe, const RefusedBy& by) {
 
 void Loop::replied(const Heard& heard, const DatagramSocket::Arrived& arrived) {
   Aim& aim = *heard.aim;
-  if (heard.half_open) end_half_open(aim, *heard.half_open);
+  // Whoever repeats an answer does not make us send more than a few for each probe.
+  if (heard.half_open && aim.ends_left > 0) {
+    aim.ends_left--;
+    end_half_open(aim, heard.sequence);
+  }
   const auto verdict =
       aim.stream.reply(heard.sequence, {arrived.at, arrived.source, heard.turnaround});
   if (!verdict) return;
@@ -87,17 +91,6 @@ void Loop::tell_apart(Aim& aim, const Reflected& reflected, const Verdict& verdi
   const auto wall = [&](TimePoint at) { return clocks.wall - (clocks.monotonic - at); };
   aim.forward = reflected.received - wall(verdict.sent);
   aim.backward = wall(arrived.at) - reflected.sent;
-}
-
-// By the way that the SYN took. Sent with the probes of this turn.
-void Loop::end_half_open(const Aim& aim, const TcpAnswer& answer) {
-  Line& line = *reading_;
-  const std::size_t bytes = lines_.tcp.end(aim, answer, line.room());
-  line.next().flow_label = 0;
-  line.next().stamps = Stamps::departure;
-  address(line.next(), aim);
-  line.added(nullptr, bytes);
-  if (line.full()) flush(line);
 }
 
 void Loop::conclude(const Aim& aim, const Verdict& verdict) {

@@ -54,6 +54,13 @@ Line& Lines::of(ProbeKind kind, Family family, std::uint8_t flow) const {
   return *by_kind_[static_cast<std::size_t>(kind)][index(family)][flow];
 }
 
+std::optional<TimePoint> Lines::dropped(ProbeKind kind, Family family) const {
+  std::optional<TimePoint> newest;
+  for (const Line* line : by_kind_[static_cast<std::size_t>(kind)][index(family)])
+    if (line != nullptr) newest = std::max(newest, line->dropped);
+  return newest;
+}
+
 Line* Lines::keep(DatagramSocket socket, const Kind& kind, std::uint8_t flow, Line::Duty duty) {
   lines_.push_back(std::make_unique<Line>(std::move(socket), kind, flow, duty));
   return lines_.back().get();

@@ -57,6 +57,8 @@ class Lines {
   Result<std::vector<Line*>> open(ProbeKind kind, Family family);
   /// Which must be open.
   [[nodiscard]] Line& of(ProbeKind kind, Family family, std::uint8_t flow) const;
+  /// When replies of that kind, of any flow, were last found to have been dropped.
+  [[nodiscard]] std::optional<TimePoint> dropped(ProbeKind kind, Family family) const;
   [[nodiscard]] const std::vector<std::unique_ptr<Line>>& all() const { return lines_; }
 
   IcmpKind icmp;

@@ -1,7 +1,6 @@
 #include "probes/loop/loop.hpp"
 
 #include <algorithm>
-#include <cerrno>
 
 #include "probes/socket/clock_error.hpp"
 
@@ -23,11 +22,6 @@ constexpr Duration kLongestTurn = std::chrono::milliseconds(5);
 constexpr Duration kBudgetPause = std::chrono::milliseconds(10);
 constexpr Duration kClockCheck = std::chrono::seconds(10);
 constexpr std::size_t kSamplesInTurn = 1024;
-
-bool is_unreachable(int error) {
-  return error == ENETUNREACH || error == EHOSTUNREACH;
-}
-
 Duration turn_at(double rate) {
   const auto turn =
       std::chrono::duration_cast<Duration>(std::chrono::duration<double>(kWorthATurn / rate));
@@ -42,12 +36,6 @@ WallTime wall_for(const Aim& aim) {
 
 Demand demand_of(bool fast) {
   return fast ? Demand{0, 1} : Demand{1, 0};
-}
-
-// ICMP messages of IPv6 and SYNs may be told apart by label alone: one for each pinned flow.
-std::uint32_t flow_label(const Aim& aim, std::uint8_t flow) {
-  constexpr std::uint32_t kLabels = 0xfffff;
-  return (aim.slot * Options::kMaxFlows + flow) % kLabels + 1;
 }
 
 }  // namespace
@@ -104,7 +92,7 @@ Result<> Loop::add(const Nexthop& nexthop, const AnchorSpec& spec, const Readine
     }
   }
   aim.stream.set_ready(readiness.ready, now);
-  Aim* added = aims_.add(std::move(aim));
+  Aim* added = aims_.add(std::move(aim), now);
   if (added == nullptr)
     return Error{"probe " + spec.anchor.text() + " by " + nexthop.name + ": there are " +
                  std::to_string(Aims::kMost) + " anchors already (name fewer)"};
@@ -116,14 +104,15 @@ Result<> Loop::add(const Nexthop& nexthop, const AnchorSpec& spec, const Readine
 }
 
 void Loop::remove_others(NexthopId id, std::span<const AnchorSpec> specs) {
+  const TimePoint now = steady_clock::now();
   aims_.each(id, [&](Aim& aim) {
     if (std::find(specs.begin(), specs.end(), aim.spec) != specs.end()) return;
     wheel_.remove(aim.slot);
     budget_.change(demand_of(aim.counted_fast), {});
-    aims_.remove(aim);
+    aims_.remove(aim, now);
   });
   pacing_.paces = budget_.paces();
-  arm(steady_clock::now());
+  arm(now);
 }
 
 void Loop::set_ready(NexthopId id, const Readiness& readiness) {
@@ -148,19 +137,22 @@ void Loop::set_suspicious(NexthopId id, bool suspicious) {
 }
 
 void Loop::reconfigure(const Options& options) {
+  const std::uint32_t flows = pacing_.options.flows;  // the sockets are as many
   pacing_.options = options;
+  pacing_.options.flows = flows;
   budget_.reconfigure(options);
   pacing_.paces = budget_.paces();
   lines_.icmp.set_payload(options.payload_bytes);
-  aims_.each([&](Aim& aim) { settle(aim); });
+  repace();
   arm(steady_clock::now());
 }
 
+// It may be told while a batch is being made, and an aim in a batch must not be in the wheel: so
+// none is put there. Those that have less to wait for now are looked at once in vain.
 void Loop::strayed(const std::string& why) {
   aims_.each([&](Aim& aim) {
     aim.stream.void_outstanding(Void::rules);
     aim.trouble = why;
-    settle(aim);
   });
 }
 
@@ -178,6 +170,7 @@ void Loop::turn() {
     read();
     send();
   }
+  if (budget_.loosened(now)) repace();
   report();
   arm(now);
 }
@@ -214,6 +207,13 @@ void Loop::forgive(Duration stall) {
   });
 }
 
+void Loop::repace() {
+  aims_.each([&](Aim& aim) {
+    aim.stream.repace();
+    settle(aim);
+  });
+}
+
 // Replies to an address that this host has no more do not come in: whatever is out is void then.
 void Loop::follow_sources() {
   if (sources_as_of_ == ways_.source_changes()) return;
@@ -233,8 +233,11 @@ void Loop::follow_sources() {
 // All that came before `now` has been read.
 void Loop::attend(Aim& aim, TimePoint now) {
   if (aim.stream.is_overdue(now)) {
-    const auto& dropped = lines_.of(aim.anchor().kind, aim.family(), 0).dropped;
-    while (const auto lost = aim.stream.overdue(now, dropped)) conclude(aim, *lost);
+    const auto dropped = lines_.dropped(aim.anchor().kind, aim.family());
+    while (const auto lost = aim.stream.overdue(now, dropped)) {
+      conclude(aim, *lost);
+      if (aim.anchor().kind == ProbeKind::tcp) end_half_open(aim, lost->sequence);
+    }
   }
   if (aim.stream.next_send() > now) return settle(aim);
   if (budget_.spend(now)) return compose(aim);
@@ -262,85 +265,6 @@ void Loop::settle(Aim& aim) {
     pacing_.paces = budget_.paces();
   }
   wheel_.set(aim.slot, aim.stream.due());
-}
-
-// --- sending -------------------------------------------------------------------------------------
-
-void Loop::unsent(Aim& aim, Trouble trouble) {
-  aim.trouble = std::move(trouble);
-  aim.stuck = true;
-  aim.stream.unsent(steady_clock::now(), unit());
-  settle(aim);
-}
-
-// What the kernel said of the way is believed until something changes, as when it is unbound.
-bool Loop::can_leave(Aim& aim) {
-  const std::uint64_t as_of = ways_.source_changes();
-  if (aim.from && aim.from_as_of == as_of) return true;
-  const auto from = ways_.leave(aim.nexthop, aim.anchor().address);
-  if (!from) {
-    unsent(aim, from.error().message);
-    return false;
-  }
-  aim.from = *from;
-  aim.from_as_of = as_of;
-  return true;
-}
-
-void Loop::compose(Aim& aim) {
-  if (!can_leave(aim)) return;
-  const Question question{aim, aim.stream.sequence(), aim.stream.flow(), wall_for(aim)};
-  Line& line = lines_.of(aim.anchor().kind, aim.family(), question.flow);
-  const std::size_t bytes = line.kind.ask(question, line.room());
-  line.next().flow_label = aim.family() == Family::v6 ? flow_label(aim, question.flow) : 0;
-  line.next().stamps = aim.stream.asks_wait() ? Stamps::all : Stamps::departure;
-  address(line.next(), aim);
-  line.added(&aim, bytes);
-  if (line.full()) flush(line);
-}
-
-void Loop::address(Outgoing& out, const Aim& aim) {
-  const bool udp = aim.anchor().kind == ProbeKind::stamp;
-  out.to = aim.anchor().address;
-  out.port = udp ? aim.anchor().port : std::uint16_t{0};  // raw sockets of IPv6 refuse any
-  out.mark = aim.mark;
-  out.ifindex = aim.ifindex;
-  out.from = aim.from;
-}
-
-void Loop::flush(Line& line) {
-  const std::size_t count = std::exchange(line.queued, 0);
-  const bool intact = ways_.intact();
-  const TimePoint at = steady_clock::now();
-  if (intact)
-    line.socket.send(std::span(line.outgoing).first(count), std::span(line.errors).first(count));
-  for (std::size_t i = 0; i < count; i++) {
-    Aim* aim = line.aims[i];
-    if (aim == nullptr) continue;
-    if (intact) {
-      depart(line, i, at);
-    } else {  // strayed() has said why
-      aim->stream.unsent(at, unit());
-      aim->stuck = true;
-    }
-    settle(*aim);
-  }
-}
-
-void Loop::depart(Line& line, std::size_t index, TimePoint at) {
-  Aim& aim = *line.aims[index];
-  int error = line.errors[index];
-  // The kernel drops routes when an interface goes down, and does not put them back.
-  if (is_unreachable(error) && ways_.bind_anew(aim.nexthop, aim.family())) {
-    at = steady_clock::now();
-    line.socket.send(std::span(line.outgoing).subspan(index, 1), {&error, 1});
-  }
-  if (error != 0) {
-    if (error == EINVAL) aim.from.reset();  // no address of this host any more
-    return unsent(aim, SendFailure{error});
-  }
-  aim.stuck = false;
-  aim.stream.sent(at, unit());
 }
 
 // --- waking --------------------------------------------------------------------------------------

@@ -67,19 +67,22 @@ class Loop : public std::enable_shared_from_this<Loop> {
   void read();
   void follow_sources();
   void forgive(Duration stall);
+  void repace();
   void attend(Aim& aim, TimePoint now);
   bool send();
-  void flush(Line& line);
+  void settle(Aim& aim);
   void report();
   void arm(TimePoint now);
   void arm_timer(TimePoint due);
 
+  // What is sent (sending.cpp).
   void compose(Aim& aim);
   [[nodiscard]] bool can_leave(Aim& aim);
+  void end_half_open(const Aim& aim, std::uint32_t sequence);
   static void address(Outgoing& out, const Aim& aim);
+  void flush(Line& line);
   void depart(Line& line, std::size_t index, TimePoint at);
   void unsent(Aim& aim, Trouble trouble);
-  void settle(Aim& aim);
   double unit() { return chance_of_(chance_); }
 
   // What was read (hearing.cpp).
@@ -88,7 +91,6 @@ class Loop : public std::enable_shared_from_this<Loop> {
   void replied(const Heard& heard, const DatagramSocket::Arrived& arrived);
   void tell_apart(Aim& aim, const Reflected& reflected, const Verdict& verdict,
                   const DatagramSocket::Arrived& arrived);
-  void end_half_open(const Aim& aim, const TcpAnswer& answer);
   void refused(const Named& probe, const RefusedBy& by);
   void conclude(const Aim& aim, const Verdict& verdict);
 

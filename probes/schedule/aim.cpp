@@ -64,14 +64,15 @@ ProbeStatus Aim::status(TimePoint now) const {
   return status;
 }
 
-Aim* Aims::add(Aim aim) {
+Aim* Aims::add(Aim aim, TimePoint now) {
   if (size() == kMost) return nullptr;
-  if (free_.empty()) {
-    free_.push_back(static_cast<std::uint32_t>(slots_.size()));
+  if (slots_.size() < kMost && (free_.empty() || now - free_.front().since < kRest)) {
+    aim.slot = static_cast<std::uint32_t>(slots_.size());
     slots_.emplace_back();
+  } else {
+    aim.slot = free_.front().slot;
+    free_.pop_front();
   }
-  aim.slot = free_.back();
-  free_.pop_back();
   by_nexthop_[aim.nexthop].push_back(aim.slot);
   auto& place = slots_[aim.slot];
   place = std::make_unique<Aim>(std::move(aim));
@@ -86,13 +87,13 @@ Aim* Aims::find(NexthopId id, const AnchorSpec& spec) const {
   return nullptr;
 }
 
-void Aims::remove(const Aim& aim) {
+void Aims::remove(const Aim& aim, TimePoint now) {
   const std::uint32_t slot = aim.slot;
   const auto nexthop = by_nexthop_.find(aim.nexthop);
   std::erase(nexthop->second, slot);
   if (nexthop->second.empty()) by_nexthop_.erase(nexthop);
   slots_[slot].reset();
-  free_.push_back(slot);
+  free_.push_back({slot, now});
 }
 
 }  // namespace hopwise::probes

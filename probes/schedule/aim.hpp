@@ -1,10 +1,12 @@
 // The aims of probes: each (nexthop, anchor) with its stream and what its probes need on the wire.
 //
 // An aim keeps its slot as long as it lives, and its probes carry the slot: so a reply finds its
-// aim at once. Who lived in that slot before had another nonce, or another address.
+// aim at once. Not all kinds have room for a nonce beside the slot, and who lived in it before may
+// have asked the same anchor by another nexthop: so a slot rests before it is used again.
 #pragma once
 
 #include <cstdint>
+#include <deque>
 #include <map>
 #include <memory>
 #include <optional>
@@ -48,6 +50,7 @@ struct Aim {
   std::uint64_t from_as_of = 0;     // ... of that state of the host
   bool counted_fast = false;        // as the budget has it
   bool stuck = false;               // the last probe could not be sent
+  std::uint8_t ends_left = 0;       // TCP: how many SYN-ACKs may be answered
   Trouble trouble{};
   std::uint64_t forged = 0;
   std::uint64_t refused = 0;
@@ -64,15 +67,17 @@ class Aims {
  public:
   /// A STAMP session identifier holds no more.
   static constexpr std::size_t kMost = 65535;
+  /// So long a slot stays empty, unless there is no other: longer than packets live.
+  static constexpr Duration kRest = std::chrono::minutes(1);
 
   /// Into a free slot; nothing when there are kMost.
-  Aim* add(Aim aim);
+  Aim* add(Aim aim, TimePoint now);
   [[nodiscard]] Aim* at(std::uint32_t slot) const {
     return slot < slots_.size() ? slots_[slot].get() : nullptr;
   }
   [[nodiscard]] Aim* find(NexthopId id, const AnchorSpec& spec) const;
   /// Removes one that is there.
-  void remove(const Aim& aim);
+  void remove(const Aim& aim, TimePoint now);
   [[nodiscard]] std::size_t size() const { return slots_.size() - free_.size(); }
 
   template <class Action>
@@ -90,7 +95,11 @@ class Aims {
 
  private:
   std::vector<std::unique_ptr<Aim>> slots_;
-  std::vector<std::uint32_t> free_;
+  struct Free {
+    std::uint32_t slot = 0;
+    TimePoint since;
+  };
+  std::deque<Free> free_;  // the longest free first
   std::map<NexthopId, std::vector<std::uint32_t>> by_nexthop_;
 };
 

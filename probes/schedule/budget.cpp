@@ -9,6 +9,7 @@ constexpr double kMeanJitter = 0.875;
 // What fell due in so long a time may go at once.
 constexpr double kBurstSeconds = 0.1;
 constexpr double kLeastBurst = 64;
+constexpr Duration kBetweenPacings = std::chrono::milliseconds(100);
 // Chance must not hold back what the paces allow.
 constexpr double kRefillMargin = 1.05;
 
@@ -46,7 +47,8 @@ Paces share(const Options& options, const Demand& demand) {
   return paces;
 }
 
-Budget::Budget(const Options& options, TimePoint now) : options_(options), filled_(now) {
+Budget::Budget(const Options& options, TimePoint now)
+    : options_(options), paced_(now), filled_(now) {
   divide();
   tokens_ = kLeastBurst;
 }
@@ -64,7 +66,18 @@ void Budget::change(const Demand& gone, const Demand& come) {
 
 void Budget::divide() {
   paces_ = share(options_, demand_);
+  longest_ = {std::max(longest_.usual, paces_.usual),
+              std::max(longest_.suspicious, paces_.suspicious)};
   refill_ = std::max(options_.budget, granted()) * kRefillMargin;
+}
+
+bool Budget::loosened(TimePoint now) {
+  const bool shorter =
+      2 * paces_.usual <= longest_.usual || 2 * paces_.suspicious <= longest_.suspicious;
+  if (!shorter || now - paced_ < kBetweenPacings) return false;
+  longest_ = paces_;
+  paced_ = now;
+  return true;
 }
 
 bool Budget::spend(TimePoint now) {

@@ -6,6 +6,9 @@
 // stream without probes would know nothing. All follows from two counts, so a stream that changes
 // its pace costs a few operations.
 //
+// A stream that was put off while the budget was short is not left to wait when there is room
+// again: loosened() tells when that is so for many.
+//
 // Besides, a bucket of tokens holds back what would be sent in one burst, as when thousands of
 // streams lose a probe at the same moment and all would follow it up at once.
 #pragma once
@@ -48,6 +51,10 @@ class Budget {
   bool spend(TimePoint now);
 
   [[nodiscard]] const Paces& paces() const { return paces_; }
+  /// Whether a pace is now half, or less, of what it was at some time since this was last true:
+  /// then all streams are to be paced anew (Stream::repace()). Not often: that costs as many
+  /// operations as there are streams.
+  bool loosened(TimePoint now);
   /// Probes a second that all would send, and do.
   [[nodiscard]] double wanted() const;
   [[nodiscard]] double granted() const;
@@ -58,6 +65,8 @@ class Budget {
   Options options_;
   Demand demand_;
   Paces paces_;
+  Paces longest_;      // since all were paced anew ...
+  TimePoint paced_;    // ... which was then
   double refill_ = 0;  // tokens a second
   double tokens_ = 0;
   TimePoint filled_;

@@ -8,6 +8,10 @@ namespace {
 
 constexpr std::size_t kLeastRing = 16;
 constexpr std::size_t kMostRing = 1U << 17U;
+// An interface that confirmed what left, and then nothing for so long and of so many probes in a
+// row, loses all that it is given.
+constexpr Duration kSwallows = std::chrono::seconds(2);
+constexpr std::uint32_t kSwallowed = 8;
 // A probe that falls due within a turn of the loop is on time: the pace counts from its due time.
 constexpr Duration kOnTime = std::chrono::milliseconds(8);
 
@@ -24,6 +28,7 @@ Stream::Stream(const Pacing& pacing, TimePoint now)
       ring_(kLeastRing),
       flows_(std::clamp(pacing.options.flows, 1U, Options::kMaxFlows)),
       next_send_(now),
+      paced_from_(now),
       suspicious_until_(now) {}
 
 // --- sending -------------------------------------------------------------------------------------
@@ -70,12 +75,23 @@ void Stream::unsent(TimePoint at_time, double unit) {
 void Stream::schedule(TimePoint from, double unit) {
   fast_ = ready_ && suspicious(from);
   if (from > next_send_ && from - next_send_ < kOnTime) from = next_send_;
-  next_send_ = from + jittered(fast_ ? pacing_->paces.suspicious : pacing_->paces.usual, unit);
+  paced_from_ = from;
+  unit_ = unit;
+  next_send_ = from + pause();
+}
+
+Duration Stream::pause() const {
+  return jittered(fast_ ? pacing_->paces.suspicious : pacing_->paces.usual, unit_);
+}
+
+void Stream::repace() {
+  next_send_ = std::min(next_send_, paced_from_ + pause());
 }
 
 void Stream::left(std::uint32_t sequence, const Egress& egress) {
   if (!remembers(sequence)) return;
   confirmed_ = true;
+  unconfirmed_ = 0;
   Probe& probe = at(sequence);
   if (probe.state != State::pending && probe.state != State::lost) return;
   if (egress.proof == Egress::Proof::strayed) {
@@ -98,6 +114,10 @@ void Stream::left(std::uint32_t sequence, const Egress& egress) {
 bool Stream::remembers(std::uint32_t sequence) const {
   const std::uint32_t ago = next_ - sequence;  // modulo 2^32
   return ago - 1 < ring_.size() && at(sequence).sent != TimePoint{};
+}
+
+bool Stream::waits_for(std::uint32_t sequence) const {
+  return remembers(sequence) && at(sequence).state == State::pending;
 }
 
 std::optional<Verdict> Stream::reply(std::uint32_t sequence, const Arrival& arrival) {
@@ -132,7 +152,8 @@ std::optional<Verdict> Stream::reply(std::uint32_t sequence, const Arrival& arri
                  rtt,
                  by_kernel ? TimestampSource::kernel : TimestampSource::user,
                  flow(sequence),
-                 Duration(probe.queued_ns)};
+                 Duration(probe.queued_ns),
+                 sequence};
 }
 
 void Stream::learn(std::uint32_t sequence, Duration rtt, const Arrival& arrival) {
@@ -146,7 +167,7 @@ void Stream::learn(std::uint32_t sequence, Duration rtt, const Arrival& arrival)
 std::optional<Verdict> Stream::overdue(TimePoint now, std::optional<TimePoint> dropped) {
   for (; is_overdue(now); skip_settled()) {
     Probe& oldest = at(unjudged_);
-    if (confirmed_ && oldest.told == Told::nothing)
+    if (held_back(oldest))
       make_void(oldest, Void::not_left);
     else if (dropped && oldest.sent <= *dropped)
       make_void(oldest, Void::overflow);
@@ -154,16 +175,32 @@ std::optional<Verdict> Stream::overdue(TimePoint now, std::optional<TimePoint> d
       break;
   }
   if (!is_overdue(now)) return {};
-  Probe& probe = at(unjudged_);
-  const std::uint8_t flow = this->flow(unjudged_);
+  const std::uint32_t sequence = unjudged_;
+  Probe& probe = at(sequence);
   probe.state = State::lost;
   counters_.lost++;
-  flows_[flow].lost++;
+  flows_[flow(sequence)].lost++;
   skip_settled();
   // The first loss is followed up at once; further ones at the suspicious pace.
   suspect(now, suspicious(now) ? next_send_ : now);
-  return Verdict{Outcome::lost,         probe.sent, {},
-                 TimestampSource::user, flow,       Duration(probe.queued_ns)};
+  return Verdict{Outcome::lost,
+                 probe.sent,
+                 {},
+                 TimestampSource::user,
+                 flow(sequence),
+                 Duration(probe.queued_ns),
+                 sequence};
+}
+
+// A packet or a few that do not leave are this host's business. Where none leaves any more, by a
+// driver that hangs or a queue that stands still, the path is of no use, whoever is to blame; or
+// the driver has only ceased to confirm, and then what is not answered is lost as anywhere.
+bool Stream::held_back(const Probe& overdue) {
+  if (!confirmed_ || overdue.told != Told::nothing) return false;
+  if (unconfirmed_++ == 0) unconfirmed_since_ = overdue.sent;
+  if (unconfirmed_ > kSwallowed && overdue.sent - unconfirmed_since_ >= kSwallows)
+    confirmed_ = false;
+  return confirmed_;
 }
 
 bool Stream::is_overdue(TimePoint now) const {
@@ -211,6 +248,7 @@ void Stream::void_outstanding(Void why) {
     if (probe.state == State::lost) probe.state = State::voided;
   }
   unjudged_ = next_;
+  unconfirmed_ = 0;
 }
 
 TimePoint Stream::due() const {

@@ -9,7 +9,9 @@
 //
 // A probe is void when nothing can be concluded from it: this host may have lost it or its reply
 // itself, or it did not leave by the nexthop. Whether the interface confirms what leaves is learnt
-// from the first probe that it confirms, and unlearnt from one that is answered without.
+// from the first probe that it confirms, and unlearnt from one that is answered without, or when
+// nothing leaves for seconds: who cannot send has lost the path, and must not go on knowing
+// nothing.
 #pragma once
 
 #include <array>
@@ -34,6 +36,7 @@ struct Verdict {
   TimestampSource source = TimestampSource::user;
   std::uint8_t flow = 0;
   Duration queued{};
+  std::uint32_t sequence = 0;
 };
 
 /// A probe has left this host: by what its interface says.
@@ -94,11 +97,16 @@ class Stream {
   /// It may not be sent yet: the budget is spent.
   void postpone(TimePoint until) { next_send_ = until; }
 
+  /// The pace may have become shorter than the one by which the next probe was scheduled.
+  void repace();
+
   /// That probe left the host. Before its reply, if both are known.
   void left(std::uint32_t sequence, const Egress& departure);
   /// A reply to `sequence` came in. Nothing when it tells nothing: a duplicate, too late, to a void
   /// probe, forged.
   std::optional<Verdict> reply(std::uint32_t sequence, const Arrival& arrival);
+  /// Whether that probe is out: neither answered nor judged.
+  [[nodiscard]] bool waits_for(std::uint32_t sequence) const;
   /// Whether a deadline has passed: read all replies, then call overdue() until it gives nothing.
   [[nodiscard]] bool is_overdue(TimePoint now) const;
   /// The oldest probe that is lost by now. Void instead are those that never left, and those sent
@@ -150,9 +158,11 @@ class Stream {
   [[nodiscard]] bool remembers(std::uint32_t sequence) const;
   void make_room(TimePoint now);
   void make_void(Probe& probe, Void why);
+  bool held_back(const Probe& overdue);
   void skip_settled();
   void suspect(TimePoint now, TimePoint next_probe);
   void schedule(TimePoint from, double unit);
+  [[nodiscard]] Duration pause() const;
   void learn(std::uint32_t sequence, Duration rtt, const Arrival& arrival);
   [[nodiscard]] TimePoint deadline(const Probe& probe) const;
 
@@ -164,11 +174,15 @@ class Stream {
   std::uint32_t next_ = 0;      // sequence of the next probe
   std::uint32_t unjudged_ = 0;  // the oldest that is pending; next_ when none is
   TimePoint next_send_;
+  TimePoint paced_from_;  // the next probe is scheduled from then on ...
+  double unit_ = 0;       // ... by this chance
   TimePoint suspicious_until_;
   bool held_suspicious_ = false;
   bool ready_ = false;
   bool fast_ = false;
   bool confirmed_ = false;
+  std::uint32_t unconfirmed_ = 0;  // probes in a row that the interface did not confirm ...
+  TimePoint unconfirmed_since_;    // ... the first of which was sent then
   Counters counters_;
 };
 

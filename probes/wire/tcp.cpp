@@ -99,6 +99,12 @@ std::array<std::uint8_t, kRstBytes> build_rst(const TcpEnds& ends, std::uint32_t
   return segment;
 }
 
+std::optional<SynSeen> parse_syn(std::span<const std::uint8_t> segment) {
+  if (segment.size() < kLeastBytes || segment[kFlags] != kSyn) return {};
+  return SynSeen{get<std::uint32_t>(segment.subspan(kSequence)),
+                 get<std::uint16_t>(segment.subspan(kDestinationPort))};
+}
+
 std::optional<TcpAnswer> parse_answer(Family family, std::span<const std::uint8_t> datagram) {
   auto segment = datagram;
   if (family == Family::v4) {

@@ -8,7 +8,9 @@
 // interfaces they are filled in later than a raw socket sees them.
 //
 // An answer of SYN-ACK leaves a half-open connection on the other side. Our RST ends it, the way
-// the SYN took (the kernel, which knows no such connection, sends one too, without the mark). The
+// the SYN took (the kernel, which knows no such connection, sends one too, without the mark). It is
+// sent where no answer was heard as well: a half-open connection takes no other SYN from its port
+// (RFC 9293, 3.10.7.4), and its SYN-ACK would be repeated and pass for a late answer. The
 // ports must be held by a bound TCP socket, or the kernel gives them to connections.
 //
 // Source addresses: a raw socket of IPv4 makes the IP header but no TCP checksum, and the checksum
@@ -73,6 +75,14 @@ inline constexpr std::size_t kRstBytes = 20;
 std::array<std::uint8_t, kSynBytes> build_syn(const TcpEnds& ends, std::uint32_t isn);
 /// Ends what a SYN-ACK began (RFC 9293, 3.10.7.3). `sequence`: TcpAnswer::acknowledged.
 std::array<std::uint8_t, kRstBytes> build_rst(const TcpEnds& ends, std::uint32_t sequence);
+
+/// The initial sequence number and the destination's port, where `segment` is a SYN as build_syn()
+/// makes it.
+struct SynSeen {
+  std::uint32_t isn = 0;
+  std::uint16_t destination_port = 0;
+};
+std::optional<SynSeen> parse_syn(std::span<const std::uint8_t> segment);
 
 /// An answer to a SYN.
 struct TcpAnswer {

@@ -36,6 +36,19 @@ TEST_CASE("probes that this host drops at its interface are void, not lost", "[p
   CHECK(bench.status(1).state == ProbeState::probing);
 }
 
+TEST_CASE("an interface from which nothing leaves for seconds has lost its path",
+          "[probes][netns]") {
+  NEEDS_ROOT();
+  const Lan lan;
+  Bench bench(lan);
+  bench.probe(lan.nexthop(1, kV4.a), {anchor(Family::v4)});
+  REQUIRE(bench.wait_for([&] { return bench.count(1, Outcome::reply) >= 10; }));
+  lan.router.sh("ip neigh replace 10.9.0.1 lladdr " + text_of(mac(lan.a, "eth0")) +
+                " dev wan nud permanent; tc qdisc add dev wan root blackhole");
+  REQUIRE(bench.wait_for([&] { return bench.count(1, Outcome::lost) >= 10; }));
+  CHECK(bench.voids(1, Void::not_left) >= 20);
+}
+
 TEST_CASE("probes that leave for another gateway's address are void", "[probes][netns]") {
   NEEDS_ROOT();
   const Gateways gw = GENERATE(kV4, kV6);

@@ -144,6 +144,39 @@ TEST_CASE("forged answers to SYNs and to STAMP are counted, a refusal is told", 
   CHECK(bench.status(1, tcp).refused == 0);
 }
 
+TEST_CASE("who repeats an answer to a SYN gets no RST for each", "[probes][netns]") {
+  NEEDS_ROOT();
+  const Lan lan;
+  lan.router.sh(  // the kernel's own
+      "nft add table inet t; nft add chain inet t out '{ type filter hook output priority 0; }'; "
+      "nft add rule inet t out 'tcp flags & rst == rst meta mark 0 drop'");
+  Bench bench(lan);
+  Liar liar(lan);
+  const Anchor tcp(address("203.0.113.1"), ProbeKind::tcp, 444);
+  bench.probe({lan.nexthop(1, kV4.a), {tcp}}, {true});
+  constexpr std::uint8_t kSynAck = 0x12, kRst = 4;
+  std::size_t syns = 0, ends = 0, answers = 0;
+  REQUIRE(bench.wait_for([&] {
+    for (const Seen& seen : liar.tap.read()) {
+      if (seen.protocol != Seen::kTcp) continue;
+      ends += (seen.frame.at(seen.message + 13) & kRst) != 0;
+      if (!seen.is_syn()) continue;
+      syns++;
+      const auto number = get<std::uint32_t>(std::span(seen.frame).subspan(seen.message + 4));
+      const Frame answer = seen.back([&](Frame& f) {
+        put(std::span(f).subspan(seen.message + 8), number + 1);
+        f[seen.message + 13] = kSynAck;
+      });
+      for (int i = 0; i < 100; i++) answers += liar.tap.send(answer);
+    }
+    return syns >= 40;
+  }));
+  CHECK(bench.status(1).received >= 30);
+  CHECK(bench.status(1).duplicate >= 1000);
+  CHECK(ends >= 30);
+  CHECK(ends <= 2 * syns + 32);
+}
+
 TEST_CASE("a flood of forged replies starves nobody and loses nothing", "[probes][netns]") {
   NEEDS_ROOT();
   const Lan lan;

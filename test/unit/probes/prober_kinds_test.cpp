@@ -140,6 +140,33 @@ TEST_CASE("probes by TCP leave nothing behind at the peer", "[probes][netns]") {
   CHECK(accept(a.listener, nullptr, nullptr) < 0);
 }
 
+// The peer that got the SYN waits for the handshake's end, and would take no other SYN from there.
+TEST_CASE("a SYN-ACK that gets lost is one loss, and no late reply", "[probes][netns]") {
+  NEEDS_ROOT();
+  const Lan lan;
+  Bench bench(lan);
+  Peer a(lan.a, bench.io);
+  const Anchor open(anchor(Family::v4), ProbeKind::tcp, kOpenPort);
+  bench.probe({lan.nexthop(1, kV4.a), {open}}, {true});
+  REQUIRE(bench.wait_for([&] { return bench.status(1).received >= 20; }));
+  lan.router.sh(
+      "nft add table inet t; nft add counter inet t dropped; nft add chain inet t c '{ type filter "
+      "hook prerouting priority 0; }'; nft add rule inet t c 'tcp sport 443 tcp flags & (syn | "
+      "ack) "
+      "== (syn | ack) numgen inc mod 11 == 0 counter name dropped drop'");
+  const auto dropped = [&] {
+    return std::stoul(lan.router.output(
+        "nft list counter inet t dropped | sed -n 's/.*packets \\([0-9]*\\).*/\\1/p'"));
+  };
+  REQUIRE(bench.wait_for([&] { return bench.status(1).sent >= 1000; }));
+  const auto lost = bench.status(1).lost;
+  const auto gone = dropped();
+  CHECK(gone >= 40);
+  CHECK(lost <= gone + gone / 10);
+  CHECK(lost + 5 >= gone);
+  CHECK(bench.status(1).late <= gone / 10);
+}
+
 TEST_CASE("an authenticated session is answered, and one of another key is forged",
           "[probes][netns]") {
   NEEDS_ROOT();

@@ -1,7 +1,11 @@
 #include "probes/schedule/budget.hpp"
 
+#include <algorithm>
+#include <memory>
 #include <random>
+#include <vector>
 
+#include "probes/schedule/stream.hpp"
 #include "test/catch.hpp"
 
 using namespace hopwise;
@@ -112,4 +116,90 @@ TEST_CASE("a burst beyond the budget is held back, and its pace is not", "[budge
   for (auto now = kStart + 1h; now < kStart + 1h + 1s; now += 1ms)
     if (budget.spend(now)) in_a_second++;
   CHECK(in_a_second >= 990);
+}
+
+namespace {
+
+// Many streams under one budget, all answered at once; time is a number.
+struct Fleet {
+  Fleet(const Options& options, std::size_t size) : pacing{options}, budget(options, kStart) {
+    for (std::size_t i = 0; i < size; i++) {
+      members.push_back({std::make_unique<Stream>(pacing, now)});
+      members.back().stream->set_ready(true, now);
+      budget.change({}, {1, 0});
+    }
+    pacing.paces = budget.paces();
+  }
+
+  void set_suspicious(bool suspicious) {
+    for (Member& member : members) member.stream->set_suspicious(suspicious, now);
+  }
+  // How many probes were sent.
+  std::size_t run(Duration time) {
+    std::size_t sent = 0;
+    for (const TimePoint end = now + time; now < end; now += 1ms) {
+      for (Member& member : members) sent += attend(member);
+      if (budget.loosened(now))
+        for (Member& member : members) member.stream->repace();
+    }
+    return sent;
+  }
+
+  struct Member {
+    std::unique_ptr<Stream> stream;
+    bool counted_fast = false;
+  };
+  bool attend(Member& member) {
+    Stream& stream = *member.stream;
+    if (stream.next_send() > now) return false;
+    if (!budget.spend(now)) {
+      stream.postpone(now + 10ms);
+      return false;
+    }
+    const auto sequence = stream.sequence();
+    stream.sent(now, unit(random));
+    (void)stream.reply(sequence, {now + 100us});
+    if (stream.fast() == member.counted_fast) return true;
+    const auto demand = [](bool fast) { return fast ? Demand{0, 1} : Demand{1, 0}; };
+    budget.change(demand(member.counted_fast), demand(stream.fast()));
+    member.counted_fast = stream.fast();
+    pacing.paces = budget.paces();
+    return true;
+  }
+
+  Pacing pacing;
+  Budget budget;
+  TimePoint now = kStart;
+  std::vector<Member> members;
+  std::mt19937 random{1};
+  std::uniform_real_distribution<> unit;
+};
+
+}  // namespace
+
+TEST_CASE("all at once suspicious, and then no more: the rate keeps to the budget", "[budget]") {
+  Fleet fleet(with_budget(1000), 1000);  // 5,714 and 22,857 a second
+  fleet.run(5s);
+  for (const bool suspicious : {true, false, true, false}) {
+    fleet.set_suspicious(suspicious);
+    INFO((suspicious ? "suspicious" : "calm"));
+    for (int second = 0; second < 8; second++) {
+      const auto sent = fleet.run(1s);
+      INFO("second " << second << ": " << sent);
+      CHECK(sent >= 700);
+      CHECK(sent <= 1200);
+    }
+  }
+}
+
+TEST_CASE("streams are paced anew when there is room again, and not often", "[budget]") {
+  Budget budget(with_budget(1000), kStart);
+  budget.change({}, {100, 0});
+  CHECK_FALSE(budget.loosened(kStart + 1s));
+  budget.change({}, {0, 100});
+  CHECK_FALSE(budget.loosened(kStart + 2s));
+  budget.change({0, 100}, {});
+  CHECK_FALSE(budget.loosened(kStart + 10ms));
+  CHECK(budget.loosened(kStart + 3s));
+  CHECK_FALSE(budget.loosened(kStart + 4s));
 }

@@ -326,6 +326,52 @@ TEST_CASE("an interface that ceases to confirm is believed no longer", "[stream]
   CHECK(rig.stream.overdue(rig.now + 10s));
 }
 
+TEST_CASE("where nothing leaves any more, probes are lost", "[stream]") {
+  Rig rig;
+  rig.ready();
+  for (int i = 0; i < 20; i++) {
+    const auto sequence = rig.send();
+    rig.stream.left(sequence, {rig.now});
+    REQUIRE(rig.answer(sequence, 20ms));
+  }
+  const TimePoint stands_still = rig.now;
+  std::optional<Verdict> lost;
+  while (!lost && rig.now < stands_still + 10s) {
+    rig.send();
+    lost = rig.stream.overdue(rig.now);
+  }
+  REQUIRE(lost);
+  CHECK(lost->sent >= stands_still + 2s);
+  CHECK(lost->sent < stands_still + 3s);
+  CHECK(rig.stream.counters().voids[static_cast<std::size_t>(Void::not_left)] >= 8);
+  // What waited in a queue goes out in the end, is answered, and no loss any more.
+  const auto last = rig.stream.sequence() - 1;
+  while (rig.stream.overdue(rig.now + 1s)) {
+  }
+  rig.now += 1s;
+  rig.stream.left(last, {rig.now, 1s});
+  const auto late = rig.answer(last, 20ms);
+  REQUIRE(late);
+  CHECK(late->outcome == Outcome::late);
+  // And it is believed again.
+  CHECK(rig.stream.confirmed());
+  rig.send();
+  CHECK_FALSE(rig.stream.overdue(rig.now + 10s));
+}
+
+TEST_CASE("an interface that drops some of its probes for long is this host's business",
+          "[stream]") {
+  Rig rig;
+  rig.ready();
+  for (int i = 0; i < 200; i++) {
+    const auto sequence = rig.send();
+    while (const auto verdict = rig.stream.overdue(rig.now)) FAIL("lost");
+    if (i % 8 != 0) continue;
+    rig.stream.left(sequence, {rig.now});
+    REQUIRE(rig.answer(sequence, 20ms));
+  }
+}
+
 TEST_CASE("a probe that left by another way is void, and so is its reply", "[stream]") {
   Rig rig;
   rig.ready();
