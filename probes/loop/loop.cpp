@@ -361,8 +361,15 @@ std::vector<ProbeStatus> Loop::status() const {
 }
 
 ProberTotals Loop::totals() const {
-  ProberTotals totals{stalls_,          overflows_,        unknown_,
-                      budget_.wanted(), budget_.granted(), ways_.staged()};
+  ProberTotals totals;
+  totals.stalls = stalls_;
+  totals.overflows = overflows_;
+  totals.unknown_replies = unknown_;
+  totals.wanted_rate = budget_.wanted();
+  totals.rate = budget_.granted();
+  totals.staged = ways_.staged();
+  totals.budget = budget_.whole();
+  totals.staged_packets = ways_.staged_packets();
   aims_.each([&](const Aim& aim) { totals.unknown_replies += aim.stream.counters().stale; });
   return totals;
 }

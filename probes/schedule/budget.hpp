@@ -48,7 +48,8 @@ class Budget {
   bool spend(TimePoint now);
 
   [[nodiscard]] const Paces& paces() const { return paces_; }
-  /// Probes a second that all would send, and do.
+  /// Probes a second: what there is, what all would send, and what they do.
+  [[nodiscard]] double whole() const { return options_.budget; }
   [[nodiscard]] double wanted() const;
   [[nodiscard]] double granted() const;
 
