@@ -144,7 +144,10 @@ std::vector<ProbeStatus> Prober::status() const {
 }
 
 ProberTotals Prober::totals() const {
-  return impl_->loop->totals();
+  ProberTotals totals = impl_->loop->totals();
+  totals.wanted_rate += impl_->http->rate();
+  totals.rate += impl_->http->rate();
+  return totals;
 }
 
 }  // namespace hopwise::probes

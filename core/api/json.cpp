@@ -62,6 +62,7 @@ Json describe(const NexthopStatus& status, TimePoint now) {
           {"newest_age_s", estimate.newest ? Json(seconds(now - *estimate.newest)) : Json(nullptr)},
           {"shift_ms", milliseconds_or_null(status.shift)},
           {"bandwidth", std::move(bandwidths)},
+          {"trains", status.trains},
           {"load", describe(status.load)},
           {"probes", std::move(probes)}};
 }

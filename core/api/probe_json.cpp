@@ -67,7 +67,9 @@ Json describe(const ProberTotals& totals) {
           {"stalls", totals.stalls},
           {"overflows", totals.overflows},
           {"unknown_replies", totals.unknown_replies},
-          {"staged", totals.staged}};
+          {"staged", totals.staged},
+          {"staged_packets", totals.staged_packets},
+          {"budget_per_s", totals.budget}};
 }
 
 Json describe(const Bandwidth& bandwidth, TimePoint now) {

@@ -1,13 +1,8 @@
 #include "core/cli/reflect.hpp"
 
-#include <fcntl.h>
-#include <sys/stat.h>
-#include <unistd.h>
-
-#include <array>
+#include <algorithm>
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/signal_set.hpp>
-#include <cerrno>
 #include <charconv>
 #include <csignal>
 #include <functional>
@@ -15,6 +10,7 @@
 #include <optional>
 #include <ostream>
 
+#include "core/config/key_file.hpp"
 #include "probes/reflect/reflector.hpp"
 
 namespace hopwise::cli {
@@ -22,7 +18,6 @@ namespace {
 
 namespace asio = boost::asio;
 
-constexpr std::size_t kMaxKeyBytes = 4096;
 constexpr std::uint32_t kMaxRate = 10'000'000;
 
 // A whole number from 1 to `most`; nothing for any other text.
@@ -32,44 +27,6 @@ std::optional<std::uint32_t> number(const std::string& text, std::uint32_t most)
   if (error != std::errc() || end != text.data() + text.size() || value < 1 || value > most)
     return {};
   return value;
-}
-
-class File {
- public:
-  explicit File(const std::string& path) : fd_(open(path.c_str(), O_RDONLY | O_CLOEXEC)) {}
-  File(const File&) = delete;
-  File& operator=(const File&) = delete;
-  ~File() {
-    if (fd_ >= 0) close(fd_);
-  }
-  [[nodiscard]] int fd() const { return fd_; }
-
- private:
-  int fd_;
-};
-
-// The file's bytes; one line end behind them is not the key's.
-Result<std::string> read_key(const std::string& path) {
-  const std::string what = "read key file " + path;
-  const File file(path);
-  if (file.fd() < 0)
-    return system_error(what, errno, errno == EACCES ? "give it to the user who runs this" : "");
-  struct stat about {};
-  if (fstat(file.fd(), &about) < 0) return system_error(what, errno);
-  if (!S_ISREG(about.st_mode)) return Error{what + ": it is no regular file"};
-  if ((about.st_mode & S_IRWXO) != 0)
-    return Error{what + ": everybody may read or change it (chmod o= " + path + ")"};
-  std::array<char, kMaxKeyBytes + 1> bytes{};
-  const ssize_t count = read(file.fd(), bytes.data(), bytes.size());
-  if (count < 0) return system_error(what, errno);
-  if (static_cast<std::size_t>(count) > kMaxKeyBytes)
-    return Error{what + ": longer than " + std::to_string(kMaxKeyBytes) + " bytes"};
-  std::string key(bytes.data(), static_cast<std::size_t>(count));
-  if (key.ends_with('\n')) key.pop_back();
-  if (key.ends_with('\r')) key.pop_back();
-  if (key.empty())
-    return Error{what + ": it is empty (the key is its bytes: `openssl rand -hex 32 > FILE`)"};
-  return {boost::system::in_place_value, std::move(key)};
 }
 
 Result<std::vector<IpAddress>> addresses(const std::vector<std::string>& texts) {
@@ -130,7 +87,7 @@ Result<probes::ReflectorOptions> reflector_options(const ReflectLine& line) {
   options.allow = std::move(*allow);
   if (line.stateless) options.mode = probes::ReflectorOptions::Mode::stateless;
   if (line.key_file.empty()) return options;
-  auto key = read_key(line.key_file);
+  auto key = config::read_key(line.key_file);
   if (!key) return key.error();
   options.key = std::move(*key);
   return options;

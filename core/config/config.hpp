@@ -46,6 +46,13 @@ struct RouteFilter {
   [[nodiscard]] bool accepts(const Prefix& prefix) const;
 };
 
+/// Packet trains to STAMP anchors: one a nexthop in `every` at most, less where they would take
+/// more than a thousandth of its line, or more than 1 MB a minute together.
+struct Trains {
+  Duration every = std::chrono::minutes(10);
+  std::uint32_t packets = 32;  // of 1400 bytes
+};
+
 struct Config {
   bool steer = true;           // false: measure and decide, but leave all traffic to the kernel
   bool bypass_policy = false;  // true: steer although redirected packets skip rules of the kernel
@@ -57,6 +64,7 @@ struct Config {
   dataplane::Affinity affinity = dataplane::Affinity::flow;  // of all other groups
   std::optional<bool> escape;      // empty: as the actuator allows, see may_escape()
   bool traces = true;              // the daemon traces ways that break by itself
+  std::optional<Trains> trains;    // empty: none
   bool local_traffic = false;      // true: steer also what this host itself sends
   std::string log_level = "info";  // debug, info, warn, error
 

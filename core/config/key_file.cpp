@@ -48,7 +48,7 @@ Result<std::string> read_key(const std::string& path) {
   const Descriptor file(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK));
   if (file.fd < 0)
     return system_error("read key " + path, errno,
-                        errno == EACCES ? "run this as the user of the daemon" : "");
+                        errno == EACCES ? "give it to the user who runs this" : "");
   struct stat about {};
   if (::fstat(file.fd, &about) != 0) return system_error("read key " + path, errno);
   if (const char* why = unfit(about)) return refuse(why);

@@ -143,6 +143,22 @@ void check_budget(Object& o, const Config& config) {
                              p.budget, named, named));
 }
 
+/// "off", or an object that says how many.
+void read_trains(Object& o, std::optional<Trains>& trains) {
+  const Value* value = o.value("train");
+  if (value == nullptr) return;
+  if (value->kind == Kind::string && value->text == "off") return trains.reset();
+  if (value->kind != Kind::object)
+    return o.fault(
+        "train", "is neither \"off\" nor an object (write {\"every\": \"10m\", \"packets\": 32})");
+  Trains wanted;
+  o.object("train", [&](Object& t) {
+    t.duration("every", wanted.every, {1min, 24h});
+    t.integer("packets", wanted.packets, {8, 128});
+  });
+  trains = wanted;
+}
+
 }  // namespace
 
 std::vector<AnchorSpec> anchors_of(const Config& config, const NexthopConfig* named,
@@ -193,6 +209,7 @@ void read_probe(Object& o, Config& config) {
   o.integer("stage_from", p.stage_from, {1, kNexthopIds});
   std::string traces;
   if (o.one_of("trace", traces, {"on", "off"})) config.traces = traces == "on";
+  read_trains(o, config.trains);
   if (p.mark_base % kNexthopIds != 0)
     o.fault("mark_base", "its low 16 bits are not zero: they hold the nexthop (write 0x68770000)");
   check_paces(o, p);

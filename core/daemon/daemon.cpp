@@ -19,9 +19,10 @@
 
 #include "core/api/server.hpp"
 #include "core/config/config.hpp"
+#include "core/daemon/bandwidth_watch.hpp"
+#include "core/daemon/configuration.hpp"
 #include "core/daemon/escape_watch.hpp"
 #include "core/daemon/host.hpp"
-#include "core/daemon/interface_readings.hpp"
 #include "core/daemon/log.hpp"
 #include "core/daemon/permission.hpp"
 #include "core/daemon/policy_watch.hpp"
@@ -41,22 +42,9 @@ namespace asio = boost::asio;
 constexpr Duration kTick = std::chrono::milliseconds(100);
 constexpr int kTicksPerSecond = 10;
 constexpr int kTicksPerHookCheck = 50;
-constexpr int kTicksPerSpeedCheck = 100;
 
 TimePoint now() {
   return std::chrono::steady_clock::now();
-}
-
-// What the log calls the configuration that load_config() reads.
-std::string config_name(const DaemonOptions& options) {
-  const std::string path = config::choose_path(options.config_path);
-  return path.empty() ? "defaults" : path;
-}
-
-Result<config::Config> load_config(const DaemonOptions& options) {
-  auto config = config::load(config::choose_path(options.config_path));
-  if (config && !options.socket.empty()) config->api.socket = options.socket;
-  return config;
 }
 
 class Daemon {
@@ -82,23 +70,17 @@ class Daemon {
 
   void observe(std::span<const Sample> samples);
   void observe(const std::vector<dataplane::Escape>& escapes);
-  void tell_escapes();
   void decide_soon();
   void decide();
   void carry_out(const Decision& decision);
   void settle_lease();
-  void trace(const Decision& decision);
-  void trace_calm();
-  Result<std::uint64_t> trace(const api::TraceOrder& order);
   void schedule_tick();
   void tick();
   void every_second();
-  void measure_bandwidth();
   void check_policy();
   Result<> reload();
 
   [[nodiscard]] Status snapshot() const;
-  [[nodiscard]] Result<Explanation> explain(const FlowTuple& flow) const;
   [[nodiscard]] SnapshotParts parts() const;
 
   DaemonOptions options_;
@@ -116,6 +98,7 @@ class Daemon {
   std::unique_ptr<routes::Follower> follower_;
   std::unique_ptr<ProbeThread> probes_;
   std::unique_ptr<Traces> traces_;
+  std::unique_ptr<BandwidthWatch> bandwidths_;
   std::unique_ptr<Steering> steering_;
   std::unique_ptr<PolicyWatch> policy_;
   std::unique_ptr<EscapeWatch> escapes_;
@@ -123,8 +106,6 @@ class Daemon {
 
   Journal journal_;
   Readings readings_;
-  std::optional<InterfaceReadings> interfaces_;
-  Bandwidths bandwidths_;
   std::vector<ProbeStatus> probe_status_;  // by nexthop
   ProberTotals probe_totals_;
   TimePoint next_tick_;
@@ -140,26 +121,23 @@ Result<> Daemon::start() {
   if (const std::string& because = dataplane_->adopted().set_aside; !because.empty())
     log_.warn("earlier_tables_set_aside", {{"because", because}});
 
-  if (auto interfaces = InterfaceReadings::open())
-    interfaces_.emplace(std::move(*interfaces));
-  else
-    log_.warn("bandwidth", {{"error", interfaces.error().message}});
-
   auto probes =
       ProbeThread::start(io_, permission_->probe_options(config_), probe_events(), staging());
   if (!probes) return probes.error();
   probes_ = std::move(*probes);
   traces_ = std::make_unique<Traces>(*probes_, log_, now);
+  bandwidths_ = std::make_unique<BandwidthWatch>(
+      BandwidthWatch::Parts{*probes_, engine_, *dataplane_, log_}, now);
 
   follower_ = std::make_unique<routes::Follower>(io_, config_.routes, route_events());
-  steering_ =
-      std::make_unique<Steering>(Steering::Parts{*dataplane_, engine_, *probes_, *follower_, log_,
-                                                 permission_->actuator().actuator,
-                                                 [this](NexthopId id) {
-                                                   metrics_.forget(id);
-                                                   traces_->forget(id);
-                                                 }},
-                                 config_, now);
+  steering_ = std::make_unique<Steering>(Steering::Parts{*dataplane_, engine_, *probes_, *follower_,
+                                                         log_, permission_->actuator().actuator,
+                                                         [this](NexthopId id) {
+                                                           metrics_.forget(id);
+                                                           traces_->forget(id);
+                                                           bandwidths_->forget(id);
+                                                         }},
+                                         config_, now);
   auto server = api::Server::open(io_, config_.api, api_handlers());
   if (!server) return server.error();
   server_ = std::move(*server);
@@ -245,9 +223,9 @@ api::Handlers Daemon::api_handlers() {
   return {
       .metrics = [this] { return metrics_.scrape(); },
       .status = [this] { return snapshot(); },
-      .explain = [this](const FlowTuple& flow) { return explain(flow); },
+      .explain = [this](const FlowTuple& flow) { return explain_flow(parts(), flow, now()); },
       .reload = [this] { return reload(); },
-      .trace = [this](const api::TraceOrder& order) { return trace(order); },
+      .trace = [this](const api::TraceOrder& order) { return traces_->ask(order, *steering_); },
       .traces =
           [this] {
             const auto& kept = traces_->journal().traces();
@@ -288,17 +266,6 @@ void Daemon::observe(const std::vector<dataplane::Escape>& escapes) {
   steering_->settle_pace();
 }
 
-// One line a second and nexthop, however many flows there were.
-void Daemon::tell_escapes() {
-  for (const auto& [id, flows] : escapes_->take_tally()) {
-    const auto found = steering_->nexthops().find(id);
-    if (found == steering_->nexthops().end()) continue;
-    log_.warn("escapes", {{"nexthop", found->second.nexthop.name},
-                          {"flows", std::to_string(flows)},
-                          {"because", "they got no answer through it"}});
-  }
-}
-
 // Events that may kill a path do not wait for the tick; many of them make one decision.
 void Daemon::decide_soon() {
   if (decide_pending_) return;
@@ -316,7 +283,8 @@ void Daemon::carry_out(const Decision& decision) {
   dataplane_->publish(decision, now());
   journal_.record(decision);
   log_decision(log_, decision, steering_->nexthops());
-  trace(decision);
+  // decision -> traces
+  if (config_.traces) traces_->decided(decision, *steering_);
 }
 
 void Daemon::schedule_tick() {
@@ -351,9 +319,11 @@ void Daemon::every_second() {
   steering_->settle_affinities();
   readings_.add(dataplane_->take_passive(), now());
   readings_.keep(steering_->groups());
-  measure_bandwidth();
-  tell_escapes();
-  trace_calm();
+  // calm nexthops -> bandwidths, traces
+  bandwidths_->measure(*steering_);
+  if (config_.trains) bandwidths_->send_train(*steering_, *config_.trains);
+  if (config_.traces) traces_->compare(*steering_, engine_);
+  escapes_->tell(log_, steering_->nexthops());
   probes_->fetch_status([this](std::vector<ProbeStatus> status, const ProberTotals& totals) {
     probe_status_ = std::move(status);
     std::ranges::stable_sort(probe_status_, {}, &ProbeStatus::nexthop);
@@ -361,56 +331,6 @@ void Daemon::every_second() {
     metrics_.keep(probe_status_);
   });
   notify_watchdog();
-}
-
-// interfaces' and data plane's counters -> bandwidths. Without the former nothing is known but what
-// the operator says.
-void Daemon::measure_bandwidth() {
-  if (!interfaces_) return;
-  BandwidthReading reading;
-  reading.at = now();
-  for (const auto& [id, record] : steering_->nexthops()) reading.nexthops.push_back(record.nexthop);
-  for (const Group* group : steering_->groups())
-    reading.paths.insert(reading.paths.end(), group->paths.begin(), group->paths.end());
-  if (auto counters = interfaces_->counters()) reading.interfaces = std::move(*counters);
-  reading.traffic = dataplane_->counters().paths;
-  if (ticks_ % kTicksPerSpeedCheck == kTicksPerSecond)
-    bandwidths_.set_link_speeds(interfaces_->speeds(reading.nexthops));
-  bandwidths_.count(std::move(reading));
-}
-
-// decision -> traces: where does the way break?
-void Daemon::trace(const Decision& decision) {
-  if (!config_.traces || !decision.cause) return;
-  const auto found = steering_->nexthops().find(*decision.cause);
-  if (found == steering_->nexthops().end() || !found->second.ready()) return;
-  const auto anchors = steering_->target_of(found->second).anchors;
-  if (!anchors.empty())
-    traces_->decided(decision.reason, found->second.nexthop, anchors.front().anchor.address);
-}
-
-// What a way is like while nothing is wrong, to compare with.
-void Daemon::trace_calm() {
-  if (!config_.traces) return;
-  for (const auto& [id, record] : steering_->nexthops()) {
-    const auto view = engine_.nexthop(id);
-    if (!record.ready() || !view || view->state != PathState::up || view->suspicious) continue;
-    const auto anchors = steering_->target_of(record).anchors;
-    if (!anchors.empty()) traces_->calm(record.nexthop, anchors.front().anchor.address);
-  }
-}
-
-Result<std::uint64_t> Daemon::trace(const api::TraceOrder& order) {
-  for (const auto& [id, record] : steering_->nexthops()) {
-    const Nexthop& nexthop = record.nexthop;
-    if (order.nexthop != nexthop.name && order.nexthop != std::to_string(raw(id)) &&
-        order.nexthop != nexthop.key.gateway.text())
-      continue;
-    return traces_->ask(nexthop, order.destination,
-                        {.probes = order.probes, .max_hops = order.max_hops});
-  }
-  return Error{"trace " + order.destination.text() + ": there is no nexthop \"" + order.nexthop +
-               "\" (a name, an id or a gateway: `hopwise status` lists them)"};
 }
 
 void Daemon::check_policy() {
@@ -421,21 +341,15 @@ void Daemon::check_policy() {
 // --- configuration --------------------------------------------------------------------------
 
 Result<> Daemon::reload() {
-  const auto refuse = [this](const Error& error) -> Result<> {
-    ++journal_.reload_failures;
-    log_.error("reload_failed", {{"error", error.message}, {"kept", "running configuration"}});
-    return error;
-  };
   notify_reloading();
-  auto wanted = load_config(options_);
-  std::optional<Error> fault;
-  if (!wanted)
-    fault = wanted.error();
-  else if (const auto difference = config::needs_restart(config_, *wanted))
-    fault = Error{*difference};
+  auto wanted = reload_config(options_, config_);
   notify_ready("steering");
-  if (fault) return refuse(*fault);
-
+  if (!wanted) {
+    ++journal_.reload_failures;
+    log_.error("reload_failed",
+               {{"error", wanted.error().message}, {"kept", "running configuration"}});
+    return wanted.error();
+  }
   config_ = std::move(*wanted);
   log_.set_level(config_.log_level);
   engine_.reconfigure(config_.engine);
@@ -451,16 +365,12 @@ Result<> Daemon::reload() {
 // --- what it tells of itself ----------------------------------------------------------------
 
 SnapshotParts Daemon::parts() const {
-  return {*dataplane_, engine_,     *steering_,    *permission_,  journal_,
-          readings_,   bandwidths_, probe_status_, probe_totals_, config_.steer};
+  return {*dataplane_, engine_,      *steering_,    *permission_,  journal_,
+          readings_,   *bandwidths_, probe_status_, probe_totals_, config_.steer};
 }
 
 Status Daemon::snapshot() const {
   return take_snapshot(parts(), now());
-}
-
-Result<Explanation> Daemon::explain(const FlowTuple& flow) const {
-  return explain_flow(parts(), flow, now());
 }
 
 // An exception ends the process: a loop that goes on without the handler that threw would renew

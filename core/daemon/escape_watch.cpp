@@ -28,4 +28,14 @@ void EscapeWatch::read() {
   if (!escapes.empty()) on_escapes_(escapes);
 }
 
+void EscapeWatch::tell(Log& log, const std::map<NexthopId, NexthopRecord>& nexthops) {
+  for (const auto& [id, flows] : std::exchange(tally_, {})) {
+    const auto found = nexthops.find(id);
+    if (found == nexthops.end()) continue;
+    log.warn("escapes", {{"nexthop", found->second.nexthop.name},
+                         {"flows", std::to_string(flows)},
+                         {"because", "they got no answer through it"}});
+  }
+}
+
 }  // namespace hopwise

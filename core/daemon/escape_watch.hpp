@@ -7,6 +7,8 @@
 #include <map>
 #include <vector>
 
+#include "core/daemon/log.hpp"
+#include "core/daemon/steering.hpp"
 #include "core/dataplane/dataplane.hpp"
 
 namespace hopwise {
@@ -20,8 +22,8 @@ class EscapeWatch {
   EscapeWatch(const EscapeWatch&) = delete;
   ~EscapeWatch() { readable_.release(); }  // the data plane closes it
 
-  /// How many flows have left each nexthop since the last call.
-  std::map<NexthopId, std::size_t> take_tally() { return std::exchange(tally_, {}); }
+  /// One line for each nexthop that flows have left since the last call, however many there were.
+  void tell(Log& log, const std::map<NexthopId, NexthopRecord>& nexthops);
 
  private:
   void wait();

@@ -24,6 +24,7 @@ struct ProbeThread::Impl {
   asio::executor_work_guard<asio::io_context::executor_type> work{io.get_executor()};
   std::unique_ptr<probes::Prober> prober;
   std::unique_ptr<probes::Tracer> tracer{std::make_unique<probes::Tracer>(io)};
+  std::unique_ptr<probes::TrainSender> train;  // the newest; it may have ended
   std::thread thread;
 
   // control -> probes
@@ -69,6 +70,7 @@ Result<std::unique_ptr<ProbeThread>> ProbeThread::start(asio::io_context& contro
 
 ProbeThread::~ProbeThread() {
   asio::post(impl_->io, [i = impl_.get()] {
+    i->train.reset();
     i->tracer.reset();
     i->prober.reset();
   });
@@ -118,6 +120,22 @@ void ProbeThread::trace(NexthopId id, const IpAddress& destination,
         const auto started = impl_->tracer->start({*way, destination, options}, tell);
         if (!started) tell({.ended = true, .error = started.error().message});
       });
+}
+
+void ProbeThread::train(NexthopId id, const probes::TrainPlan& plan,
+                        std::function<void(const Result<probes::Train>&)> told) {
+  impl_->to_prober([this, id, plan, told = std::move(told)](probes::Prober& prober) {
+    const auto tell = [&control = impl_->control, told](const Result<probes::Train>& came) {
+      asio::post(control, [told, came] { told(came); });
+    };
+    const auto way = prober.way(id, plan.to.address);
+    if (!way) return tell(way.error());
+    probes::TrainPlan bound = plan;
+    bound.by = {way->mark, way->source};
+    auto sent = probes::TrainSender::send(impl_->io, bound, tell);
+    if (!sent) return tell(sent.error());
+    impl_->train = std::move(*sent);
+  });
 }
 
 void ProbeThread::fetch_status(

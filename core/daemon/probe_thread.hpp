@@ -12,6 +12,7 @@
 
 #include "core/model/result.hpp"
 #include "core/model/status.hpp"
+#include "probes/bandwidth/train_sender.hpp"
 #include "probes/prober.hpp"
 
 namespace hopwise {
@@ -41,6 +42,11 @@ class ProbeThread {
   /// found, the last time with `ended`; an error has ended it too.
   void trace(NexthopId id, const IpAddress& destination, const probes::TraceOptions& options,
              std::function<void(const probes::Findings&)> told);
+
+  /// Sends a packet train by the nexthop, whose departure is filled in here; one at a time. Calls
+  /// back on `control`, once; an error: nothing has left.
+  void train(NexthopId id, const probes::TrainPlan& plan,
+             std::function<void(const Result<probes::Train>&)> told);
 
   /// Calls back on `control` with every prober's state; not while an earlier call is under way.
   void fetch_status(std::function<void(std::vector<ProbeStatus>, const ProberTotals&)> done);

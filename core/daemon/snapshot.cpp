@@ -16,7 +16,7 @@ std::string name_of(NexthopId id, const std::map<NexthopId, NexthopRecord>& next
                                  : found->second.nexthop.name;
 }
 
-NexthopStatus describe(const NexthopRecord& record, const SnapshotParts& parts, TimePoint now) {
+NexthopStatus describe(const NexthopRecord& record, const SnapshotParts& parts) {
   NexthopStatus status;
   status.nexthop = record.nexthop;
   status.link_up = record.link_up;
@@ -25,7 +25,8 @@ NexthopStatus describe(const NexthopRecord& record, const SnapshotParts& parts, 
   status.probes.assign(std::ranges::lower_bound(parts.probes, id, {}, &ProbeStatus::nexthop),
                        std::ranges::upper_bound(parts.probes, id, {}, &ProbeStatus::nexthop));
   const auto capacity = parts.steering.capacity_of(record.nexthop);
-  status.bandwidth = parts.bandwidths.of(record.nexthop, capacity, now);
+  status.bandwidth = parts.bandwidths.of(record.nexthop, capacity);
+  status.trains = parts.bandwidths.trains_of(id);
   status.load = parts.bandwidths.load(record.nexthop, capacity);
   const auto view = parts.engine.nexthop(id);
   if (!view) return status;
@@ -140,7 +141,7 @@ Status take_snapshot(const SnapshotParts& parts, TimePoint now) {
   status.lease_remaining_s = std::max(0.0, seconds(parts.dataplane.lease_expires() - now));
   status.interfaces = parts.dataplane.attachments();
   for (const auto& [id, record] : parts.steering.nexthops())
-    status.nexthops.push_back(describe(record, parts, now));
+    status.nexthops.push_back(describe(record, parts));
   status.probing = parts.probing;
 
   const DataplaneCounters counters = parts.dataplane.counters();
@@ -172,7 +173,7 @@ Result<Explanation> explain_flow(const SnapshotParts& parts, const FlowTuple& fl
     for (const Path& path : group->paths)
       if (const auto found = parts.steering.nexthops().find(path.nexthop);
           found != parts.steering.nexthops().end())
-        explanation.nexthops.push_back(describe(found->second, parts, now));
+        explanation.nexthops.push_back(describe(found->second, parts));
     const auto& recent = parts.journal.recent;
     const auto last = std::find_if(recent.rbegin(), recent.rend(),
                                    [&](const Decision& d) { return d.group == *id; });

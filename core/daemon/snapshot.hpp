@@ -6,7 +6,7 @@
 #include <map>
 #include <vector>
 
-#include "core/daemon/bandwidth.hpp"
+#include "core/daemon/bandwidth_watch.hpp"
 #include "core/daemon/log.hpp"
 #include "core/daemon/permission.hpp"
 #include "core/daemon/readings.hpp"
@@ -35,7 +35,7 @@ struct SnapshotParts {
   const Permission& permission;
   const Journal& journal;
   const Readings& readings;
-  const Bandwidths& bandwidths;
+  const BandwidthWatch& bandwidths;
   const std::vector<ProbeStatus>& probes;  // ordered by nexthop
   const ProberTotals& probing;
   bool steer;  // as configured

@@ -33,6 +33,7 @@ probes::Staging stage_probes(const dataplane::Stage::Options& options,
       .lead = [told](NexthopId id, const NexthopKey& key) { return told->stage.set(id, key); },
       .forget = [told](NexthopId id) { told->stage.remove(id); },
       .close = [told] { told->stage.lower(); },
+      .counts = [told] { return told->stage.counters(); },
   };
 }
 

@@ -157,6 +157,15 @@ probes::Target Steering::target_of(const NexthopRecord& record) const {
           config::anchors_of(config_, configured(record.nexthop), record.nexthop.key.gateway)};
 }
 
+// anchors -> engine, probes
+void Steering::aim(const NexthopRecord& record) {
+  const probes::Target target = target_of(record);
+  std::vector<Anchor> anchors;
+  for (const probes::AnchorSpec& spec : target.anchors) anchors.push_back(spec.anchor);
+  parts_.engine.set_anchors(record.nexthop.id, anchors);
+  parts_.probes.set_target(target);
+}
+
 void Steering::add_nexthop(NexthopId id, const NexthopKey& key) {
   const auto& interfaces = parts_.follower.interfaces();
   const auto interface = interfaces.find(key.ifindex);
@@ -168,7 +177,7 @@ void Steering::add_nexthop(NexthopId id, const NexthopKey& key) {
   record.nexthop.name = name_of(record.nexthop);
   nexthops_[id] = record;
   note(parts_.dataplane.set_nexthop(record.nexthop));
-  parts_.probes.set_target(target_of(record));
+  aim(record);
   parts_.log.info("nexthop_added", {{"nexthop", record.nexthop.name},
                                     {"gateway", key.gateway.text()},
                                     {"interface", record.nexthop.interface}});
@@ -374,7 +383,7 @@ void Steering::reconfigure(const config::Config& config) {
   config_ = config;
   for (auto& [id, record] : nexthops_) {
     record.nexthop.name = name_of(record.nexthop);
-    parts_.probes.set_target(target_of(record));
+    aim(record);
     parts_.probes.set_ready(id, {record.ready(), record.gateway_address});
   }
   roles_changed_ = true;

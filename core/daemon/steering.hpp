@@ -100,6 +100,7 @@ class Steering {
   [[nodiscard]] bool may_steer(const routes::Route& route) const;
   std::optional<GroupId> join_group(const routes::Route& route);
   void leave_group(std::optional<GroupId> id);
+  void aim(const NexthopRecord& record);
   void add_nexthop(NexthopId id, const NexthopKey& key);
   void remove_nexthop(NexthopId id);
   void refresh_nexthop(NexthopRecord& record);

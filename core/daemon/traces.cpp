@@ -1,25 +1,61 @@
 #include "core/daemon/traces.hpp"
 
-namespace hopwise {
+#include <algorithm>
 
-Result<std::uint64_t> Traces::ask(const Nexthop& nexthop, const IpAddress& destination,
-                                  const probes::TraceOptions& options) {
-  if (journal_.running_by_operator() >= kMostAsked)
-    return Error{"trace " + destination.text() + " by " + nexthop.name + ": " +
-                 std::to_string(kMostAsked) +
-                 " others that were asked for are under way (wait for one to end)"};
-  return begin(nexthop, destination, TraceJournal::kOperator, options);
+#include "core/daemon/calm.hpp"
+
+namespace hopwise {
+namespace {
+
+/// By name, id or gateway.
+const NexthopRecord* find(const std::string& named, const Steering& steering) {
+  const auto& all = steering.nexthops();
+  const auto found = std::ranges::find_if(all, [&](const auto& entry) {
+    const Nexthop& nexthop = entry.second.nexthop;
+    return named == nexthop.name || named == std::to_string(raw(nexthop.id)) ||
+           named == nexthop.key.gateway.text();
+  });
+  return found == all.end() ? nullptr : &found->second;
 }
 
-void Traces::decided(Reason reason, const Nexthop& cause, const IpAddress& anchor) {
-  if (!journal_.may_ask(cause.id, reason, clock_())) return;
-  begin(cause, anchor, std::string(text(reason)), {});
+/// Where its way is traced to.
+std::optional<IpAddress> anchor_of(const NexthopRecord& record, const Steering& steering) {
+  const auto anchors = steering.target_of(record).anchors;
+  return anchors.empty() ? std::nullopt : std::optional(anchors.front().anchor.address);
+}
+
+}  // namespace
+
+Result<std::uint64_t> Traces::ask(const api::TraceOrder& order, const Steering& steering) {
+  const NexthopRecord* record = find(order.nexthop, steering);
+  if (record == nullptr)
+    return Error{"trace " + order.destination.text() + ": there is no nexthop \"" + order.nexthop +
+                 "\" (a name, an id or a gateway: `hopwise status` lists them)"};
+  if (journal_.running_by_operator() >= kMostAsked)
+    return Error{"trace " + order.destination.text() + " by " + record->nexthop.name + ": " +
+                 std::to_string(kMostAsked) +
+                 " others that were asked for are under way (wait for one to end)"};
+  return begin(record->nexthop, order.destination, TraceJournal::kOperator,
+               {.probes = order.probes, .max_hops = order.max_hops});
+}
+
+void Traces::decided(const Decision& decision, const Steering& steering) {
+  if (!decision.cause) return;
+  const auto cause = steering.nexthops().find(*decision.cause);
+  if (cause == steering.nexthops().end() || !cause->second.ready() ||
+      !journal_.may_ask(cause->first, decision.reason, clock_()))
+    return;
+  if (const auto anchor = anchor_of(cause->second, steering))
+    begin(cause->second.nexthop, *anchor, std::string(text(decision.reason)), {});
 }
 
 // One probe a hop less than the others: nobody waits for it.
-void Traces::calm(const Nexthop& nexthop, const IpAddress& anchor) {
-  if (!journal_.reference_due(nexthop.id, clock_())) return;
-  begin(nexthop, anchor, TraceJournal::kReference, {.probes = 2});
+void Traces::compare(const Steering& steering, const engine::Engine& engine) {
+  for (const auto& [id, record] : steering.nexthops()) {
+    if (!journal_.reference_due(id, clock_()) || !is_calm(record, engine)) continue;
+    if (const auto anchor = anchor_of(record, steering))
+      begin(record.nexthop, *anchor, TraceJournal::kReference, {.probes = 2});
+  }
 }
 
 std::uint64_t Traces::begin(const Nexthop& nexthop, const IpAddress& destination,

@@ -6,8 +6,10 @@
 #include <cstdint>
 #include <functional>
 
+#include "core/api/server.hpp"
 #include "core/daemon/log.hpp"
 #include "core/daemon/probe_thread.hpp"
+#include "core/daemon/steering.hpp"
 #include "core/daemon/trace_journal.hpp"
 #include "core/model/result.hpp"
 
@@ -22,13 +24,13 @@ class Traces {
   Traces(ProbeThread& probes, Log& log, Clock clock)
       : probes_(probes), log_(log), clock_(std::move(clock)) {}
 
-  /// The operator asks; the trace's id. The error: too many are under way.
-  Result<std::uint64_t> ask(const Nexthop& nexthop, const IpAddress& destination,
-                            const probes::TraceOptions& options);
-  /// The engine decided because of that nexthop.
-  void decided(Reason reason, const Nexthop& cause, const IpAddress& anchor);
-  /// Nothing is wrong with that nexthop now; told every second.
-  void calm(const Nexthop& nexthop, const IpAddress& anchor);
+  /// The operator asks; the trace's id. The error: there is no such nexthop, or too many traces are
+  /// under way.
+  Result<std::uint64_t> ask(const api::TraceOrder& order, const Steering& steering);
+  /// Where does the way of the decision's cause break?
+  void decided(const Decision& decision, const Steering& steering);
+  /// What the ways of calm nexthops are like, to compare with; told every second.
+  void compare(const Steering& steering, const engine::Engine& engine);
   void forget(NexthopId nexthop) { journal_.forget(nexthop); }
 
   [[nodiscard]] const TraceJournal& journal() const { return journal_; }

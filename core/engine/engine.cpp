@@ -85,6 +85,11 @@ void Engine::remove_nexthop(NexthopId id) {
   if (nexthop && nexthop->groups == 0) impl_->nexthops.erase(id);
 }
 
+// May come before the first route over the nexthop.
+void Engine::set_anchors(NexthopId id, std::span<const Anchor> anchors) {
+  impl_->nexthops.try_emplace(id, id, impl_->options).first->second.set_anchors(anchors);
+}
+
 void Engine::observe(const Sample& sample) {
   TrackedNexthop* nexthop = impl_->find(sample.nexthop);
   if (!nexthop || nexthop->groups == 0 || sample.known > impl_->now + kFuture) return;

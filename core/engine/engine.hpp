@@ -97,6 +97,10 @@ class Engine {
   /// Forgets all about a nexthop that no group uses any more.
   void remove_nexthop(NexthopId id);
 
+  /// What is probed through it from now on: other anchors are forgotten, and what is still on its
+  /// way from them is ignored. Before the first call every anchor is heard.
+  void set_anchors(NexthopId id, std::span<const Anchor> anchors);
+
   void observe(const Sample& sample);
   void observe(const NexthopEvent& event);
   void observe(const EscapeEvent& event);

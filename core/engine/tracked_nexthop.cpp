@@ -17,10 +17,18 @@ bool in_fault(PathState state) {
 
 }  // namespace
 
+void TrackedNexthop::set_anchors(std::span<const Anchor> anchors) {
+  probed_.emplace(anchors.begin(), anchors.end());
+  const auto dropped =
+      std::erase_if(anchors_, [&](const auto& entry) { return !probed_->contains(entry.first); });
+  dirty_ = dirty_ || dropped > 0;
+}
+
 void TrackedNexthop::observe(const Sample& sample, std::set<Anchor>& answered) {
+  if (probed_ && !probed_->contains(sample.anchor)) return;
   auto found = anchors_.find(sample.anchor);
   if (found == anchors_.end()) {
-    if (anchors_.size() == kMaxAnchors) {  // anchors that the configuration dropped
+    if (anchors_.size() == kMaxAnchors) {
       anchors_.erase(std::min_element(anchors_.begin(), anchors_.end(), [](auto& a, auto& b) {
         return a.second.estimate().newest < b.second.estimate().newest;
       }));

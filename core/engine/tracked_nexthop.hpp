@@ -10,6 +10,7 @@
 #pragma once
 
 #include <map>
+#include <optional>
 #include <set>
 #include <span>
 #include <string>
@@ -33,6 +34,8 @@ class TrackedNexthop {
  public:
   TrackedNexthop(NexthopId id, const Options& options) : id_(id), options_(&options) {}
 
+  /// Engine::set_anchors().
+  void set_anchors(std::span<const Anchor> anchors);
   /// `answered` are the anchors that have answered through some nexthop; a reply adds to it.
   void observe(const Sample& sample, std::set<Anchor>& answered);
   void observe(const NexthopEvent& event, TimePoint now);
@@ -113,6 +116,7 @@ class TrackedNexthop {
   NexthopId id_;
   const Options* options_;
   std::map<Anchor, Estimator> anchors_;
+  std::optional<std::set<Anchor>> probed_;  // what is probed, where it is told
   std::set<Anchor> blamed_;
   std::optional<NexthopEvent> event_;
   std::optional<TimePoint> escaped_;  // when a flow left last

@@ -118,6 +118,12 @@ void add_bandwidth(Page& page, const std::vector<N>& nexthops) {
                 {"bound", bandwidth.exact() ? "exact" : "lower"}});
 }
 
+void add_trains(Page& page, const std::vector<N>& nexthops) {
+  for (const N& line : nexthops)
+    for (const auto& [result, count] : line.status.trains)
+      page.add(Metric::nexthop_trains_total, count, {line.labels[0], {"result", result}});
+}
+
 void add_load(Page& page, const std::vector<N>& nexthops) {
   for (const N& line : nexthops) {
     const auto& load = line.status.load;
@@ -227,6 +233,7 @@ void fill(Page& page, const Status& status, const RttHistograms& rtts, TimePoint
                    path.labels);
   add(page, nexthops, kEstimates, now);
   add_bandwidth(page, nexthops);
+  add_trains(page, nexthops);
   add_load(page, nexthops);
   add_proofs(page, probers, now);
   add_histograms(page, probers);

@@ -103,7 +103,10 @@ void add_totals(Page& page, const ProberTotals& totals) {
   page.add(Metric::prober_unknown_replies_total, totals.unknown_replies);
   page.add(Metric::prober_rate, totals.wanted_rate, {{"kind", "wanted"}});
   page.add(Metric::prober_rate, totals.rate, {{"kind", "actual"}});
+  page.add(Metric::prober_rate, totals.budget, {{"kind", "budget"}});
   page.add(Metric::prober_staged, one_if(totals.staged));
+  for (const auto& [result, packets] : totals.staged_packets)
+    page.add(Metric::stage_packets_total, packets, {{"result", result}});
 }
 
 void add_outcomes(Page& page, const std::vector<ProbeLine>& probers, TimePoint now) {

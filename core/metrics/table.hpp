@@ -36,6 +36,8 @@
   X(nexthop_bandwidth_bytes_per_second, gauge, "bytes_per_second",                                 \
     "Bandwidth towards the nexthop, by the method that tells it; a lower bound where bound says "  \
     "so")                                                                                          \
+  X(nexthop_trains_total, counter, "",                                                             \
+    "Packet trains sent through the nexthop, by what came of them")                                \
   X(nexthop_load_bytes_per_second, gauge, "bytes_per_second",                                      \
     "What the nexthop's interface carries now for all who use it, by direction")                   \
   X(nexthop_utilisation_ratio, gauge, "ratio",                                                     \
@@ -76,9 +78,12 @@
   X(prober_overflows_total, counter, "", "Times that the kernel had no room for replies")          \
   X(prober_unknown_replies_total, counter, "",                                                     \
     "Replies to no probe of any prober: forged, or very late")                                     \
-  X(prober_rate, gauge, "", "Probes a second of all probers: wanted, and actual under the budget") \
+  X(prober_rate, gauge, "",                                                                        \
+    "Probes a second of all probers: wanted, actual, and the budget of those that are not HTTP")   \
   X(prober_staged, gauge, "",                                                                      \
     "1 while probes are bound by the staging device, 0 by a rule for each nexthop")                \
+  X(stage_packets_total, counter, "",                                                              \
+    "Packets that came to the staging device, by what became of them")                             \
   X(group_routes, gauge, "", "Routes that use the group")                                          \
   X(path_weight_ratio, gauge, "ratio", "Share of the group's movable traffic that is wanted")      \
   X(path_buckets, gauge, "", "Buckets of the group that the path holds")                           \

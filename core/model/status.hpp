@@ -109,9 +109,13 @@ struct ProberTotals {
   std::uint64_t stalls = 0;           // times that this host did not run the prober when it should
   std::uint64_t overflows = 0;        // times that the kernel dropped replies: no room
   std::uint64_t unknown_replies = 0;  // to no probe of any prober: forged, or very late
-  double wanted_rate = 0;             // probes a second that all would send ...
+  double wanted_rate = 0;             // probes a second that all would send, HTTP too ...
   double rate = 0;                    // ... and do, under the budget
   bool staged = false;                // bound by the staging device, not by a rule each
+  double budget = 0;                  // probes a second that they may send; HTTP is outside of it
+  /// What the staging device made of packets, by the names in bpf/abi.h: "sent", "unknown",
+  /// "too_big". Empty where there can be none.
+  std::map<std::string, std::uint64_t> staged_packets{};
 };
 
 struct NexthopStatus {
@@ -122,6 +126,8 @@ struct NexthopStatus {
   Estimate estimate;
   std::vector<ProbeStatus> probes;
   std::vector<Bandwidth> bandwidth{};
+  /// Packet trains by what came of them: "measured", "lost", "reordered", "undispersed", "unsent".
+  std::map<std::string, std::uint64_t> trains{};
   std::optional<Duration> shift{};  // delay is lastingly this far above its usual
   std::optional<Load> load{};
 };

@@ -89,6 +89,10 @@ class Binding {
   [[nodiscard]] std::uint32_t mark(NexthopId id) const { return mark_base_ + raw(id); }
   /// Whether the staging device binds, not a rule each.
   [[nodiscard]] bool staged() const { return stage_.has_value(); }
+  /// Staging::counts.
+  [[nodiscard]] std::map<std::string, std::uint64_t> staged_packets() const {
+    return staging_.counts ? staging_.counts() : std::map<std::string, std::uint64_t>{};
+  }
 
  private:
   struct Bound {

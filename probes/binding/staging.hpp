@@ -6,6 +6,8 @@
 
 #include <cstdint>
 #include <functional>
+#include <map>
+#include <string>
 
 #include "core/model/path.hpp"
 #include "core/model/result.hpp"
@@ -22,6 +24,8 @@ struct Staging {
   std::function<void(NexthopId id)> forget;
   /// Removes the device; what is on its way in it is lost.
   std::function<void()> close;
+  /// Packets by what became of them in the device, since the first one was made.
+  std::function<std::map<std::string, std::uint64_t>()> counts{};
 
   explicit operator bool() const { return open != nullptr; }
 };

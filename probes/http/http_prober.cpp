@@ -100,6 +100,13 @@ void HttpProber::reconfigure(const Options& options) {
   impl_->surroundings->options = options;
 }
 
+double HttpProber::rate() const {
+  double rate = 0;
+  for (const auto& [id, way] : impl_->ways)
+    for (const auto& [anchor, stream] : way.streams) rate += stream->rate();
+  return rate;
+}
+
 std::vector<ProbeStatus> HttpProber::status() const {
   std::vector<ProbeStatus> all;
   for (const auto& [id, way] : impl_->ways)

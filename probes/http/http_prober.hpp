@@ -64,6 +64,8 @@ class HttpProber {
   void reconfigure(const Options& options);
 
   [[nodiscard]] std::vector<ProbeStatus> status() const;
+  /// Probes a second that all of them send.
+  [[nodiscard]] double rate() const;
 
  private:
   struct Impl;

@@ -47,9 +47,13 @@ void HttpStream::void_outstanding(Void why) {
 
 ProbeStatus HttpStream::status() const {
   ProbeStatus status = status_;
-  // 75 to 100 % of the interval, evenly.
-  if (started_) status.rate = 1 / (0.875 * seconds(surroundings_->options.http_interval));
+  status.rate = rate();
   return status;
+}
+
+// 75 to 100 % of the interval, evenly.
+double HttpStream::rate() const {
+  return started_ ? 1 / (0.875 * seconds(surroundings_->options.http_interval)) : 0;
 }
 
 // The next is due between `least` and all of an interval after `from`.

@@ -44,6 +44,8 @@ class HttpStream : public std::enable_shared_from_this<HttpStream> {
   void set_trouble(std::string trouble) { status_.last_error = std::move(trouble); }
 
   [[nodiscard]] ProbeStatus status() const;
+  /// Probes a second; 0 before start().
+  [[nodiscard]] double rate() const;
 
  private:
   void arm(TimePoint from, double least);

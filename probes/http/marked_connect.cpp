@@ -1,7 +1,9 @@
 #include "probes/http/marked_connect.hpp"
 
+#include <net/if.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -52,6 +54,18 @@ Result<> bind_source(int fd, const Destination& to, const IpAddress& from) {
                       "is it still an address of this host?");
 }
 
+// Segments fit the interface that they leave by in the end: behind the staging device the kernel
+// does not see it, and would take the device's MTU. Elsewhere this is what it takes anyway.
+void limit_segments(int fd, const Destination& to) {
+  ifreq about{};
+  about.ifr_ifindex = static_cast<int>(to.ifindex);
+  if (to.ifindex == 0 || ioctl(fd, SIOCGIFNAME, &about) != 0 || ioctl(fd, SIOCGIFMTU, &about) != 0)
+    return;
+  const int headers = to.address.is_v4() ? 40 : 60;
+  if (about.ifr_mtu > headers)
+    set(fd, IPPROTO_TCP, TCP_MAXSEG, static_cast<std::uint32_t>(about.ifr_mtu - headers));
+}
+
 }  // namespace
 
 Result<> begin_connect(asio::ip::tcp::socket& socket, const Destination& to, const Departure& by) {
@@ -70,6 +84,7 @@ Result<> begin_connect(asio::ip::tcp::socket& socket, const Destination& to, con
   if (!set(fd, SOL_SOCKET, SO_MARK, by.mark))
     return system_error("mark a socket to " + to.address.text(), errno);
   set(fd, IPPROTO_TCP, TCP_NODELAY, 1);
+  limit_segments(fd, to);
   if (by.from)
     if (auto bound = bind_source(fd, to, *by.from); !bound) return bound;
   const SocketAddress address = socket_address(to.address, to.port, to.ifindex);

@@ -14,7 +14,7 @@ namespace hopwise::probes {
 struct Destination {
   IpAddress address;
   std::uint16_t port = 0;
-  std::uint32_t ifindex = 0;  // scope, where the address is link-local
+  std::uint32_t ifindex = 0;  // of the nexthop: scope of link-local addresses, and its MTU
 };
 
 /// How a probe leaves by its nexthop.

@@ -28,12 +28,6 @@ Duration turn_at(double rate) {
   return std::clamp(turn, kShortestTurn, kLongestTurn);
 }
 
-// STAMP alone tells it.
-WallTime wall_for(const Aim& aim) {
-  if (aim.anchor().kind != ProbeKind::stamp) return {};
-  return std::chrono::time_point_cast<Duration>(std::chrono::system_clock::now());
-}
-
 Demand demand_of(bool fast) {
   return fast ? Demand{0, 1} : Demand{1, 0};
 }
@@ -309,8 +303,15 @@ std::vector<ProbeStatus> Loop::status() const {
 }
 
 ProberTotals Loop::totals() const {
-  ProberTotals totals{stalls_,          overflows_,        unknown_,
-                      budget_.wanted(), budget_.granted(), ways_.staged()};
+  ProberTotals totals;
+  totals.stalls = stalls_;
+  totals.overflows = overflows_;
+  totals.unknown_replies = unknown_;
+  totals.wanted_rate = budget_.wanted();
+  totals.rate = budget_.granted();
+  totals.staged = ways_.staged();
+  totals.budget = budget_.whole();
+  totals.staged_packets = ways_.staged_packets();
   aims_.each([&](const Aim& aim) { totals.unknown_replies += aim.stream.counters().stale; });
   return totals;
 }

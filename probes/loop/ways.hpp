@@ -51,6 +51,9 @@ class Ways {
   }
   [[nodiscard]] std::uint32_t mark(NexthopId id) const { return binding_->mark(id); }
   [[nodiscard]] bool staged() const { return binding_->staged(); }
+  [[nodiscard]] std::map<std::string, std::uint64_t> staged_packets() const {
+    return binding_->staged_packets();
+  }
   /// Sees to it that probes to `destination` can leave, and tells from which source address. The
   /// error tells what is missing.
   Result<IpAddress> leave(NexthopId id, const IpAddress& destination);

@@ -55,7 +55,8 @@ class Budget {
   /// then all streams are to be paced anew (Stream::repace()). Not often: that costs as many
   /// operations as there are streams.
   bool loosened(TimePoint now);
-  /// Probes a second that all would send, and do.
+  /// Probes a second: what there is, what all would send, and what they do.
+  [[nodiscard]] double whole() const { return options_.budget; }
   [[nodiscard]] double wanted() const;
   [[nodiscard]] double granted() const;
 

@@ -136,3 +136,28 @@ TEST_CASE("an anchor of kind tcp is answered by an open port and by a closed one
       {"probes", "isp-a", "--flows", "--socket", router.lab().hopwise_socket().string()});
   CHECK_THAT(flows.output, Catch::Contains(kTcp) && Catch::Contains("flow 3"));
 }
+
+TEST_CASE("packet trains go to a stamp anchor once a nexthop is up, and what they told is shown",
+          "[e2e][probes][train]") {
+  lab::Topology topology = plain_upstreams();
+  for (auto& upstream : topology.upstreams) upstream.impairment.rate_bit_s = 50'000'000;
+  Router router(topology);
+  auto reflector =
+      router.lab().start(router.lab().server(), {HOPWISE_BINARY, "reflect"}, "reflector").value();
+  Json config = with_anchors(router.lab(), {"stamp://203.0.113.9:862"});
+  config["probe"]["train"] = {{"every", "1m"}};
+  router.start(config);
+  for (const std::size_t upstream : {0, 1}) {
+    Json trains;
+    const bool measured = lab::eventually(20s, [&] {
+      trains = router.nexthop(upstream, Family::v4)["trains"];
+      return trains.contains("measured");
+    });
+    INFO(trains.dump() << '\n' << router.daemon().log());
+    REQUIRE(measured);
+    CHECK(trains == Json{{"measured", 1}});  // and no other within a minute
+  }
+  CHECK_THAT(
+      router.lab().api_get("/metrics").value(),
+      Catch::Contains(R"(hopwise_nexthop_trains_total{nexthop="isp-a",result="measured"} 1)"));
+}

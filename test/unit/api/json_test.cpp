@@ -109,7 +109,9 @@ TEST_CASE("each prober tells all that it knows, and null what it does not") {
                              {"stalls", 2},
                              {"overflows", 1},
                              {"unknown_replies", 5},
-                             {"staged", true}});
+                             {"staged", true},
+                             {"staged_packets", {{"sent", 900}, {"too_big", 3}}},
+                             {"budget_per_s", 20000.0}});
 }
 
 TEST_CASE("bandwidth comes with its method, and whether it is a bound") {

@@ -58,7 +58,7 @@ TEST_CASE("the line of reflect is the reflector's options", "[cli][stamp]") {
   line.port = "18620";
   line.rate = "500000";
   line.stateless = true;
-  const KeyFile key("a key \n", 0600);
+  const KeyFile key("a key \r\n", 0600);
   line.key_file = key.path();
   const auto options = reflector_options(line);
   REQUIRE(options.has_value());
@@ -93,9 +93,12 @@ TEST_CASE("a key file that is none, or that all may read, is refused", "[cli][st
   CHECK(contains(fault(line), "/nonexistent/key: No such file"));
   line.key_file = "/tmp";
   CHECK(contains(fault(line), "no regular file"));
-  const KeyFile empty("\n", 0600), open("secret", 0604), large(std::string(5000, 'k'), 0600);
+  const KeyFile empty("", 0600), blank("\n", 0600), open("secret", 0604),
+      large(std::string(5000, 'k'), 0600);
   line.key_file = empty.path();
   CHECK(contains(fault(line), "empty"));
+  line.key_file = blank.path();
+  CHECK(contains(fault(line), "no key"));
   line.key_file = open.path();
   CHECK(contains(fault(line), "chmod o="));
   line.key_file = large.path();

@@ -253,3 +253,26 @@ TEST_CASE("anchors, keys, paces and the budget change while hopwise runs") {
   wanted.probes.http_timeout = 500ms;
   CHECK(needs_restart(running, wanted) == std::nullopt);
 }
+
+TEST_CASE("packet trains are off, or as many as an object says") {
+  const auto trains = [](const std::string& train) {
+    return parse(R"({"probe": {"train": )" + train + "}}", "f");
+  };
+  CHECK_FALSE(parse("{}", "f")->trains);
+  CHECK_FALSE(trains(R"("off")")->trains);
+  const auto usual = trains("{}");
+  REQUIRE((usual && usual->trains));
+  CHECK(usual->trains->every == 10min);
+  CHECK(usual->trains->packets == 32);
+  const auto own = trains(R"({"every": "1m", "packets": 128})");
+  REQUIRE((own && own->trains));
+  CHECK(own->trains->every == 1min);
+  CHECK(own->trains->packets == 128);
+  for (const char* wrong : {R"("on")", "true", R"({"every": "59s"})", R"({"every": "25h"})",
+                            R"({"packets": 7})", R"({"packets": 129})", R"({"often": 1})"}) {
+    CAPTURE(wrong);
+    const auto refused = trains(wrong);
+    REQUIRE(refused.has_error());
+    CHECK(refused.error().message.find("probe.train") != std::string::npos);
+  }
+}

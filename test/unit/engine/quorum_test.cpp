@@ -47,6 +47,13 @@ class Anchors {
         for (Decision& d : engine.decide(at(now()))) decisions.push_back(std::move(d));
     }
   }
+  /// The configuration has these from now on, and no others.
+  void probe(std::vector<Probed> anchors) {
+    anchors_ = std::move(anchors);
+    std::vector<Anchor> all;
+    for (const Probed& p : anchors_) all.push_back(anchor_address(p.anchor));
+    for (std::uint32_t n = 1; n <= nexthops_; ++n) engine.set_anchors(NexthopId{n}, all);
+  }
   [[nodiscard]] PathState state(std::uint32_t n) const {
     return engine.nexthop(NexthopId{n})->state;
   }
@@ -118,6 +125,33 @@ TEST_CASE("of two anchors both must agree, and a quorum of 1 asks all of three",
   three.answer = [](auto n, auto a) { return n == 1 && a <= 2 ? Rtt() : 20; };
   three.run(60);
   CHECK(three.state(1) == PathState::up);
+}
+
+TEST_CASE("an anchor that the configuration drops has no voice any more", "[engine]") {
+  Anchors b(2, kThree);
+  b.run(60);
+  b.probe({{1}});  // answers of the others are still on their way
+  b.answer = [](auto n, auto) { return n == 1 ? Rtt() : 20; };
+  b.run(1);
+  CHECK(b.state(1) == PathState::down);
+  CHECK(b.told("anchors=1"));
+  // One that comes back begins anew.
+  b.probe(kThree);
+  b.answer = [](auto, auto) { return 20; };
+  b.run(60);
+  CHECK(b.state(1) == PathState::up);
+}
+
+TEST_CASE("a nexthop in fault by an anchor that is dropped is judged by those that stay",
+          "[engine]") {
+  Anchors b(2, {{1}});
+  b.run(60);
+  b.answer = [](auto n, auto a) { return n == 1 && a == 1 ? Rtt() : 20; };
+  b.run(2);
+  REQUIRE(b.state(1) == PathState::down);
+  b.probe({{2}});
+  b.run(30);
+  CHECK(b.state(1) == PathState::up);
 }
 
 TEST_CASE("an anchor that fails through every nexthop is to blame, until it is well", "[engine]") {

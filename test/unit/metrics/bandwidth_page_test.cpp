@@ -15,6 +15,7 @@ Status with_bandwidth() {
   status.nexthops[0].bandwidth = {
       {BandwidthMethod::link, 1'000'000'000},
       {BandwidthMethod::passive_peak, 80'000'000, std::chrono::steady_clock::now() - 3s}};
+  status.nexthops[0].trains = {{"measured", 4}, {"lost", 1}};
   status.nexthops[0].load = Load{40'000'000, 8'000'000, 0.04};
   return status;
 }
@@ -34,6 +35,7 @@ TEST_CASE("bandwidth and load of a nexthop are metrics", "[metrics][bandwidth]")
   CHECK(has(page, "load_bytes_per_second{nexthop=\"isp-a\",direction=\"forward\"} 5000000"));
   CHECK(has(page, "load_bytes_per_second{nexthop=\"isp-a\",direction=\"reverse\"} 1000000"));
   CHECK(has(page, "nexthop_utilisation_ratio{nexthop=\"isp-a\"} 0.04"));
+  CHECK(has(page, "nexthop_trains_total{nexthop=\"isp-a\",result=\"measured\"} 4"));
 }
 
 TEST_CASE("bandwidth and load of a nexthop are in the status", "[api][bandwidth]") {
@@ -43,4 +45,5 @@ TEST_CASE("bandwidth and load of a nexthop are in the status", "[api][bandwidth]
   CHECK(has(json, "\"bound\": \"lower\""));
   CHECK(has(json, "\"bit_s\": 80000000"));
   CHECK(has(json, "\"utilisation_ratio\": 0.04"));
+  CHECK(has(json, "\"lost\": 1"));
 }

@@ -270,7 +270,9 @@ TEST_CASE("probers tell what became of their probes, under target and protocol")
   CHECK(has_line(page, "hopwise_prober_unknown_replies_total 5"));
   CHECK(has_line(page, "hopwise_prober_rate{kind=\"wanted\"} 60"));
   CHECK(has_line(page, "hopwise_prober_rate{kind=\"actual\"} 45.2"));
+  CHECK(has_line(page, "hopwise_prober_rate{kind=\"budget\"} 20000"));
   CHECK(has_line(page, "hopwise_prober_staged 1"));
+  CHECK(has_line(page, "hopwise_stage_packets_total{result=\"too_big\"} 3"));
 }
 
 TEST_CASE("bandwidth says by which method it is known, and whether it is a bound") {
