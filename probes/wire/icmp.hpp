@@ -42,8 +42,8 @@ inline constexpr std::size_t kMaxPayloadBytes = 8192;
 /// kernel adds the pseudo-header's part, which is constant for an anchor too.)
 inline constexpr std::uint16_t kEchoChecksum = 0x6877;
 
-/// That of pinned flow `flow`. Those of the first thousand flows differ, in many bits for the sake of
-/// routers whose hash is weak. Never 0, which some take for "none".
+/// That of pinned flow `flow`. Those of the first thousand flows differ, in many bits for the sake
+/// of routers whose hash is weak. Never 0, which some take for "none".
 constexpr std::uint16_t echo_checksum(std::uint32_t flow) {
   const auto checksum = static_cast<std::uint16_t>(kEchoChecksum + flow * 0x9e37U);
   return checksum != 0 ? checksum : std::uint16_t{0xffff};

@@ -57,7 +57,7 @@ std::vector<Case> cases() {
 
 /// When what was first seen.
 struct Seen {
-  std::optional<Duration> suspected, called;
+  std::optional<Duration> suspected, shifted, called;
 };
 
 /// Prober and engine on one thread in the lab's router, as the daemon has them on two.
@@ -108,6 +108,7 @@ class Observer {
       const auto view = engine_.nexthop(kBad);
       const Duration passed = steady_clock::now() - fault;
       if (view->suspicious && !seen.suspected) seen.suspected = passed;
+      if (view->shift && !seen.shifted) seen.shifted = passed;
       if (view->state == PathState::degraded || view->state == PathState::down)
         seen.called = passed;
       return seen.called.has_value();
@@ -166,6 +167,7 @@ void tell(Report& report, const Case& c, const std::vector<Seen>& seen) {
         {kSection, c.name, std::string(column) + ": share of trials", {share, share, share}});
   };
   add("suspected after, ms", &Seen::suspected);
+  add("shift of delay told after, ms", &Seen::shifted);
   add("degraded or down after, ms", &Seen::called);
 }
 
@@ -175,7 +177,7 @@ void measure_detection(Report& report, Effort effort) {
   report.explain(kSection,
                  "Two links of 20 ms +- 0.5 ms; three anchors behind each; 5 probes a second and "
                  "anchor, 20 (or 100) once suspicious. Losses below the limit (5 %) and small "
-                 "steps are for the weights: they are not to be called.");
+                 "steps are for the weights: they are told, and not called faults.");
   lab::Topology topology;
   topology.router = lab::Daemon::none;
   for (const char* name : {"good", "bad"})

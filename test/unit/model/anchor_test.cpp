@@ -5,9 +5,9 @@
 using namespace hopwise;
 
 TEST_CASE("an anchor's text is read back as the same anchor", "[model]") {
-  for (const char* text : {"203.0.113.53", "2001:db8::53", "tcp://203.0.113.53:443",
-                           "stamp://[2001:db8::1]:862", "http://192.0.2.1:8080",
-                           "https://[2001:db8::2]:443"}) {
+  for (const char* text :
+       {"203.0.113.53", "2001:db8::53", "tcp://203.0.113.53:443", "stamp://[2001:db8::1]:862",
+        "http://192.0.2.1:8080", "https://[2001:db8::2]:443"}) {
     const auto anchor = Anchor::parse(text);
     REQUIRE(anchor.has_value());
     CHECK(anchor->text() == text);
