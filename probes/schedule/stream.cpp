@@ -15,6 +15,10 @@ constexpr std::uint32_t kSwallowed = 8;
 // A probe that falls due within a turn of the loop is on time: the pace counts from its due time.
 constexpr Duration kOnTime = std::chrono::milliseconds(8);
 
+// Silence that lasts for longer is known, and haste tells no more of it: anchors that are dead for
+// good would spend the budget of those in doubt.
+constexpr Duration kDoubt = std::chrono::seconds(30);
+
 template <class Narrow>
 Narrow saturated(std::int64_t value) {
   constexpr auto most = std::int64_t{std::numeric_limits<Narrow>::max()};
@@ -29,7 +33,8 @@ Stream::Stream(const Pacing& pacing, TimePoint now)
       flows_(std::clamp(pacing.options.flows, 1U, Options::kMaxFlows)),
       next_send_(now),
       paced_from_(now),
-      suspicious_until_(now) {}
+      suspicious_until_(now),
+      heard_(now) {}
 
 // --- sending -------------------------------------------------------------------------------------
 
@@ -160,6 +165,7 @@ void Stream::learn(std::uint32_t sequence, Duration rtt, const Arrival& arrival)
   if (at(sequence).told == Told::nothing) confirmed_ = false;
   if (round_trip_.is_excursion(rtt)) suspect(arrival.at, arrival.at + pacing_->paces.suspicious);
   round_trip_.observe(rtt);
+  heard_ = std::max(heard_, arrival.at);
   auto& smoothed = flows_[flow(sequence)].rtt;
   smoothed = smoothed ? *smoothed + (rtt - *smoothed) / 8 : rtt;
 }
@@ -182,7 +188,7 @@ std::optional<Verdict> Stream::overdue(TimePoint now, std::optional<TimePoint> d
   flows_[flow(sequence)].lost++;
   skip_settled();
   // The first loss is followed up at once; further ones at the suspicious pace.
-  suspect(now, suspicious(now) ? next_send_ : now);
+  if (now - heard_ < kDoubt) suspect(now, suspicious(now) ? next_send_ : now);
   return Verdict{Outcome::lost,
                  probe.sent,
                  {},
@@ -222,7 +228,7 @@ void Stream::set_ready(bool ready, TimePoint now) {
   if (ready == ready_) return;
   void_outstanding(Void::neighbour);
   ready_ = ready;
-  if (ready) next_send_ = now;
+  if (ready) next_send_ = heard_ = now;
 }
 
 void Stream::set_suspicious(bool suspicious, TimePoint now) {

@@ -177,6 +177,7 @@ class Stream {
   TimePoint paced_from_;  // the next probe is scheduled from then on ...
   double unit_ = 0;       // ... by this chance
   TimePoint suspicious_until_;
+  TimePoint heard_;  // when the newest reply came; else since when it is waited for
   bool held_suspicious_ = false;
   bool ready_ = false;
   bool fast_ = false;

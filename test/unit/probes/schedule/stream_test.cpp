@@ -166,6 +166,29 @@ TEST_CASE("a loss is followed up at once, then at the suspicious pace, then calm
   CHECK(rig.stream.next_send() - rig.now >= rig.options.interval * 3 / 4);
 }
 
+TEST_CASE("an anchor that is silent for long is asked at the usual pace again", "[stream]") {
+  Rig rig;
+  rig.ready();
+  rig.converse(50, 20ms);
+  const TimePoint silent = rig.now;
+  const auto lose_until = [&rig](TimePoint end) {
+    while (rig.now < end) {
+      rig.send();
+      while (rig.stream.overdue(rig.now)) continue;
+    }
+  };
+  lose_until(silent + 25s);
+  CHECK(rig.stream.suspicious(rig.now));
+  lose_until(silent + 40s);
+  CHECK_FALSE(rig.stream.suspicious(rig.now));
+  // Heard again, its next loss is urgent again.
+  rig.converse(10, 20ms);
+  rig.send();
+  rig.now += rig.options.max_timeout;
+  REQUIRE(rig.stream.overdue(rig.now));
+  CHECK(rig.stream.suspicious(rig.now));
+}
+
 TEST_CASE("a step in delay makes a stream suspicious", "[stream]") {
   Rig rig;
   rig.ready();
