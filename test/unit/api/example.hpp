@@ -86,6 +86,7 @@ inline Status example_status() {
   a.bandwidth = {{BandwidthMethod::link, 1'000'000'000, std::nullopt},
                  {BandwidthMethod::passive_peak, 80'000'000, TimePoint(90s)}};
   a.load = Load{12e6, 30e6, 0.012};
+  a.trains = {{"lost", 1}, {"measured", 3}};
   status.probing = {2, 1, 5, 60, 45.2, true, 20'000, {{"sent", 900}, {"too_big", 3}}};
   a.estimate = {120500us, 20ms, 2ms, 0.02, 0.034, 100, TimePoint(99500ms)};
 

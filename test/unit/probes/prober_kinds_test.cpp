@@ -226,3 +226,21 @@ TEST_CASE("loss by direction is told by a reflector that counts", "[probes][netn
   CHECK(back.forward == there.forward);
   CHECK(back.backward == bench.status(1).lost - there.forward);
 }
+
+TEST_CASE("requests by HTTP are in the totals of all probers", "[probes][netns][http]") {
+  NEEDS_ROOT();
+  const Lan lan;
+  Bench bench(lan);
+  const Anchor web(anchor(Family::v4), ProbeKind::http, 80);
+  bench.probe(Target{lan.nexthop(1, kV4.a), {anchor(Family::v4)}}, {true});
+  const ProberTotals before = bench.prober->totals();
+  CHECK(before.budget == fast().budget);
+  bench.probe(Target{lan.nexthop(1, kV4.a), {anchor(Family::v4), web}}, {true});
+  const ProberTotals after = bench.prober->totals();
+  const double each = bench.status(1, web).rate;
+  CHECK(each > 0);
+  CHECK(after.rate == Approx(before.rate + each));
+  CHECK(after.wanted_rate == Approx(before.wanted_rate + each));
+  bench.prober->set_ready(NexthopId{1}, {});
+  CHECK(bench.prober->totals().rate < after.rate);
+}
