@@ -1,6 +1,7 @@
 #include "core/daemon/traces.hpp"
 
 #include <algorithm>
+#include <array>
 
 #include "core/daemon/calm.hpp"
 
@@ -12,8 +13,9 @@ const NexthopRecord* find(const std::string& named, const Steering& steering) {
   const auto& all = steering.nexthops();
   const auto found = std::ranges::find_if(all, [&](const auto& entry) {
     const Nexthop& nexthop = entry.second.nexthop;
-    return named == nexthop.name || named == std::to_string(raw(nexthop.id)) ||
-           named == nexthop.key.gateway.text();
+    const std::array names{nexthop.name, std::to_string(raw(nexthop.id)),
+                           nexthop.key.gateway.text()};
+    return std::ranges::find(names, named) != names.end();
   });
   return found == all.end() ? nullptr : &found->second;
 }
