@@ -93,7 +93,7 @@ void read_estimator(Object& o, engine::Options& e) {
                             duration_text(e.slow_tau) + " (make it at most that)");
 }
 
-void read_cost(Object& o, engine::Options& e) {
+void read_cost(Object& o, engine::Policy& e) {
   const Range<double> weight{0, 100};
   const Range<Duration> limit{1us, 10s};
   o.number("delay_weight", e.delay_weight, weight);
@@ -138,7 +138,7 @@ void read_states(Object& o, engine::Options& e) {
 
 void read_engine(Object& o, engine::Options& e) {
   read_estimator(o, e);
-  read_cost(o, e);
+  read_cost(o, e.policy);
   read_law(o, e);
   read_states(o, e);
 }

@@ -14,18 +14,18 @@ double saturated(double x) {
 }
 
 double delay_range_ms(const Options& o) {
-  return std::max(milliseconds(o.delay_limit - o.delay_floor), 1.0);
+  return std::max(milliseconds(o.policy.delay_limit - o.policy.delay_floor), 1.0);
 }
 
 double delay_cost(const Reading& r, const Options& o) {
   const double queue = std::max(0.0, r.rtt_ms - r.base_ms);
-  return o.delay_weight * saturated((r.base_ms - milliseconds(o.delay_floor)) / delay_range_ms(o)) +
-         o.queue_weight * saturated((queue - kQuietQueueMs) / milliseconds(o.queue_limit)) +
-         o.jitter_weight * saturated(r.jitter_ms / milliseconds(o.jitter_limit));
+  return o.policy.delay_weight * saturated((r.base_ms - milliseconds(o.policy.delay_floor)) / delay_range_ms(o)) +
+         o.policy.queue_weight * saturated((queue - kQuietQueueMs) / milliseconds(o.policy.queue_limit)) +
+         o.policy.jitter_weight * saturated(r.jitter_ms / milliseconds(o.policy.jitter_limit));
 }
 
 double loss_cost(double excess, const Options& o) {
-  return o.loss_weight * saturated(excess / std::max(o.loss_limit - kQuietLoss, 1e-3));
+  return o.policy.loss_weight * saturated(excess / std::max(o.policy.loss_limit - kQuietLoss, 1e-3));
 }
 
 }  // namespace
@@ -47,18 +47,18 @@ double score_band(const Reading& better, const Reading& other, const Options& o)
                                       other.jitter_ms / std::sqrt(other.samples));
   const double delay =
       std::max({o.dead_band * better.rtt_ms, milliseconds(o.dead_band_delay), 1.25 * noise});
-  return o.delay_weight * delay / delay_range_ms(o) +
-         o.jitter_weight * noise / milliseconds(o.jitter_limit);
+  return o.policy.delay_weight * delay / delay_range_ms(o) +
+         o.policy.jitter_weight * noise / milliseconds(o.policy.jitter_limit);
 }
 
 double alarm_cost(const Reading& r, const Options& o) {
-  const double delay = std::max(0.0, r.recent_ms - milliseconds(o.delay_floor)) / delay_range_ms(o);
-  return o.delay_weight * delay + o.loss_weight * r.alarm_loss / o.loss_limit;
+  const double delay = std::max(0.0, r.recent_ms - milliseconds(o.policy.delay_floor)) / delay_range_ms(o);
+  return o.policy.delay_weight * delay + o.policy.loss_weight * r.alarm_loss / o.policy.loss_limit;
 }
 
 double alarm_band(const Reading& better, const Options& o) {
   const double delay = std::max(o.dead_band * better.recent_ms, milliseconds(o.dead_band_delay));
-  return o.delay_weight * delay / delay_range_ms(o);
+  return o.policy.delay_weight * delay / delay_range_ms(o);
 }
 
 }  // namespace hopwise::engine

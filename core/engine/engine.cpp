@@ -42,11 +42,25 @@ struct Engine::Impl {
     }
     return fallen > 1 && *last - *first <= kTogether ? Extent::everywhere : Extent::some;
   }
+  void forget_paths(GroupId id) {
+    std::erase_if(paths, [&](const auto& entry) { return entry.second == id; });
+  }
+  GroupLaw* find(GroupId id) {
+    const auto found = groups.find(id);
+    return found == groups.end() ? nullptr : &found->second;
+  }
+  /// Readings of the future, or of no stretch of time, are mistakes.
+  template <class Reading>
+  [[nodiscard]] bool possible(const Reading& reading) const {
+    return reading.over > Duration::zero() && reading.at <= now + kFuture;
+  }
   void advance_to(TimePoint t) { now = std::max(now, t); }
 
   Options options;
   std::map<NexthopId, TrackedNexthop> nexthops;
   std::map<GroupId, GroupLaw> groups;
+  std::map<PathId, GroupId> paths;
+  std::uint64_t decisions = 0;  // made so far
   std::set<Anchor> blamed;
   std::set<Anchor> answered;  // anchors that ever answered through any nexthop
   TimePoint now;
@@ -71,6 +85,8 @@ void Engine::set_group(const Group& group, TimePoint now, std::span<const std::u
     members.push_back({path, &nexthop, i < holds.size() && held > 0 ? holds[i] / held : 0});
   }
   impl_->groups.try_emplace(group.id, group.id, impl_->options).first->second.set_paths(members);
+  impl_->forget_paths(group.id);
+  for (const Path& path : group.paths) impl_->paths[path.id] = group.id;
 }
 
 void Engine::remove_group(GroupId id) {
@@ -78,6 +94,7 @@ void Engine::remove_group(GroupId id) {
   if (found == impl_->groups.end()) return;
   found->second.clear();
   impl_->groups.erase(found);
+  impl_->forget_paths(id);
 }
 
 void Engine::remove_nexthop(NexthopId id) {
@@ -94,6 +111,31 @@ void Engine::observe(const Sample& sample) {
   TrackedNexthop* nexthop = impl_->find(sample.nexthop);
   if (!nexthop || nexthop->groups == 0 || sample.known > impl_->now + kFuture) return;
   nexthop->observe(sample, impl_->answered);
+}
+
+void Engine::set_terms(GroupId id, const GroupTerms& terms) {
+  if (GroupLaw* group = impl_->find(id)) group->set_terms(terms);
+}
+
+// May come before the first route over the nexthop.
+void Engine::set_terms(NexthopId id, const NexthopTerms& terms) {
+  impl_->nexthops.try_emplace(id, id, impl_->options).first->second.carrier.set_terms(terms);
+}
+
+void Engine::observe(const PathReading& reading) {
+  const auto found = impl_->paths.find(reading.path);
+  if (found == impl_->paths.end() || !impl_->possible(reading)) return;
+  if (GroupLaw* group = impl_->find(found->second)) group->observe(reading);
+}
+
+void Engine::observe(const ControlReading& reading) {
+  if (!impl_->possible(reading)) return;
+  if (GroupLaw* group = impl_->find(reading.group)) group->observe(reading);
+}
+
+void Engine::observe(const LoadReading& reading) {
+  if (!impl_->possible(reading)) return;
+  if (TrackedNexthop* nexthop = impl_->find(reading.nexthop)) nexthop->carrier.observe(reading);
 }
 
 void Engine::observe(const NexthopEvent& event) {
@@ -115,8 +157,39 @@ std::vector<Decision> Engine::decide(TimePoint now) {
   const Extent extent = impl_->extent();
   std::vector<Decision> decisions;
   for (auto& [id, group] : impl_->groups)
-    if (auto decision = group.decide(impl_->now, extent)) decisions.push_back(std::move(*decision));
+    if (auto decision = group.decide(impl_->now, extent)) {
+      decision->id = ++impl_->decisions;
+      decisions.push_back(std::move(*decision));
+    }
   return decisions;
+}
+
+std::vector<Effect> Engine::take_effects() {
+  std::vector<Effect> effects;
+  for (auto& [id, group] : impl_->groups)
+    for (Effect& effect : group.take_effects()) effects.push_back(std::move(effect));
+  return effects;
+}
+
+std::optional<NexthopMemory> Engine::memory(NexthopId id, TimePoint now) const {
+  const TrackedNexthop* nexthop = impl_->find(id);
+  if (!nexthop) return std::nullopt;
+  NexthopMemory memory;
+  nexthop->carrier.remember(memory, now);
+  return memory;
+}
+
+std::optional<GroupMemory> Engine::memory(GroupId id, TimePoint now) const {
+  const GroupLaw* group = impl_->find(id);
+  return group ? std::optional(group->memory(now)) : std::nullopt;
+}
+
+void Engine::recall(NexthopId id, const NexthopMemory& memory, TimePoint now) {
+  impl_->nexthops.try_emplace(id, id, impl_->options).first->second.carrier.recall(memory, now);
+}
+
+void Engine::recall(GroupId id, const GroupMemory& memory, TimePoint now) {
+  if (GroupLaw* group = impl_->find(id)) group->recall(memory, now);
 }
 
 std::optional<NexthopView> Engine::nexthop(NexthopId id) const {
@@ -136,6 +209,16 @@ std::vector<Anchor> Engine::blamed() const {
 std::vector<PathView> Engine::group(GroupId id) const {
   const auto found = impl_->groups.find(id);
   return found == impl_->groups.end() ? std::vector<PathView>{} : found->second.view();
+}
+
+std::optional<GroupLawView> Engine::law(GroupId id) const {
+  const GroupLaw* group = impl_->find(id);
+  return group ? std::optional(group->law(impl_->now)) : std::nullopt;
+}
+
+std::optional<CarrierView> Engine::carrier(NexthopId id) const {
+  const TrackedNexthop* nexthop = impl_->find(id);
+  return nexthop ? std::optional(nexthop->carrier.view(impl_->now)) : std::nullopt;
 }
 
 }  // namespace hopwise::engine

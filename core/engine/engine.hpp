@@ -14,9 +14,13 @@
 #include <span>
 #include <vector>
 
+#include "core/engine/memory.hpp"
+#include "core/engine/policy.hpp"
 #include "core/model/decision.hpp"
 #include "core/model/estimate.hpp"
+#include "core/model/law.hpp"
 #include "core/model/path.hpp"
+#include "core/model/reading.hpp"
 #include "core/model/sample.hpp"
 
 namespace hopwise::engine {
@@ -30,16 +34,7 @@ struct Options {
   Duration loss_window = std::chrono::seconds(20);  // loss for alarms
   Duration score_loss_window =
       std::chrono::minutes(2);  // for scores: 20 s cannot tell 3 % from 0.5 %
-  // Cost: weights of delay, queueing, loss and jitter, and where each saturates
-  double delay_weight = 1.0;
-  double queue_weight = 0.5;
-  double loss_weight = 1.0;
-  double jitter_weight = 0.25;
-  Duration delay_floor = std::chrono::milliseconds(10);
-  Duration delay_limit = std::chrono::milliseconds(120);
-  Duration queue_limit = std::chrono::milliseconds(50);
-  double loss_limit = 0.05;
-  Duration jitter_limit = std::chrono::milliseconds(30);
+  Policy policy;                // of groups that have no terms of their own
   // Law
   Duration epoch = std::chrono::seconds(1);
   double gain = 0.25;       // g*: of the stability margin
@@ -101,11 +96,30 @@ class Engine {
   /// way from them is ignored. Before the first call every anchor is heard.
   void set_anchors(NexthopId id, std::span<const Anchor> anchors);
 
+  /// What the group wants; before the first call Options::policy alone. Weights stay.
+  void set_terms(GroupId id, const GroupTerms& terms);
+  /// What is known of the nexthop that no measurement tells.
+  void set_terms(NexthopId id, const NexthopTerms& terms);
+
+  // Readings of paths, groups and nexthops that are not known are ignored, and so is what is
+  // impossible: NaN, negative, of the future, a stretch of no time.
+  void observe(const PathReading& reading);
+  void observe(const ControlReading& reading);
+  void observe(const LoadReading& reading);
   void observe(const Sample& sample);
   void observe(const NexthopEvent& event);
   void observe(const EscapeEvent& event);
 
   std::vector<Decision> decide(TimePoint now);
+  /// What became of earlier decisions, since the last call.
+  std::vector<Effect> take_effects();
+
+  /// What should outlive a restart; empty for what is not known.
+  [[nodiscard]] std::optional<NexthopMemory> memory(NexthopId id, TimePoint now) const;
+  [[nodiscard]] std::optional<GroupMemory> memory(GroupId id, TimePoint now) const;
+  /// Takes it up again: before, or soon after, the first samples. Times are relative to `now`.
+  void recall(NexthopId id, const NexthopMemory& memory, TimePoint now);
+  void recall(GroupId id, const GroupMemory& memory, TimePoint now);
 
   [[nodiscard]] std::optional<NexthopView> nexthop(NexthopId id) const;
   /// Of that view the wish to be probed faster, which is asked after every decision; false for an
@@ -116,6 +130,9 @@ class Engine {
   [[nodiscard]] std::vector<Anchor> blamed() const;
   /// In the group's order; empty for an unknown group.
   [[nodiscard]] std::vector<PathView> group(GroupId id) const;
+  /// All that the law holds of the group; empty for an unknown one.
+  [[nodiscard]] std::optional<GroupLawView> law(GroupId id) const;
+  [[nodiscard]] std::optional<CarrierView> carrier(NexthopId id) const;
 
  private:
   struct Impl;

@@ -12,19 +12,27 @@ constexpr Duration kTogether = std::chrono::seconds(2);
 int gravity(Reason reason) {
   switch (reason) {
     case Reason::initial:
-      return 10;
+      return 13;
     case Reason::link_down:
-      return 9;
+      return 12;
     case Reason::neighbour_lost:
-      return 8;
+      return 11;
     case Reason::path_down:
-      return 7;
+      return 10;
+    case Reason::reverted:
+    case Reason::resumed:
+      return 9;
     case Reason::overload_hold:
-      return 6;
+      return 8;
     case Reason::path_degraded:
+      return 7;
+    case Reason::objective:
+      return 6;
+    case Reason::route_changed:
       return 5;
     case Reason::path_recovered:
       return 4;
+    case Reason::objective_unmet:
     case Reason::no_alternative_hold:
       return 3;
     case Reason::all_worse_hold:
@@ -43,12 +51,17 @@ void GroupLaw::set_paths(const std::vector<Member>& members) {
   double kernel_total = 0;
   for (const Member& m : members) kernel_total += std::max(m.path.kernel_weight, 1u);
   std::vector<Share> next;
+  std::vector<int> stays;  // their former indices
+  std::vector<const TrackedNexthop*> former;
+  for (const Share& s : shares_) former.push_back(s.nexthop);
   double kept = 0;   // wanted by the paths that stay
   double fresh = 0;  // by the new ones
   for (const Member& m : members) {
     const double kernel = std::max(m.path.kernel_weight, 1u) / kernel_total;
     const auto old = std::find_if(shares_.begin(), shares_.end(),
                                   [&](const Share& s) { return s.nexthop == m.nexthop; });
+    const auto was = std::find(former.begin(), former.end(), m.nexthop);
+    stays.push_back(was == former.end() ? -1 : static_cast<int>(was - former.begin()));
     Share share;
     if (old != shares_.end()) {
       share = *old;
@@ -72,6 +85,7 @@ void GroupLaw::set_paths(const std::vector<Member>& members) {
     share.wanted = share.wanted > 0 ? share.wanted * (1 - fresh) / kept : share.kernel;
   clear();  // of what left
   shares_ = std::move(next);
+  demand_.set_paths(stays);
   changed_ = true;
 }
 
@@ -202,7 +216,7 @@ std::optional<Decision> GroupLaw::conclude(TimePoint now) {
   if (!trigger_->told && largest < kHalfBucket) return std::nullopt;
 
   changed_ = false;
-  Decision d{id_, now, trigger_->reason, trigger_->cause, std::move(trigger_->evidence), {}};
+  Decision d{id_, now, trigger_->reason, trigger_->cause, std::move(trigger_->evidence), {}, 0};
   for (std::size_t i = 0; i < shares_.size(); ++i) {
     Share& s = shares_[i];
     const auto& reading = s.nexthop->reading();
@@ -244,6 +258,51 @@ std::vector<PathView> GroupLaw::view() const {
     paths.push_back({s.path.id, s.weight, s.usable, reading ? score_cost(*reading, *options_) : 0});
   }
   return paths;
+}
+
+void GroupLaw::observe(const PathReading& reading) {
+  for (std::size_t i = 0; i < shares_.size(); ++i) {
+    if (shares_[i].path.id != reading.path) continue;
+    if (!shares_[i].evidence.observe(reading)) return;
+    demand_.observe(i, reading, shares_[i].weight);
+    proof_.observe(reading);
+    return;
+  }
+}
+
+GroupLawView GroupLaw::law(TimePoint now) const {
+  GroupLawView law;
+  law.group = id_;
+  law.policy = terms_ ? terms_->policy.name : options_->policy.name;
+  law.dry_run = terms_ && terms_->mode == Mode::dry_run;
+  law.reverted = proof_.reverted(now);
+  law.demand_bit_s = demand_.total_bit_s(now);
+  law.proof = proof_.gain();
+  for (std::size_t i = 0; i < shares_.size(); ++i) {
+    const Share& s = shares_[i];
+    PathLaw path;
+    path.path = s.path.id;
+    path.nexthop = s.path.nexthop;
+    path.weight = s.weight;
+    path.wanted = s.wanted;
+    path.limit = s.limit;
+    path.usable = s.usable;
+    path.passive_ms = s.evidence.passive_ms(now);
+    path.own_bit_s = demand_.carried_bit_s(i);
+    law.paths.push_back(path);
+  }
+  return law;
+}
+
+GroupMemory GroupLaw::memory(TimePoint now) const {
+  GroupMemory memory;
+  for (const Share& s : shares_) memory.shares.push_back({s.path.nexthop, s.wanted});
+  proof_.remember(memory, now);
+  return memory;
+}
+
+void GroupLaw::recall(const GroupMemory& memory, TimePoint now) {
+  proof_.recall(memory, now);
 }
 
 }  // namespace hopwise::engine

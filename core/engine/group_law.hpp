@@ -10,7 +10,10 @@
 // decision, and a hold is told once.
 #pragma once
 
+#include "core/engine/demand.hpp"
+#include "core/engine/evidence.hpp"
 #include "core/engine/overload.hpp"
+#include "core/engine/proof.hpp"
 #include "core/engine/tracked_nexthop.hpp"
 #include "core/engine/weights.hpp"
 
@@ -36,9 +39,18 @@ class GroupLaw {
   void set_paths(const std::vector<Member>& members);
   void reconfigure(const Options& options) { options_ = &options; }
 
+  void set_terms(const GroupTerms& terms) { terms_ = terms; }
+
+  void observe(const PathReading& reading);
+  void observe(const ControlReading& reading) { proof_.observe(reading); }
+
   std::optional<Decision> decide(TimePoint now, Extent extent);
+  [[nodiscard]] std::vector<Effect> take_effects() { return std::exchange(effects_, {}); }
 
   [[nodiscard]] std::vector<PathView> view() const;
+  [[nodiscard]] GroupLawView law(TimePoint now) const;
+  [[nodiscard]] GroupMemory memory(TimePoint now) const;
+  void recall(const GroupMemory& memory, TimePoint now);
   /// Lets go of the nexthops.
   void clear();
 
@@ -62,6 +74,7 @@ class GroupLaw {
     std::optional<TimePoint> left;    // traffic was taken from it for delay or loss
     std::optional<TimePoint> ramped;  // the ramp's last step
     std::optional<TimePoint> given;   // another's traffic was given to it for those
+    PathEvidence evidence;            // of its own traffic
     bool usable = false;
     bool held = false;    // this fault's hold was told
     bool fallen = false;  // degraded or down when last seen
@@ -110,7 +123,11 @@ class GroupLaw {
 
   GroupId id_;
   const Options* options_;
+  std::optional<GroupTerms> terms_;
   std::vector<Share> shares_;
+  Demand demand_;
+  Proof proof_;
+  std::vector<Effect> effects_;
   Extent extent_ = Extent::some;                // of the present faults, at this decision
   bool changed_ = true;                         // set_paths() was called since the last decision
   std::optional<TimePoint> epoch_;              // when the last one ran

@@ -16,6 +16,7 @@
 #include <string>
 #include <vector>
 
+#include "core/engine/carrier.hpp"
 #include "core/engine/cost.hpp"
 #include "core/engine/overload.hpp"
 #include "core/engine/state.hpp"
@@ -80,6 +81,7 @@ class TrackedNexthop {
   [[nodiscard]] bool suspicious(TimePoint now) const;
   [[nodiscard]] NexthopView view(TimePoint now) const;
 
+  Carrier carrier;
   int groups = 0;   // that have a path over it
   int limited = 0;  // of those paths, how many are held below the share they should have
 

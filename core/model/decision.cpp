@@ -40,6 +40,16 @@ std::string_view text(Reason reason) {
       return "no_alternative_hold";
     case Reason::overload_hold:
       return "overload_hold";
+    case Reason::objective:
+      return "objective";
+    case Reason::objective_unmet:
+      return "objective_unmet";
+    case Reason::route_changed:
+      return "route_changed";
+    case Reason::reverted:
+      return "reverted";
+    case Reason::resumed:
+      return "resumed";
   }
   return "unknown";
 }

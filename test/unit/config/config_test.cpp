@@ -78,9 +78,9 @@ TEST_CASE("the example shows every default as it is") {
     CHECK(spec.verify_certificate == usual.verify_certificate);
   }
   const auto measures = [](const engine::Options& o) {
-    return std::tie(o.fast_tau, o.slow_tau, o.base_window, o.loss_window, o.delay_weight,
-                    o.queue_weight, o.loss_weight, o.jitter_weight, o.delay_floor, o.delay_limit,
-                    o.queue_limit, o.loss_limit, o.jitter_limit, o.score_loss_window);
+    return std::tie(o.fast_tau, o.slow_tau, o.base_window, o.loss_window, o.policy.delay_weight,
+                    o.policy.queue_weight, o.policy.loss_weight, o.policy.jitter_weight, o.policy.delay_floor, o.policy.delay_limit,
+                    o.policy.queue_limit, o.policy.loss_limit, o.policy.jitter_limit, o.score_loss_window);
   };
   CHECK((measures(e.engine) == measures(d.engine)));
   const auto law = [](const engine::Options& o) {
