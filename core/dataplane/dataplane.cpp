@@ -4,6 +4,7 @@
 #include <limits>
 #include <random>
 
+#include "bpf/hash.h"
 #include "core/dataplane/impl.hpp"
 #include "core/dataplane/pins.hpp"
 
@@ -15,6 +16,9 @@ constexpr std::size_t kRetriesPerSync = 256;
 
 // A neighbour may move while nobody watches: what a dead daemon left must not be used for long.
 constexpr Duration kNeighbourLease = std::chrono::seconds(2);
+
+// Read in one go by the control loop: a few milliseconds.
+constexpr std::uint32_t kFlowBatch = 4096;
 
 MovePace pace_of(const Options& options) {
   const auto idle = std::chrono::duration_cast<std::chrono::milliseconds>(options.idle_after);
@@ -66,6 +70,7 @@ Dataplane::Impl::Impl(const Options& chosen, std::string pin_folder, Loaded load
       weights(tables, pace_of(options)),
       passive(tables.fds().rtt, options.control_share),
       escapes(std::move(loaded.escapes)),
+      flow_reader(tables.fds().flows, kFlowBatch),
       route_maps(std::move(loaded.routes)),
       routes(route_maps.arrays(tables.router()), loaded.wait),
       attachments(abi_folder(folder),
@@ -169,7 +174,7 @@ void Dataplane::set_affinity(GroupId id, Affinity affinity, Duration flowlet_gap
                              static_cast<std::uint16_t>(std::clamp<long long>(gap, 0, kLongest)));
 }
 
-Result<> Dataplane::set_group(const Group& group) {
+Result<> Dataplane::set_group(const Group& group, std::optional<GroupId> like) {
   if (auto valid = check("group", raw(group.id), HW_MAX_GROUPS); !valid) return valid;
   if (group.paths.empty() || group.paths.size() > HW_MAX_GROUP_PATHS)
     return Error{"group " + std::to_string(raw(group.id)) + ": " +
@@ -185,6 +190,7 @@ Result<> Dataplane::set_group(const Group& group) {
                  ": it is there with other paths or weights (remove it first)"};
   }
   impl_->weights.set(group);
+  if (like) impl_->weights.copy(group.id, *like);
   impl_->passive.set_group(group);
   return {};
 }
@@ -248,6 +254,27 @@ void Dataplane::take_escapes(const std::function<void(const Escape&)>& each) {
 
 Dataplane::PassiveReadings Dataplane::take_passive() {
   return impl_->passive.take();
+}
+
+Result<bool> Dataplane::read_flow_counts(const std::function<void(const FlowCount&)>& each) {
+  const std::uint32_t seed = impl_->tables.router().hash_seed;
+  return impl_->flow_reader.next([&](const hw_flow_key& key, const hw_flow& flow) {
+    const auto family = static_cast<Family>(key.family);
+    const std::uint64_t high = hw_flow_hash(&key, ~seed);
+    each({.destination = IpAddress::from_bytes(family, key.destination),
+          .id = high << 32 | hw_flow_hash(&key, seed),
+          .bytes = flow.bytes + flow.reverse_bytes,
+          .started = TimePoint(Duration(flow.started_ns)),
+          .last_seen = TimePoint(Duration(flow.last_seen_ns))});
+  });
+}
+
+std::optional<Dataplane::Match> Dataplane::route_to(const IpAddress& destination) const {
+  const auto match = impl_->routes.find(destination);
+  if (!match || !match->prefix) return std::nullopt;
+  return Match{*match->prefix, match->group == HW_ROUTE_KERNEL
+                                   ? std::nullopt
+                                   : std::optional(GroupId{match->group})};
 }
 
 std::vector<std::uint32_t> Dataplane::buckets(GroupId id) const {

@@ -129,9 +129,11 @@ class Dataplane {
   /// `flowlet_gap` > 0, of Affinity::flowlet only. A new group has Affinity::flow.
   void set_affinity(GroupId id, Affinity affinity, Duration flowlet_gap);
 
-  /// A new group's buckets follow the kernel's weights until the first publish(); one that is there
-  /// already, also as an adopted one, stays as it is. Other paths or weights are another group.
-  Result<> set_group(const Group& group);
+  /// A new group's buckets follow the kernel's weights until the first publish(), or are those of
+  /// `like`, a group over the same nexthops, so that no flow finds another one here; one that is
+  /// there already, also as an adopted one, stays as it is. Other paths or weights are another
+  /// group.
+  Result<> set_group(const Group& group, std::optional<GroupId> like = std::nullopt);
   void remove_group(GroupId id);
 
   /// `group` empty: the route is known, and left to the kernel.
@@ -163,6 +165,18 @@ class Dataplane {
     std::map<GroupId, PassiveRtt> control;
   };
   PassiveReadings take_passive();
+
+  /// The lasting flows' counts, a batch of some thousand at a time, with any pauses between; no
+  /// entry counts as used by it. False at the end of the table, and after an error: then it begins
+  /// anew. A flow that has not proved to be alive yet is not among them.
+  Result<bool> read_flow_counts(const std::function<void(const FlowCount&)>& each);
+
+  /// The longest match among the routes that are set.
+  struct Match {
+    Prefix route;
+    std::optional<GroupId> group;  // empty: it is left to the kernel
+  };
+  [[nodiscard]] std::optional<Match> route_to(const IpAddress& destination) const;
 
   /// Buckets that each of the group's paths holds now, in the group's order.
   [[nodiscard]] std::vector<std::uint32_t> buckets(GroupId id) const;

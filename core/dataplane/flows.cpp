@@ -102,24 +102,32 @@ Duration since(std::uint64_t then_ns, TimePoint now) {
 
 }  // namespace
 
-Result<> read_entries(int map_fd, std::uint32_t batch, const EachEntry& each) {
-  std::vector<hw_flow_key> keys(batch);
-  std::vector<hw_flow> flows(batch);
-  std::uint32_t from = 0, next = 0;  // the kernel's: where the next batch begins
-  for (bool first = true;;) {
-    auto count = static_cast<__u32>(keys.size());
-    const int failed = bpf_map_lookup_batch(map_fd, first ? nullptr : &from, &next, keys.data(),
-                                            flows.data(), &count, nullptr);
+EntryReader::EntryReader(int map_fd, std::uint32_t batch)
+    : map_fd_(map_fd), keys_(batch), flows_(batch) {}
+
+Result<bool> EntryReader::next(const EachEntry& each) {
+  for (;;) {
+    std::uint32_t from = from_.value_or(0), to = 0;
+    auto count = static_cast<__u32>(keys_.size());
+    const int failed = bpf_map_lookup_batch(map_fd_, from_ ? &from : nullptr, &to, keys_.data(),
+                                            flows_.data(), &count, nullptr);
     if (failed == -ENOSPC) {  // one bucket holds more
-      keys.resize(2 * keys.size());
-      flows.resize(2 * flows.size());
+      keys_.resize(2 * keys_.size());
+      flows_.resize(2 * flows_.size());
       continue;
     }
+    from_ = failed == 0 ? std::optional(to) : std::nullopt;
     if (failed != 0 && failed != -ENOENT) return system_error("read flows", failed);
-    for (std::uint32_t i = 0; i < count; ++i) each(keys[i], flows[i]);
-    if (failed == -ENOENT) return {};
-    from = next;
-    first = false;
+    for (std::uint32_t i = 0; i < count; ++i) each(keys_[i], flows_[i]);
+    return failed == 0;
+  }
+}
+
+Result<> read_entries(int map_fd, std::uint32_t batch, const EachEntry& each) {
+  for (EntryReader reader(map_fd, batch);;) {
+    const auto more = reader.next(each);
+    if (!more) return more.error();
+    if (!*more) return {};
   }
 }
 

@@ -6,6 +6,7 @@
 #include "core/dataplane/attach.hpp"
 #include "core/dataplane/dataplane.hpp"
 #include "core/dataplane/escapes.hpp"
+#include "core/dataplane/flows.hpp"
 #include "core/dataplane/passive.hpp"
 #include "core/dataplane/programs.hpp"
 #include "core/dataplane/routes.hpp"
@@ -34,6 +35,7 @@ struct Dataplane::Impl {
   Weights weights;
   Passive passive;
   Escapes escapes;
+  EntryReader flow_reader;
   RouteMaps route_maps;
   RouteTable routes;
   Attachments attachments;

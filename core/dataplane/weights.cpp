@@ -71,6 +71,23 @@ void Weights::set(const Group& group) {
     publish_word(table[i].path, raw(group.paths[owner[i]].id));
 }
 
+void Weights::copy(GroupId id, GroupId like) {
+  const auto to = groups_.find(id), from = groups_.find(like);
+  if (to == groups_.end() || from == groups_.end()) return;
+  const auto same = [](const Path& a, const Path& b) { return a.nexthop == b.nexthop; };
+  const std::vector<Path>& paths = to->second.group.paths;
+  const std::vector<Path>& model = from->second.group.paths;
+  if (!std::equal(paths.begin(), paths.end(), model.begin(), model.end(), same)) return;
+  to->second.weight = from->second.weight;
+  to->second.leave = from->second.leave;
+  for (std::size_t i = 0; i < paths.size(); ++i)
+    tables_.set_path_usable(raw(paths[i].id), to->second.leave[i] != Leave::wholly);
+  const auto owner = owners(tables_, from->second.group);
+  const auto table = tables_.buckets(raw(id));
+  for (std::uint32_t i = 0; i < HW_BUCKETS; ++i)
+    if (owner[i] < paths.size()) publish_word(table[i].path, raw(paths[owner[i]].id));
+}
+
 void Weights::remove(GroupId id) {
   const auto known = groups_.find(id);
   if (known == groups_.end()) return;

@@ -21,6 +21,9 @@ class Weights {
   void adopt(const Group& group);
   /// A new group: its buckets follow the kernel's weights.
   void set(const Group& group);
+  /// Then: its buckets, shares and usable paths are those of `like`, where that has the same
+  /// nexthops in the same order.
+  void copy(GroupId id, GroupId like);
   void remove(GroupId id);
 
   void publish(const Decision& decision, TimePoint now);

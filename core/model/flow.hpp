@@ -42,6 +42,16 @@ struct FlowRecord {
   std::uint32_t escapes = 0;        // times it left a nexthop by itself
 };
 
+/// How much a flow has carried since it began, both ways. `id` is a hash of the flow that nobody
+/// outside can choose.
+struct FlowCount {
+  IpAddress destination;
+  std::uint64_t id = 0;
+  std::uint64_t bytes = 0;
+  TimePoint started;
+  TimePoint last_seen;  // forward
+};
+
 /// What the data path does with a packet of a flow, and by what.
 struct FlowPlacement {
   std::optional<Prefix> route;   // longest match; empty: no route is known to the data path
