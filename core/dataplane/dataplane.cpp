@@ -124,7 +124,8 @@ Dataplane::Dataplane(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
 Dataplane::~Dataplane() = default;
 
 Limits Dataplane::limits() {
-  return {HW_MAX_NEXTHOPS - 1, HW_MAX_GROUPS - 1, HW_MAX_PATHS - 1, HW_MAX_GROUP_PATHS, HW_BUCKETS};
+  return {HW_MAX_NEXTHOPS - 1, HW_MAX_GROUPS - 1,  HW_MAX_PATHS - 1,  HW_MAX_GROUP_PATHS,
+          HW_BUCKETS,          HW_MAX_CLASSES - 1, HW_MAX_CLASS_RULES};
 }
 
 const Adopted& Dataplane::adopted() const {
@@ -167,6 +168,21 @@ void Dataplane::set_affinity(GroupId id, Affinity affinity, Duration flowlet_gap
   constexpr auto kLongest = std::numeric_limits<std::uint16_t>::max();
   impl_->tables.set_affinity(raw(id), affinity,
                              static_cast<std::uint16_t>(std::clamp<long long>(gap, 0, kLongest)));
+}
+
+Result<> Dataplane::set_class_groups(GroupId id, std::span<const GroupId> serving) {
+  if (impl_->weights.find(id) == nullptr || serving.size() >= HW_MAX_CLASSES)
+    return Error{"classes of group " + std::to_string(raw(id)) +
+                 ": it is not known to the data plane, or there are more than " +
+                 std::to_string(HW_MAX_CLASSES - 1)};
+  impl_->tables.set_class_groups(raw(id), serving);
+  return {};
+}
+
+void Dataplane::set_use(GroupId id, Use use) {
+  if (impl_->weights.find(id) == nullptr) return;
+  impl_->passive.set_use(id, use);
+  impl_->tables.set_use(raw(id), use);
 }
 
 Result<> Dataplane::set_group(const Group& group) {
