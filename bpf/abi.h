@@ -22,7 +22,7 @@
 	_Static_assert(sizeof(struct type) == (bytes), #type " changed its size")
 #endif
 
-#define HW_ABI_VERSION	   2
+#define HW_ABI_VERSION	   3
 #define HW_BUCKETS	   1024 /* a group; a power of two */
 #define HW_MAX_GROUPS	   4095 /* ids 1..4094: what fits 12 bits of a route, with two meanings more */
 #define HW_MAX_GROUP_PATHS 16
@@ -30,6 +30,8 @@
 #define HW_MAX_NEXTHOPS	   4096 /* ids 1..4095 */
 #define HW_MAX_FLOWS	   262144
 #define HW_MAX_EMBRYOS	   65536
+#define HW_MAX_CLASSES	   8 /* of traffic, with 0: what no rule matches */
+#define HW_MAX_CLASS_RULES 32
 
 /* What became of a packet. All but `steered` are TC_ACT_UNSPEC, their bytes untouched. */
 #define HW_REASONS(X)                                                                              \
@@ -106,8 +108,13 @@ struct hw_router {
 	__u32 hash_seed;     /* random, the same as long as the maps live; 0: not drawn yet */
 	__u16 default4;	     /* group of 0.0.0.0/0, as in hw_routes4 */
 	__u16 default6;	     /* group of ::/0 */
+	__u32 class_rules;   /* entry of hw_classes << HW_CLASS_ENTRY | rules in use there; 0: none */
+	__u32 pad;
 };
-HW_SIZE(hw_router, 24);
+HW_SIZE(hw_router, 32);
+
+#define HW_CLASS_ENTRY	 16
+#define HW_CLASS_ENTRIES 2 /* one is in use, the other is filled */
 
 /* Where a route stands for a group: */
 #define HW_ROUTE_NONE	0    /* no route of ours */
@@ -157,14 +164,28 @@ enum hw_affinity {
 	HW_AFFINITY_BUCKET,  /* they follow the bucket; only a sample of them has an entry */
 };
 
+/* Whose traffic a group carries: for the next daemon, no program reads it. */
+enum hw_group_kind {
+	HW_GROUP_PLAIN,
+	HW_GROUP_CLASS,	      /* of one class, over the nexthops of other groups */
+	HW_GROUP_DESTINATION, /* to one prefix */
+};
+
+#define HW_GROUP_DRY_RUN 1u /* new flows are all of the control group */
+
 /* hw_groups (array by group id). path[] is dense; count 0: no such group. */
 struct hw_group {
 	__u32 count;
 	__u16 affinity; /* enum hw_affinity */
 	__u16 flowlet_gap_ms;
+	__u16 class_group[HW_MAX_CLASSES]; /* that serves the class here; 0: this one. [0] is unused */
+	__u8 traffic_class;		   /* of a group for one class */
+	__u8 kind;			   /* enum hw_group_kind */
+	__u16 flags;			   /* HW_GROUP_* */
+	__u32 pad;
 	__u32 path[HW_MAX_GROUP_PATHS];
 };
-HW_SIZE(hw_group, 8 + 4 * HW_MAX_GROUP_PATHS);
+HW_SIZE(hw_group, 32 + 4 * HW_MAX_GROUP_PATHS);
 
 /* hw_buckets (array by group id * HW_BUCKETS + bucket). The daemon writes `path`, the data path
  * `last_used_ms` (CLOCK_MONOTONIC milliseconds, modulo 2^32). */
@@ -217,6 +238,35 @@ struct hw_flow_key {
 	__u16 pad;
 } __attribute__((aligned(4))); /* it is hashed by words */
 HW_SIZE(hw_flow_key, 40);
+
+/*
+ * hw_classes (HW_CLASS_ENTRIES): which class a packet is of. The first rule that matches, else 0.
+ * What a rule does not name matches anything. IPv4 in the first 4 bytes; masks are of leading bits.
+ */
+#define HW_RULE_SOURCE	    1u /* looks at the source address ... */
+#define HW_RULE_DESTINATION 2u
+#define HW_RULE_PORTS	    4u /* matches nothing that has no ports, nor a fragment */
+
+struct hw_class_rule {
+	__u64 dscp; /* bit N: matches DSCP N */
+	__u8 source[16];
+	__u8 source_mask[16];
+	__u8 destination[16];
+	__u8 destination_mask[16];
+	__u16 source_port[2]; /* first, last; the host's byte order */
+	__u16 destination_port[2];
+	__u8 family;	    /* 4 or 6; 0: any */
+	__u8 protocol;	    /* 0: any; ICMP's number means that of both families */
+	__u8 looks_at;	    /* HW_RULE_* */
+	__u8 traffic_class; /* 1 to HW_MAX_CLASSES - 1 */
+	__u32 pad;
+};
+HW_SIZE(hw_class_rule, 88);
+
+struct hw_class_rules {
+	struct hw_class_rule rule[HW_MAX_CLASS_RULES];
+};
+HW_SIZE(hw_class_rules, 88 * HW_MAX_CLASS_RULES);
 
 /* What was seen of a flow's own packets: bpf/measure.h only. */
 struct hw_seen {

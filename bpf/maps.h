@@ -42,6 +42,7 @@ HW_ARRAY(hw_blocks4, struct hw_slots4, HW_MAX_BLOCKS4 *HW_BLOCK4_ENTRIES);
 HW_ARRAY(hw_routes6, struct hw_slots6, HW_ROUTES6_ENTRIES);
 HW_ARRAY(hw_nodes6, struct hw_node6, HW_MAX_NODES6);
 HW_ARRAY(hw_groups, struct hw_group, HW_MAX_GROUPS);
+HW_ARRAY(hw_classes, struct hw_class_rules, HW_CLASS_ENTRIES);
 HW_ARRAY(hw_buckets, struct hw_bucket, HW_MAX_GROUPS *HW_BUCKETS);
 HW_ARRAY(hw_paths, struct hw_path, HW_MAX_PATHS);
 HW_ARRAY(hw_nexthops, struct hw_nexthop, HW_MAX_NEXTHOPS);

@@ -129,7 +129,8 @@ Dataplane::Dataplane(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
 Dataplane::~Dataplane() = default;
 
 Limits Dataplane::limits() {
-  return {HW_MAX_NEXTHOPS - 1, HW_MAX_GROUPS - 1, HW_MAX_PATHS - 1, HW_MAX_GROUP_PATHS, HW_BUCKETS};
+  return {HW_MAX_NEXTHOPS - 1, HW_MAX_GROUPS - 1,  HW_MAX_PATHS - 1,  HW_MAX_GROUP_PATHS,
+          HW_BUCKETS,          HW_MAX_CLASSES - 1, HW_MAX_CLASS_RULES};
 }
 
 const Adopted& Dataplane::adopted() const {
@@ -174,7 +175,22 @@ void Dataplane::set_affinity(GroupId id, Affinity affinity, Duration flowlet_gap
                              static_cast<std::uint16_t>(std::clamp<long long>(gap, 0, kLongest)));
 }
 
-Result<> Dataplane::set_group(const Group& group, std::optional<GroupId> like) {
+Result<> Dataplane::set_class_groups(GroupId id, std::span<const GroupId> serving) {
+  if (impl_->weights.find(id) == nullptr || serving.size() >= HW_MAX_CLASSES)
+    return Error{"classes of group " + std::to_string(raw(id)) +
+                 ": it is not known to the data plane, or there are more than " +
+                 std::to_string(HW_MAX_CLASSES - 1)};
+  impl_->tables.set_class_groups(raw(id), serving);
+  return {};
+}
+
+void Dataplane::set_use(GroupId id, Use use) {
+  if (impl_->weights.find(id) == nullptr) return;
+  impl_->passive.set_use(id, use);
+  impl_->tables.set_use(raw(id), use);
+}
+
+Result<> Dataplane::set_group(const Group& group) {
   if (auto valid = check("group", raw(group.id), HW_MAX_GROUPS); !valid) return valid;
   if (group.paths.empty() || group.paths.size() > HW_MAX_GROUP_PATHS)
     return Error{"group " + std::to_string(raw(group.id)) + ": " +
@@ -190,7 +206,6 @@ Result<> Dataplane::set_group(const Group& group, std::optional<GroupId> like) {
                  ": it is there with other paths or weights (remove it first)"};
   }
   impl_->weights.set(group);
-  if (like) impl_->weights.copy(group.id, *like);
   impl_->passive.set_group(group);
   return {};
 }
@@ -254,6 +269,10 @@ void Dataplane::take_escapes(const std::function<void(const Escape&)>& each) {
 
 Dataplane::PassiveReadings Dataplane::take_passive() {
   return impl_->passive.take();
+}
+
+void Dataplane::begin_like(GroupId id, GroupId like) {
+  impl_->weights.copy(id, like);
 }
 
 Result<bool> Dataplane::read_flow_counts(const std::function<void(const FlowCount&)>& each) {

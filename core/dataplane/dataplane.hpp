@@ -11,6 +11,7 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -36,6 +37,10 @@ enum class Actuator : std::uint8_t { automatic, redirect, mark };
 /// bucket deciding for each packet.
 enum class Affinity : std::uint8_t { flow, flowlet, bucket };
 const char* text(Affinity affinity);
+
+/// Whether a group's weights are used. `dry_run`: its flows are left to routing, and measured like
+/// the control group; those that marks bind to a nexthop stay there until they end.
+enum class Use : std::uint8_t { steer, dry_run };
 
 struct Options {
   /// Where maps, programs and links are pinned: a folder on a bpffs, made when missing, one for
@@ -63,7 +68,8 @@ struct Adopted {
   std::vector<std::pair<NexthopId, NexthopKey>> nexthops;
   /// Without paths where the entries contradict each other: its number alone is known. The
   /// inherited routes lead to all of these until sweep_routes(); what is not taken up is to be
-  /// removed then.
+  /// removed then. One that was for a prefix has an empty one in its variant: which it was is not
+  /// known any more.
   std::vector<Group> groups;
   /// Not empty: maps of this ABI were pinned but did not serve, for this reason, and new ones have
   /// taken their place. Flows, buckets and ids begin afresh.
@@ -129,11 +135,16 @@ class Dataplane {
   /// `flowlet_gap` > 0, of Affinity::flowlet only. A new group has Affinity::flow.
   void set_affinity(GroupId id, Affinity affinity, Duration flowlet_gap);
 
-  /// A new group's buckets follow the kernel's weights until the first publish(), or are those of
-  /// `like`, a group over the same nexthops, so that no flow finds another one here; one that is
-  /// there already, also as an adopted one, stays as it is. Other paths or weights are another
-  /// group.
-  Result<> set_group(const Group& group, std::optional<GroupId> like = std::nullopt);
+  /// `serving[i]` carries what is of class i + 1 of the traffic to routes of this group, by a group
+  /// over the same nexthops; at most Limits::classes. Classes beyond, and those whose group is not
+  /// known, are this group's own.
+  Result<> set_class_groups(GroupId id, std::span<const GroupId> serving);
+  /// A new group has Use::steer.
+  void set_use(GroupId id, Use use);
+
+  /// A new group's buckets follow the kernel's weights until the first publish(); one that is there
+  /// already, also as an adopted one, stays as it is. Other paths or weights are another group.
+  Result<> set_group(const Group& group);
   void remove_group(GroupId id);
 
   /// `group` empty: the route is known, and left to the kernel.
@@ -165,6 +176,10 @@ class Dataplane {
     std::map<GroupId, PassiveRtt> control;
   };
   PassiveReadings take_passive();
+
+  /// Gives a new group the buckets of another one over the same nexthops: no flow that changes
+  /// between the two finds another nexthop.
+  void begin_like(GroupId id, GroupId like);
 
   /// The lasting flows' counts, a batch of some thousand at a time, with any pauses between; no
   /// entry counts as used by it. False at the end of the table, and after an error: then it begins

@@ -92,8 +92,16 @@ std::vector<std::uint32_t> Passive::indices(const Group& group) const {
 }
 
 void Passive::set_group(const Group& group) {
-  for (const std::uint32_t index : indices(group))
-    if (series_.try_emplace(index, Series{group.id, {}}).second) create(index);
+  for (const std::uint32_t index : indices(group)) make(group.id, index);
+}
+
+void Passive::make(GroupId group, std::uint32_t index) {
+  if (series_.try_emplace(index, Series{group, {}}).second) create(index);
+}
+
+// The histogram stays when the group is steered again: flows that began before go on as they are.
+void Passive::set_use(GroupId id, Use use) {
+  if (use == Use::dry_run) make(id, HW_CONTROL_PATH(raw(id)));
 }
 
 void Passive::remove_group(GroupId id) {

@@ -43,6 +43,8 @@ class Passive {
   /// Makes the group's histograms where they are missing.
   void set_group(const Group& group);
   void remove_group(GroupId id);
+  /// Of a group in dry run all flows are its control flows, which are timed then.
+  void set_use(GroupId id, Use use);
 
   /// What was added since the last call; paths without any samples are left out. Makes histograms
   /// that the kernel had no memory for before.
@@ -60,6 +62,7 @@ class Passive {
   using Indexed = std::map<std::uint32_t, Contents>;  // by index of hw_traffic
 
   [[nodiscard]] std::vector<std::uint32_t> indices(const Group& group) const;
+  void make(GroupId group, std::uint32_t index);
   void create(std::uint32_t index) const;
   void erase(std::uint32_t index) const;
   [[nodiscard]] Indexed read() const;

@@ -62,6 +62,19 @@ PathTraffic traffic_of(const hw_traffic& sum) {
       sum.retransmitted,   sum.acks,          sum.ece_acks,        sum.escapes};
 }
 
+std::uint8_t kind_of(const Variant& variant) {
+  return variant.destination          ? HW_GROUP_DESTINATION
+         : variant.traffic_class != 0 ? HW_GROUP_CLASS
+                                      : HW_GROUP_PLAIN;
+}
+
+// Which prefix a group was for is not told: a placeholder says that it was for one.
+Variant variant_of(const hw_group& entry) {
+  Variant variant{entry.traffic_class};
+  if (entry.kind == HW_GROUP_DESTINATION) variant.destination.emplace();
+  return variant;
+}
+
 void clear_traffic(int fd, std::uint32_t index) {
   const std::vector<hw_traffic> zero(static_cast<std::size_t>(libbpf_num_possible_cpus()));
   bpf_map_update_elem(fd, &index, zero.data(), BPF_ANY);
@@ -160,6 +173,10 @@ void Tables::set_paths(const Group& group) {
   hw_group& entry = groups_[raw(group.id)];
   clear_traffic(fds_.traffic, HW_CONTROL_PATH(raw(group.id)));
   set_affinity(raw(group.id), Affinity::flow, 0);
+  set_class_groups(raw(group.id), {});
+  publish_word(entry.flags, 0);
+  entry.traffic_class = group.variant.traffic_class;
+  entry.kind = kind_of(group.variant);
   for (std::size_t i = 0; i < group.paths.size(); ++i)
     publish_word(entry.path[i], raw(group.paths[i].id));
   publish_word(entry.count, group.paths.size());
@@ -175,6 +192,15 @@ void Tables::set_affinity(std::uint32_t group, Affinity affinity, std::uint16_t 
 
 Affinity Tables::affinity(std::uint32_t group) const {
   return static_cast<Affinity>(groups_[group].affinity);
+}
+
+void Tables::set_class_groups(std::uint32_t group, std::span<const GroupId> serving) {
+  for (std::size_t i = 1; i < HW_MAX_CLASSES; ++i)
+    publish_word(groups_[group].class_group[i], i <= serving.size() ? raw(serving[i - 1]) : 0);
+}
+
+void Tables::set_use(std::uint32_t group, Use use) {
+  publish_word(groups_[group].flags, use == Use::dry_run ? HW_GROUP_DRY_RUN : 0);
 }
 
 void Tables::set_path_usable(std::uint32_t id, bool usable) {
@@ -202,6 +228,7 @@ std::optional<Group> Tables::group(std::uint32_t id) const {
   if (entry.count == 0) return std::nullopt;
   Group group{GroupId{id}, {}};
   const Group broken = group;
+  group.variant = variant_of(entry);
   if (entry.count > HW_MAX_GROUP_PATHS) return broken;
   for (std::uint32_t i = 0; i < entry.count; ++i) {
     const std::uint32_t path = entry.path[i];

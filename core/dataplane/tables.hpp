@@ -43,6 +43,9 @@ class Tables {
   [[nodiscard]] bool path_flagged_usable(std::uint32_t id) const;
   void set_affinity(std::uint32_t group, Affinity affinity, std::uint16_t flowlet_gap_ms);
   [[nodiscard]] Affinity affinity(std::uint32_t group) const;
+  /// `serving[i]` serves class i + 1 of the group's traffic; classes beyond: the group itself.
+  void set_class_groups(std::uint32_t group, std::span<const GroupId> serving);
+  void set_use(std::uint32_t group, Use use);
   /// After nothing names them any more.
   void remove_path(std::uint32_t id);
   void remove_group(std::uint32_t id);

@@ -5,6 +5,7 @@
 #include <compare>
 #include <cstdint>
 #include <functional>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -50,10 +51,20 @@ struct Path {
   bool operator==(const Path&) const = default;
 };
 
+/// What part of the traffic to a set of nexthops a group is for: of one class, or to one prefix.
+/// Neither: all that has no group of its own.
+struct Variant {
+  std::uint8_t traffic_class = 0;       // 0: what no rule puts into a class
+  std::optional<Prefix> destination{};  // that has weights of its own
+
+  auto operator<=>(const Variant&) const = default;
+};
+
 /// A set of destinations that share nexthops. Paths are in the order of their nexthops' keys.
 struct Group {
   GroupId id{};
   std::vector<Path> paths;
+  Variant variant{};
 
   bool operator==(const Group&) const = default;
 };
@@ -65,6 +76,8 @@ struct Limits {
   std::uint32_t paths = 0;
   std::uint32_t group_paths = 0;  // of one group
   std::uint32_t buckets = 0;      // of one group
+  std::uint32_t classes = 0;      // of traffic, beside that of what no rule matches
+  std::uint32_t class_rules = 0;
 };
 
 }  // namespace hopwise

@@ -1,6 +1,6 @@
-// Ids are given out in turn, and two indexes (key -> nexthop, set -> group) find what is already
-// there. Everything that can refuse is asked before anything is changed. What was left by an
-// earlier daemon and cannot be adopted is in neither index, and its grace is over from the
+// Ids are given out in turn, and two indexes (key -> nexthop, set and variant -> group) find what
+// is already there. Everything that can refuse is asked before anything is changed. What was left
+// by an earlier daemon and cannot be adopted is in neither index, and its grace is over from the
 // beginning.
 #include "core/routes/groups.hpp"
 
@@ -83,7 +83,7 @@ void Groups::adopt(const std::vector<std::pair<NexthopId, NexthopKey>>& nexthops
       path_ids_.take(raw(path.id));
       ++nexthops_.at(path.nexthop).groups;
     }
-    by_set_[*set] = group.id;
+    by_name_[{*set, group.variant}] = group.id;
     groups_[group.id] = Record{.group = group, .set = *set, .unused_since = now};
   }
   for (const Group& group : refused) reserve(group, now - grace_);
@@ -104,7 +104,7 @@ void Groups::reserve(const Group& group, TimePoint unused_since) {
 
 // The set that an earlier daemon's group stands for, when it fits all that is known by now.
 std::optional<Groups::Set> Groups::adoptable(const Group& group) const {
-  if (!group_ids_.free(raw(group.id)) || group.paths.empty() ||
+  if (!group_ids_.free(raw(group.id)) || group.variant.destination || group.paths.empty() ||
       group.paths.size() > limits_.group_paths)
     return std::nullopt;
   Set set;
@@ -116,16 +116,16 @@ std::optional<Groups::Set> Groups::adoptable(const Group& group) const {
       return std::nullopt;
     set.push_back({known->second.key, path.kernel_weight});
   }
-  if (set != canonical(set) || by_set_.contains(set)) return std::nullopt;
+  if (set != canonical(set) || by_name_.contains({set, group.variant})) return std::nullopt;
   return set;
 }
 
-Result<Groups::Acquired> Groups::acquire(std::vector<WeightedNexthop> set) {
+Result<Groups::Acquired> Groups::acquire(std::vector<WeightedNexthop> set, const Variant& variant) {
   set = canonical(std::move(set));
-  if (const auto known = by_set_.find(set); known != by_set_.end())
+  if (const auto known = by_name_.find({set, variant}); known != by_name_.end())
     return introduce(groups_.at(known->second));
   if (auto error = refusal(set)) return *error;
-  return introduce(create(std::move(set)));
+  return introduce(create(std::move(set), variant));
 }
 
 std::optional<Error> Groups::refusal(const Set& set) const {
@@ -141,9 +141,10 @@ std::optional<Error> Groups::refusal(const Set& set) const {
   return std::nullopt;
 }
 
-Groups::Record& Groups::create(Set set) {
+Groups::Record& Groups::create(Set set, const Variant& variant) {
   Record record;
   record.group.id = GroupId{group_ids_.take()};
+  record.group.variant = variant;
   for (const WeightedNexthop& hop : set) {
     auto known = by_key_.find(hop.key);
     if (known == by_key_.end()) {
@@ -153,7 +154,7 @@ Groups::Record& Groups::create(Set set) {
     ++nexthops_.at(known->second).groups;
     record.group.paths.push_back({PathId{path_ids_.take()}, known->second, hop.weight});
   }
-  by_set_[set] = record.group.id;
+  by_name_[{set, variant}] = record.group.id;
   record.set = std::move(set);
   return groups_[record.group.id] = std::move(record);
 }
@@ -190,7 +191,7 @@ Groups::Expired Groups::expire(TimePoint now) {
       if (--known.groups == 0) known.adopted = now - grace_;
     }
     group_ids_.give_back(raw(id));
-    by_set_.erase(record.set);
+    by_name_.erase({record.set, record.group.variant});
     expired.groups.push_back(id);
     return true;
   });
@@ -204,6 +205,11 @@ Groups::Expired Groups::expire(TimePoint now) {
     return true;
   });
   return expired;
+}
+
+std::vector<WeightedNexthop> Groups::set_of(GroupId id) const {
+  const auto record = groups_.find(id);
+  return record == groups_.end() ? Set{} : record->second.set;
 }
 
 const Group* Groups::find(GroupId id) const {

@@ -1,7 +1,8 @@
 // Who is who: nexthops, groups and paths get their small ids here, and keep them.
 //
-// A set of nexthops is a group; the same set from another route is the same group. A group that no
-// route uses is kept for a grace period, so that a flapping route finds its flows again.
+// A set of nexthops is a group; the same set from another route is the same group. A variant of it,
+// for one class of traffic or one prefix, is another. A group that nobody uses is kept for a grace
+// period, so that a flapping route finds its flows again.
 #pragma once
 
 #include <cstdint>
@@ -32,6 +33,7 @@ class Groups {
   /// They count as unused until acquired. An entry that contradicts others or lacks its weights
   /// cannot be taken again: its ids stay nobody's, as routes of that daemon may still lead there,
   /// until the first expire(), which names them for removal. Call that after these routes are gone.
+  /// Groups for one prefix are never taken again: the tables do not tell which prefix it was.
   void adopt(const std::vector<std::pair<NexthopId, NexthopKey>>& nexthops,
              const std::vector<Group>& groups, TimePoint now);
 
@@ -40,10 +42,11 @@ class Groups {
     std::vector<std::pair<NexthopId, NexthopKey>> new_nexthops;  // first used by this group
     bool new_group = false;  // or adopted and now used for the first time
   };
-  /// One more route uses this set. Weights are the first user's: a set that differs only in weights
-  /// is another group; a gateway listed twice counts once, with both weights. Fails, and changes
-  /// nothing, when the set is empty or too large, or ids run out ("256 groups in use ...").
-  Result<Acquired> acquire(std::vector<WeightedNexthop> set);
+  /// One more route (or group, of its class groups) uses this set. Weights are the first user's: a
+  /// set that differs only in weights is another group; a gateway listed twice counts once, with
+  /// both weights. Fails, and changes nothing, when the set is empty or too large, or ids run out
+  /// ("256 groups in use ...").
+  Result<Acquired> acquire(std::vector<WeightedNexthop> set, const Variant& variant = {});
   /// One route less uses it. Throws std::logic_error when none did.
   void release(GroupId id, TimePoint now);
 
@@ -59,9 +62,12 @@ class Groups {
   [[nodiscard]] std::vector<const Group*> used() const;
   [[nodiscard]] std::size_t users(GroupId id) const;
   [[nodiscard]] std::optional<NexthopKey> nexthop(NexthopId id) const;
+  /// What to acquire() for another variant of the group; empty for an unknown one.
+  [[nodiscard]] std::vector<WeightedNexthop> set_of(GroupId id) const;
 
  private:
   using Set = std::vector<WeightedNexthop>;
+  using Name = std::pair<Set, Variant>;
 
   // The ids 1..limit, given out in turn: flows may outlive what their entries name, and must not
   // be taken for another's. The same history gives the same ids.
@@ -98,7 +104,7 @@ class Groups {
   [[nodiscard]] std::optional<Error> refusal(const Set& set) const;
   [[nodiscard]] std::optional<Set> adoptable(const Group& group) const;
   void reserve(const Group& group, TimePoint unused_since);
-  Record& create(Set set);
+  Record& create(Set set, const Variant& variant);
   Acquired introduce(Record& record);
 
   Limits limits_;
@@ -107,7 +113,7 @@ class Groups {
   std::map<NexthopId, Known> nexthops_;
   std::map<NexthopKey, NexthopId> by_key_;
   std::map<GroupId, Record> groups_;
-  std::map<Set, GroupId> by_set_;
+  std::map<Name, GroupId> by_name_;
 };
 
 }  // namespace hopwise::routes

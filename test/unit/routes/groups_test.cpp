@@ -289,3 +289,43 @@ TEST_CASE("ids stay unique and within limits through any history", "[routes][pro
     }
   }
 }
+
+TEST_CASE("a variant of a set is a group of its own over the same nexthops", "[routes]") {
+  Groups groups(kMore, 60s);
+  const auto base = groups.acquire({hop(1), hop(2)}).value();
+  const auto voice = groups.acquire(groups.set_of(base.group.id), {.traffic_class = 1}).value();
+  const auto prefix = groups
+                          .acquire({hop(2), hop(1)}, {.traffic_class = 0,
+                                                      .destination = Prefix::parse("192.0.2.0/24")})
+                          .value();
+  CHECK(base.group.variant == Variant{});
+  CHECK(voice.group.variant == Variant{1});
+  CHECK(prefix.group.variant.destination->text() == "192.0.2.0/24");
+  CHECK(voice.new_group);
+  CHECK(voice.new_nexthops.empty());
+  CHECK(std::set{base.group.id, voice.group.id, prefix.group.id}.size() == 3);
+  CHECK(groups.acquire({hop(1), hop(2)}, {.traffic_class = 1})->group == voice.group);
+  CHECK(groups.users(voice.group.id) == 2);
+  CHECK(groups.users(base.group.id) == 1);
+
+  for (const GroupId id : {base.group.id, voice.group.id, voice.group.id})
+    groups.release(id, kStart);
+  const auto expired = groups.expire(kStart + 60s);
+  CHECK(expired.groups == std::vector{base.group.id, voice.group.id});
+  CHECK(expired.nexthops.empty());  // the prefix' group has them
+}
+
+TEST_CASE("a class group is adopted as one, and a group for a prefix is not", "[routes]") {
+  Groups groups(kMore, 60s);
+  const std::vector<Path> two{path(1, 1), path(2, 2)};
+  groups.adopt({{NexthopId{1}, hop(1).key}, {NexthopId{2}, hop(2).key}},
+               {{GroupId{1}, two},
+                {GroupId{2}, {path(3, 1), path(4, 2)}, {.traffic_class = 1}},
+                {GroupId{3}, {path(5, 1), path(6, 2)}, {.destination = Prefix{}}}},
+               kStart);
+  CHECK(groups.acquire({hop(1), hop(2)})->group.id == GroupId{1});
+  CHECK(groups.acquire({hop(1), hop(2)}, {.traffic_class = 1})->group.id == GroupId{2});
+  CHECK(groups.acquire({hop(1), hop(2)}, {.destination = Prefix{}})->group ==
+        Group{GroupId{4}, {path(7, 1), path(8, 2)}, {.destination = Prefix{}}});
+  CHECK(groups.expire(kStart).groups == std::vector{GroupId{3}});
+}
