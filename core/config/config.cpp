@@ -228,6 +228,13 @@ void read_dataplane(Object& o, Config& config) {
     o.fault("pin_root", "must be an absolute path (or \"\" to pin nothing)");
 }
 
+void read_destinations(Object& o, Destinations& d) {
+  std::uint32_t count = 0;
+  if (o.integer("count", count, {0, 2048})) d.count = count;
+  o.number("min_share", d.min_share, {0.0001, 0.5});
+  o.duration("every", d.every, {1s, 10min});
+}
+
 void read_api(Object& o, api::Options& a) {
   if (o.any_text("listen", a.listen) && !a.listen.empty()) {
     const auto endpoint = api::Endpoint::parse(a.listen);
@@ -267,6 +274,7 @@ void read(Object& top, Config& config) {
   top.object("probe", [&](Object& o) { read_probe(o, config); });
   top.object("engine", [&](Object& o) { read_engine(o, config.engine); });
   top.object("dataplane", [&](Object& o) { read_dataplane(o, config); });
+  top.object("destinations", [&](Object& o) { read_destinations(o, config.destinations); });
   top.object("api", [&](Object& o) { read_api(o, config.api); });
   top.one_of("log_level", config.log_level, {"debug", "info", "warn", "error"});
   config.dataplane.mark_base = config.probes.mark_base;

@@ -53,6 +53,13 @@ struct Trains {
   std::uint32_t packets = 32;  // of 1400 bytes
 };
 
+/// Destinations (/24s, /48s, or longer routes) that may have weights of their own.
+struct Destinations {
+  std::size_t count = 256;  // at a time; 0: none
+  double min_share = 0.01;  // of their group's bytes
+  Duration every = std::chrono::seconds(10);
+};
+
 struct Config {
   bool steer = true;           // false: measure and decide, but leave all traffic to the kernel
   bool bypass_policy = false;  // true: steer although redirected packets skip rules of the kernel
@@ -62,9 +69,10 @@ struct Config {
   std::vector<probes::AnchorSpec> anchors;                   // of nexthops that name none
   std::vector<GroupConfig> groups;                           // the first that fits a group rules
   dataplane::Affinity affinity = dataplane::Affinity::flow;  // of all other groups
-  std::optional<bool> escape;      // empty: as the actuator allows, see may_escape()
-  bool traces = true;              // the daemon traces ways that break by itself
-  std::optional<Trains> trains;    // empty: none
+  std::optional<bool> escape;    // empty: as the actuator allows, see may_escape()
+  bool traces = true;            // the daemon traces ways that break by itself
+  std::optional<Trains> trains;  // empty: none
+  Destinations destinations;
   bool local_traffic = false;      // true: steer also what this host itself sends
   std::string log_level = "info";  // debug, info, warn, error
 

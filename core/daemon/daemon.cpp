@@ -21,6 +21,7 @@
 #include "core/config/config.hpp"
 #include "core/daemon/bandwidth_watch.hpp"
 #include "core/daemon/configuration.hpp"
+#include "core/daemon/destinations.hpp"
 #include "core/daemon/escape_watch.hpp"
 #include "core/daemon/host.hpp"
 #include "core/daemon/log.hpp"
@@ -100,6 +101,7 @@ class Daemon {
   std::unique_ptr<Traces> traces_;
   std::unique_ptr<BandwidthWatch> bandwidths_;
   std::unique_ptr<Steering> steering_;
+  std::unique_ptr<Destinations> destinations_;
   std::unique_ptr<PolicyWatch> policy_;
   std::unique_ptr<EscapeWatch> escapes_;
   std::unique_ptr<api::Server> server_;
@@ -138,6 +140,9 @@ Result<> Daemon::start() {
                                                            bandwidths_->forget(id);
                                                          }},
                                          config_, now);
+  // flow table -> destinations -> steering
+  destinations_ = std::make_unique<Destinations>(Destinations::Parts{*dataplane_, *steering_, log_},
+                                                 config_.destinations, now);
   auto server = api::Server::open(io_, config_.api, api_handlers());
   if (!server) return server.error();
   server_ = std::move(*server);
@@ -302,6 +307,7 @@ void Daemon::tick() {
   steering_->settle_interfaces();
   if (!permission_->was_checked_for(steering_->lan_interfaces())) check_policy();
   dataplane_->sync(now());
+  destinations_->tick();
   if (++ticks_ % kTicksPerSecond == 0) every_second();
   if (ticks_ % kTicksPerHookCheck == 0) steering_->recheck_interfaces();
 }
@@ -355,6 +361,7 @@ Result<> Daemon::reload() {
   engine_.reconfigure(config_.engine);
   probes_->reconfigure(permission_->probe_options(config_));
   steering_->reconfigure(config_);
+  destinations_->reconfigure(config_.destinations);
   check_policy();
   permission_->check_wishes(config_);
   ++journal_.reloads;
@@ -365,8 +372,8 @@ Result<> Daemon::reload() {
 // --- what it tells of itself ----------------------------------------------------------------
 
 SnapshotParts Daemon::parts() const {
-  return {*dataplane_, engine_,      *steering_,    *permission_,  journal_,
-          readings_,   *bandwidths_, probe_status_, probe_totals_, config_.steer};
+  return {*dataplane_, engine_,      *steering_,    *destinations_, *permission_, journal_,
+          readings_,   *bandwidths_, probe_status_, probe_totals_,  config_.steer};
 }
 
 Status Daemon::snapshot() const {

@@ -74,6 +74,12 @@ std::vector<Prefix> Promotion::to_demote(const Terms& terms, TimePoint now) cons
   return demote;
 }
 
+std::vector<Prefix> Promotion::all() const {
+  std::vector<Prefix> prefixes;
+  for (const auto& [prefix, life] : promoted_) prefixes.push_back(prefix);
+  return prefixes;
+}
+
 void Promotion::begun(const Prefix& prefix, TimePoint now) {
   strong_looks_.erase(prefix);
   promoted_[prefix] = {.since = now};

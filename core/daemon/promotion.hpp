@@ -53,6 +53,7 @@ class Promotion {
   void ended(const Prefix& prefix);
 
   [[nodiscard]] std::size_t promoted() const { return promoted_.size(); }
+  [[nodiscard]] std::vector<Prefix> all() const;
   [[nodiscard]] bool is_promoted(const Prefix& prefix) const { return promoted_.contains(prefix); }
 
  private:

@@ -53,6 +53,7 @@ GroupStatus describe(const Group& group, const SnapshotParts& parts,
   GroupStatus status;
   status.id = group.id;
   status.routes = parts.steering.routes_of(group.id);
+  if (group.variant.destination) status.destination = group.variant.destination->text();
   status.affinity = dataplane::text(parts.steering.affinity_of(group.id));
   describe_control(status, parts, counters, now);
   const auto views = parts.engine.group(group.id);
@@ -147,6 +148,7 @@ Status take_snapshot(const SnapshotParts& parts, TimePoint now) {
   const DataplaneCounters counters = parts.dataplane.counters();
   for (const Group* group : parts.steering.groups())
     status.groups.push_back(describe(*group, parts, counters, now));
+  status.destinations = parts.destinations.status();
   status.routes_steered = parts.steering.steered_routes();
   status.routes_kernel = parts.steering.kernel_routes();
   status.packets_by_reason = counters.packets_by_reason;

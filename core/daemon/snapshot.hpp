@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "core/daemon/bandwidth_watch.hpp"
+#include "core/daemon/destinations.hpp"
 #include "core/daemon/log.hpp"
 #include "core/daemon/permission.hpp"
 #include "core/daemon/readings.hpp"
@@ -32,6 +33,7 @@ struct SnapshotParts {
   const dataplane::Dataplane& dataplane;
   const engine::Engine& engine;
   const Steering& steering;
+  const Destinations& destinations;
   const Permission& permission;
   const Journal& journal;
   const Readings& readings;

@@ -35,13 +35,17 @@ bool Steering::may_steer(const routes::Route& route) const {
 }
 
 void Steering::on_route(const routes::Route& route) {
+  end_promotions(promoted_.taken_by(route.prefix));
   const auto known = routes_.find(route.prefix);
   const auto before = known == routes_.end() ? std::nullopt : known->second;
   refused_.erase(route.prefix);
   const auto after = may_steer(route) ? join_group(route) : std::nullopt;
 
-  note(parts_.dataplane.set_route(route.prefix, after));
+  if (!after) end_promotions(promoted_.below(route.prefix));
+  if (promoted_.find(route.prefix) == nullptr)
+    note(parts_.dataplane.set_route(route.prefix, after));
   routes_[route.prefix] = after;
+  if (after) follow_route(route.prefix, *after);
   leave_group(before);
   if (after) ++steered_;
   parts_.log.debug("route", {{"prefix", route.prefix.text()},
@@ -52,6 +56,7 @@ void Steering::on_route(const routes::Route& route) {
 void Steering::on_withdrawn(const Prefix& prefix) {
   const auto known = routes_.find(prefix);
   if (known == routes_.end()) return;
+  end_promotions(promoted_.below(prefix));
   note(parts_.dataplane.remove_route(prefix));
   leave_group(known->second);
   routes_.erase(known);

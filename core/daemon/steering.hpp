@@ -16,6 +16,7 @@
 #include "core/daemon/affinity.hpp"
 #include "core/daemon/log.hpp"
 #include "core/daemon/probe_thread.hpp"
+#include "core/daemon/promoted_routes.hpp"
 #include "core/dataplane/dataplane.hpp"
 #include "core/engine/engine.hpp"
 #include "core/routes/follower.hpp"
@@ -60,6 +61,23 @@ class Steering {
   void on_neighbour(const NexthopKey& key, const routes::Neighbour& neighbour);
   // probes -> data plane: those whose marks lead by them
   void on_marks(const std::set<NexthopId>& leading);
+
+  // destinations -> groups of their own: promoted_steering.cpp
+  /// What routing has for a prefix: the longest route that covers it, and that route's group.
+  struct Base {
+    Prefix route;
+    GroupId group{};
+  };
+  /// Nothing where there is none that is steered.
+  [[nodiscard]] std::optional<Base> base_of(const Prefix& prefix) const;
+  /// Gives the prefix a group of its own over its route's nexthops, which begins with the weights
+  /// and buckets that it has there: nothing moves.
+  Result<> promote(const Prefix& prefix);
+  /// Back to its route's group; flows stay where they are. Nothing where routing was faster.
+  void demote(const Prefix& prefix);
+  [[nodiscard]] const PromotedRoutes& promoted() const { return promoted_; }
+  /// Groups that may be added while some are kept for routing; negative: that should go.
+  [[nodiscard]] std::ptrdiff_t room() const;
 
   /// After the first full report: drops what an earlier daemon knew and routing no longer has.
   void drop_unknown_routes();
@@ -113,6 +131,9 @@ class Steering {
   [[nodiscard]] const config::NexthopConfig* configured(const Nexthop& nexthop) const;
   [[nodiscard]] std::string name_of(const Nexthop& nexthop) const;
   void reapply_routes();
+  Result<GroupId> join_destination(const Prefix& prefix, GroupId base);
+  void end_promotions(const std::vector<Prefix>& prefixes);
+  void follow_route(const Prefix& route, GroupId base);
   void retry_refused();
   void note(const Result<>& done);
 
@@ -125,6 +146,7 @@ class Steering {
   std::size_t steered_ = 0;
   std::set<Prefix> refused_;  // multipath routes for which there was no id left
   std::size_t refused_told_ = 0;
+  PromotedRoutes promoted_;
   Affinities affinities_;
   bool marks_lead_ = false;
   bool inherits_marks_;

@@ -288,9 +288,9 @@ Result<bool> Dataplane::read_flow_counts(const std::function<void(const FlowCoun
   });
 }
 
-std::optional<Dataplane::Match> Dataplane::route_to(const IpAddress& destination) const {
-  const auto match = impl_->routes.find(destination);
-  if (!match || !match->prefix) return std::nullopt;
+std::optional<Dataplane::Match> Dataplane::route_covering(const Prefix& prefix) const {
+  const auto match = impl_->routes.covering(prefix);
+  if (!match) return std::nullopt;
   return Match{*match->prefix, match->group == HW_ROUTE_KERNEL
                                    ? std::nullopt
                                    : std::optional(GroupId{match->group})};

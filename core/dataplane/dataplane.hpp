@@ -186,12 +186,13 @@ class Dataplane {
   /// anew. A flow that has not proved to be alive yet is not among them.
   Result<bool> read_flow_counts(const std::function<void(const FlowCount&)>& each);
 
-  /// The longest match among the routes that are set.
+  /// The longest of the routes that are set that covers the prefix; of an address: as a prefix of
+  /// full length.
   struct Match {
     Prefix route;
     std::optional<GroupId> group;  // empty: it is left to the kernel
   };
-  [[nodiscard]] std::optional<Match> route_to(const IpAddress& destination) const;
+  [[nodiscard]] std::optional<Match> route_covering(const Prefix& prefix) const;
 
   /// Buckets that each of the group's paths holds now, in the group's order.
   [[nodiscard]] std::vector<std::uint32_t> buckets(GroupId id) const;

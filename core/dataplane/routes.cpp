@@ -164,6 +164,15 @@ std::optional<RouteTable::Match> RouteTable::find(const IpAddress& destination) 
   return match;
 }
 
+std::optional<RouteTable::Match> RouteTable::covering(const Prefix& prefix) const {
+  const auto match = [&](const auto* node) -> std::optional<Match> {
+    if (node == nullptr) return std::nullopt;
+    return Match{Prefix::covering(prefix.address, node->length), node->group};
+  };
+  return prefix.address.is_v4() ? match(rib4_.cover(address4(prefix.address), {0, prefix.length}))
+                                : match(rib6_.cover(address6(prefix.address), {0, prefix.length}));
+}
+
 RouteTable::Use RouteTable::use() const {
   return {fib4_.blocks().in_use(), fib6_.nodes().in_use(),
           rib4_.bytes() + rib6_.bytes() + fib4_.blocks().bytes() + fib6_.nodes().bytes()};

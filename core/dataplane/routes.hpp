@@ -67,6 +67,8 @@ class RouteTable {
   [[nodiscard]] std::uint16_t group_of(const IpAddress& destination) const;
   /// The same with its prefix; nothing for HW_ROUTE_NONE.
   [[nodiscard]] std::optional<Match> find(const IpAddress& destination) const;
+  /// The longest that is set and covers `prefix`, whatever the programs find.
+  [[nodiscard]] std::optional<Match> covering(const Prefix& prefix) const;
   /// Places (IPv4: /24s) that are left to the kernel for want of room.
   [[nodiscard]] std::size_t waiting() const { return fib4_.waiting() + fib6_.waiting(); }
   [[nodiscard]] std::size_t size() const { return rib4_.size() + rib6_.size(); }

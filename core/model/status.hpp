@@ -133,11 +133,22 @@ struct PathStatus {
 struct GroupStatus {
   GroupId id{};
   std::size_t routes = 0;
+  std::optional<std::string> destination{};  // the prefix that it is for; empty: for routes
   std::string affinity{};  // "flow", "flowlet" or "bucket"
   std::vector<PathStatus> paths;
   std::optional<PathTraffic> control_traffic{};  // empty: no control group
   std::optional<PassiveRtt> control_passive{};
   PassiveTotal control_total{};
+};
+
+/// Destinations with a group of their own. Totals are since the start.
+struct DestinationsStatus {
+  std::size_t promoted = 0;
+  std::uint64_t promotions = 0;
+  std::uint64_t demotions = 0;  // for want of traffic or room, ...
+  std::uint64_t ended = 0;      // ... or because routing changed
+  std::uint64_t flows = 0;      // read at the last look
+  double untracked_share = 0;   // of the bytes: it is not known to which destination they went
 };
 
 struct InterfaceStatus {
@@ -159,6 +170,7 @@ struct Status {
   std::vector<NexthopStatus> nexthops;
   ProberTotals probing{};
   std::vector<GroupStatus> groups;
+  std::optional<DestinationsStatus> destinations{};  // empty: switched off
   std::size_t routes_steered = 0;
   std::size_t routes_kernel = 0;  // known, but with fewer than two nexthops
   std::map<std::string, std::uint64_t> packets_by_reason;

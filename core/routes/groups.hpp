@@ -57,6 +57,13 @@ class Groups {
   /// Frees what no route has used for the grace period. The caller removes it from the data plane.
   Expired expire(TimePoint now);
 
+  /// Ids that are nobody's now.
+  struct Left {
+    std::size_t groups = 0;
+    std::size_t paths = 0;
+  };
+  [[nodiscard]] Left left() const { return {group_ids_.left(), path_ids_.left()}; }
+
   [[nodiscard]] const Group* find(GroupId id) const;
   /// Those that routes use now, by id.
   [[nodiscard]] std::vector<const Group*> used() const;

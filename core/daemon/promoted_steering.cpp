@@ -1,0 +1,92 @@
+// The part of Steering that gives single destinations groups of their own. They stand in the data
+// plane as longer routes, over the nexthops of the route that routing has for them, and live by
+// that route alone: promoted_routes.hpp says how.
+#include <algorithm>
+
+#include "core/daemon/steering.hpp"
+
+namespace hopwise {
+namespace {
+
+// Of the ids: an eighth is kept for what routing may bring.
+std::ptrdiff_t beyond_reserve(std::size_t left, std::uint32_t limit) {
+  return static_cast<std::ptrdiff_t>(left) - static_cast<std::ptrdiff_t>(limit / 8);
+}
+
+}  // namespace
+
+std::optional<Steering::Base> Steering::base_of(const Prefix& prefix) const {
+  const auto match = parts_.dataplane.route_covering(prefix);
+  if (!match || !match->group) return std::nullopt;
+  const auto* entry = promoted_.find(match->route);
+  if (entry == nullptr) return Base{match->route, *match->group};
+  const auto known = routes_.find(entry->route);
+  if (known == routes_.end() || !known->second) return std::nullopt;
+  return Base{entry->route, *known->second};
+}
+
+Result<GroupId> Steering::join_destination(const Prefix& prefix, GroupId base) {
+  auto acquired = groups_.acquire(groups_.set_of(base), Variant{.destination = prefix});
+  if (!acquired) return acquired.error();
+  const Group& group = acquired->group;
+  if (acquired->new_group) {
+    note(parts_.dataplane.set_group(group));
+    parts_.dataplane.begin_like(group.id, base);
+    parts_.engine.set_group(group, clock_(), parts_.dataplane.buckets(group.id));
+    settle_affinity(group);
+  }
+  return group.id;
+}
+
+Result<> Steering::promote(const Prefix& prefix) {
+  const auto base = base_of(prefix);
+  if (!base || promoted_.find(prefix) != nullptr || !config_.route_filter.accepts(prefix))
+    return Error{"promote " + prefix.text() + ": its route is not steered"};
+  const auto group = join_destination(prefix, base->group);
+  if (!group) return group.error();
+  promoted_.set(prefix, {base->route, *group});
+  note(parts_.dataplane.set_route(prefix, *group));
+  return {};
+}
+
+void Steering::demote(const Prefix& prefix) {
+  if (promoted_.find(prefix) != nullptr) end_promotions({prefix});
+}
+
+void Steering::end_promotions(const std::vector<Prefix>& prefixes) {
+  for (const Prefix& prefix : prefixes) {
+    const GroupId group = promoted_.find(prefix)->group;
+    const auto own = routes_.find(prefix);  // routing's own route to exactly this
+    note(own == routes_.end() ? parts_.dataplane.remove_route(prefix)
+                              : parts_.dataplane.set_route(prefix, own->second));
+    promoted_.erase(prefix);
+    groups_.release(group, clock_());
+    parts_.log.debug("destination_ended", {{"prefix", prefix.text()}});
+  }
+}
+
+// The route's nexthops may be others now: those of its destinations follow.
+void Steering::follow_route(const Prefix& route, GroupId base) {
+  for (const Prefix& prefix : promoted_.below(route)) {
+    const GroupId before = promoted_.find(prefix)->group;
+    if (groups_.set_of(before) == groups_.set_of(base)) continue;
+    const auto after = join_destination(prefix, base);
+    if (!after) {
+      end_promotions({prefix});
+      continue;
+    }
+    note(parts_.dataplane.set_route(prefix, *after));
+    promoted_.set(prefix, {route, *after});
+    groups_.release(before, clock_());
+  }
+}
+
+std::ptrdiff_t Steering::room() const {
+  const Limits limits = dataplane::Dataplane::limits();
+  const auto left = groups_.left();
+  return std::min(
+      beyond_reserve(left.groups, limits.groups),
+      beyond_reserve(left.paths, limits.paths) / static_cast<std::ptrdiff_t>(limits.group_paths));
+}
+
+}  // namespace hopwise
