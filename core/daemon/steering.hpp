@@ -74,7 +74,7 @@ class Steering {
   void settle_pace();
   /// Follows the paths' delays with the gap that ends a flowlet.
   void settle_affinities();
-  /// A new configuration: names, anchors, filter, interfaces.
+  /// A new configuration: names, anchors, filter, interfaces, classes, terms.
   void reconfigure(const config::Config& config);
 
   /// Names of the interfaces that have, or should have, `steer`.
@@ -99,6 +99,13 @@ class Steering {
   [[nodiscard]] bool by_mark() const { return parts_.actuator == dataplane::Actuator::mark; }
   [[nodiscard]] bool may_steer(const routes::Route& route) const;
   std::optional<GroupId> join_group(const routes::Route& route);
+  Result<GroupId> acquire(const std::vector<routes::WeightedNexthop>& set, const Variant& variant);
+  void release(GroupId id);
+  void join_classes(const Group& group);
+  void leave_classes(GroupId id);
+  void settle_classes();
+  void settle_terms(const Group& group);
+  [[nodiscard]] std::vector<const Nexthop*> nexthops_of(const Group& group) const;
   void leave_group(std::optional<GroupId> id);
   void aim(const NexthopRecord& record);
   void add_nexthop(NexthopId id, const NexthopKey& key);
@@ -125,6 +132,7 @@ class Steering {
   std::size_t steered_ = 0;
   std::set<Prefix> refused_;  // multipath routes for which there was no id left
   std::size_t refused_told_ = 0;
+  std::map<GroupId, std::vector<GroupId>> class_groups_;  // that serve each class in a group
   Affinities affinities_;
   bool marks_lead_ = false;
   bool inherits_marks_;
