@@ -119,6 +119,8 @@ Json describe(const GroupStatus& group, const Names& name) {
   return {{"id", raw(group.id)},
           {"routes", group.routes},
           {"affinity", group.affinity},
+          {"class", group.traffic_class.empty() ? Json(nullptr) : Json(group.traffic_class)},
+          {"dry_run", group.dry_run},
           {"paths", describe(group.paths, name)},
           {"control", std::move(control)}};
 }
@@ -195,6 +197,10 @@ std::string to_json(const Explanation& explanation, TimePoint now) {
   Json json{{"summary", explanation.summary},
             {"route", placement.route ? Json(placement.route->text()) : Json(nullptr)},
             {"group", steerable ? Json(raw(*placement.group)) : Json(nullptr)},
+            {"class",
+             explanation.traffic_class.empty() ? Json(nullptr) : Json(explanation.traffic_class)},
+            {"class_rule", placement.class_rule == 0 ? Json(nullptr) : Json(placement.class_rule)},
+            {"dry_run", placement.dry_run},
             {"bucket", steerable ? Json(placement.bucket) : Json(nullptr)},
             {"bucket_nexthop", name(placement.bucket_nexthop)},
             {"flow_nexthop", name(placement.flow_nexthop)},

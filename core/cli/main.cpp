@@ -31,7 +31,7 @@ struct Options {
   bool json = false;
   bool dry_run = false;
   std::string source, destination, protocol = "tcp";
-  std::string source_port = "0", destination_port = "0";
+  std::string source_port = "0", destination_port = "0", dscp = "0";
   FlowOptions flows;
   std::string nexthop;
   bool flow_lines = false;
@@ -109,7 +109,7 @@ int explain(const Options& options) {
   return show(options,
               "/api/v1/explain?src=" + options.source + "&dst=" + options.destination +
                   "&proto=" + options.protocol + "&sport=" + options.source_port +
-                  "&dport=" + options.destination_port,
+                  "&dport=" + options.destination_port + "&dscp=" + options.dscp,
               render_explanation);
 }
 
@@ -224,6 +224,7 @@ CommandLine::CommandLine() {
   flow->add_option("PROTO", options_.protocol, "tcp (default), udp, icmp, icmpv6, or a number");
   flow->add_option("SPORT", options_.source_port, "source port (ICMP: the echo identifier)");
   flow->add_option("DPORT", options_.destination_port, "destination port");
+  flow->add_option("--dscp", options_.dscp, "of its packets, 0 to 63 (classes may go by it)");
   with_flow_options(with_json(
       command("flows", "the flows in the data path, largest first", help::kFlows, flows)));
   with_trace_options(with_json(command(

@@ -197,6 +197,14 @@ void Steering::settle_terms(const Group& group) {
                                                                          : dataplane::Use::steer);
 }
 
+std::string Steering::class_of(const Group& group) const {
+  return class_name(group.variant, config_);
+}
+
+bool Steering::is_dry_run(const Group& group) const {
+  return terms_of(group.variant, nexthops_of(group), config_).mode == engine::Mode::dry_run;
+}
+
 void Steering::settle_affinity(const Group& group) {
   affinities_.settle(group, affinity_rule(nexthops_of(group), config_));
 }

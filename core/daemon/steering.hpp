@@ -90,6 +90,9 @@ class Steering {
   /// What is probed through it.
   [[nodiscard]] probes::Target target_of(const NexthopRecord& record) const;
   [[nodiscard]] std::vector<const Group*> groups() const { return groups_.used(); }
+  /// The name of the class whose traffic it carries; "" for none.
+  [[nodiscard]] std::string class_of(const Group& group) const;
+  [[nodiscard]] bool is_dry_run(const Group& group) const;
   [[nodiscard]] const Group* group(GroupId id) const { return groups_.find(id); }
   [[nodiscard]] std::size_t routes_of(GroupId id) const { return groups_.users(id); }
   [[nodiscard]] std::size_t steered_routes() const { return steered_; }

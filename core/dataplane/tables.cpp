@@ -221,8 +221,9 @@ Result<> Tables::set_class_rules(std::span<const hw_class_rule> rules) {
     return {};
   }
   if (!wait_())
-    return Error{"change the rules of classes: the programs that read the old ones cannot be waited "
-                 "for (needs membarrier)"};
+    return Error{
+        "change the rules of classes: the programs that read the old ones cannot be waited "
+        "for (needs membarrier)"};
   std::copy(rules.begin(), rules.end(), classes_[entry].rule);
   publish_word(router().class_rules, entry << HW_CLASS_ENTRY | rules.size());
   return {};
