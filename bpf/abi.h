@@ -108,7 +108,7 @@ struct hw_router {
 	__u32 hash_seed;     /* random, the same as long as the maps live; 0: not drawn yet */
 	__u16 default4;	     /* group of 0.0.0.0/0, as in hw_routes4 */
 	__u16 default6;	     /* group of ::/0 */
-	__u32 class_rules;   /* entry of hw_classes << HW_CLASS_ENTRY | rules in use there; 0: none */
+	__u32 class_rules; /* entry of hw_classes << HW_CLASS_ENTRY | rules in use there; 0: none */
 	__u32 pad;
 };
 HW_SIZE(hw_router, 32);
@@ -178,7 +178,8 @@ struct hw_group {
 	__u32 count;
 	__u16 affinity; /* enum hw_affinity */
 	__u16 flowlet_gap_ms;
-	__u16 class_group[HW_MAX_CLASSES]; /* that serves the class here; 0: this one. [0] is unused */
+	__u16 class_group[HW_MAX_CLASSES]; /* that serves the class here; 0: this one. [0] is unused
+					    */
 	__u8 traffic_class;		   /* of a group for one class */
 	__u8 kind;			   /* enum hw_group_kind */
 	__u16 flags;			   /* HW_GROUP_* */

@@ -197,6 +197,19 @@ static __always_inline bool hw_begins_anew(const struct hw_choice *choice)
 	return choice->opens && (choice->tcp || !hw_was_seen_lately(choice));
 }
 
+/* A flow is of the control group for life. In dry run all are, but those that marks bound before.
+ */
+static __always_inline bool hw_is_control(const struct hw_choice *choice)
+{
+	const struct hw_flow *flow = choice->flow;
+
+	if (choice->group->flags & HW_GROUP_DRY_RUN)
+		return !flow || (flow->flags & HW_FLOW_CONTROL) || !hw_binds(choice);
+	if (flow && hw_settings.control_share)
+		return flow->flags & HW_FLOW_CONTROL;
+	return hw_in_share(choice->hash, HW_CONTROL_BITS, hw_settings.control_share);
+}
+
 /*
  * HW_REASON_STEERED with a nexthop, HW_REASON_HELD with or without one, or with none
  * HW_REASON_CONTROL, HW_REASON_UNKNOWN_FLOW or HW_REASON_NO_NEXTHOP.
@@ -208,9 +221,7 @@ static __always_inline enum hw_reason hw_choose(struct hw_choice *choice)
 	__u32 now_ms = choice->now_ns / 1000000;
 	struct hw_bucket *bucket;
 
-	if (flow && hw_settings.control_share
-		? flow->flags & HW_FLOW_CONTROL
-		: hw_in_share(choice->hash, HW_CONTROL_BITS, hw_settings.control_share)) {
+	if (hw_is_control(choice)) {
 		choice->path = HW_CONTROL_PATH(choice->group_id);
 		choice->nexthop_id = 0;
 		choice->nexthop = NULL;
@@ -248,7 +259,10 @@ static __always_inline void hw_settle(const struct hw_choice *choice)
 	if (flow->nexthop == choice->nexthop_id)
 		return;
 	flow->nexthop = choice->nexthop_id;
-	flow->flags &= ~HW_FLOW_CONTROL;
+	if (choice->nexthop_id)
+		flow->flags &= ~HW_FLOW_CONTROL;
+	else
+		flow->flags |= HW_FLOW_CONTROL;
 	flow->moved_ns = choice->now_ns;
 	hw_measure_moved(flow);
 	hw_count(HW_COUNT_FLOW_MOVED);

@@ -62,6 +62,8 @@ struct hw_packet {
 	__u16 transport; /* offset of the transport header in the frame; 0: not in this packet */
 	__u8 hops;	 /* TTL or hop limit */
 	__u8 kind;	 /* enum hw_kind */
+	__u8 dscp;	 /* of an ICMP error: of the packet that it reports on */
+	__u8 pad[3];
 };
 
 /* The first 8 bytes of every transport header that we know: ports, or type, code and identifier. */
@@ -118,6 +120,12 @@ static __always_inline __u32 hw_sum4(const struct iphdr *ip)
 		sum += word[i];
 	sum = (sum & 0xffff) + (sum >> 16);
 	return (sum & 0xffff) + (sum >> 16);
+}
+
+/* RFC 8200, 3: version, then the traffic class, whose upper six bits are the DSCP (RFC 2474). */
+static __always_inline __u8 hw_dscp6(const struct ipv6hdr *ip)
+{
+	return bpf_ntohs(*(const __be16 *)ip) >> 6 & 0x3f;
 }
 
 /* One pointer for all that follows: the verifier knows no two sums to be the same. */
@@ -219,6 +227,7 @@ static __always_inline enum hw_reason hw_parse_reported(const void *data, const 
 		if ((const void *)(ip + 1) > data_end || bytes < sizeof(*ip) || ip->version != 4 ||
 		    ip->ihl < 5 || !hw_same(&ip->saddr, key->destination, 4))
 			return HW_REASON_MALFORMED;
+		packet->dscp = ip->tos >> 2;
 		__builtin_memcpy(key->source, &ip->daddr, 4);
 		key->protocol = ip->protocol;
 		if (!hw_is_transport(4, key->protocol))
@@ -233,6 +242,7 @@ static __always_inline enum hw_reason hw_parse_reported(const void *data, const 
 		if ((const void *)(ip + 1) > data_end || bytes < sizeof(*ip) || ip->version != 6 ||
 		    !hw_same(&ip->saddr, key->destination, 16))
 			return HW_REASON_MALFORMED;
+		packet->dscp = hw_dscp6(ip);
 		__builtin_memcpy(key->source, &ip->daddr, 16);
 		reason = hw_walk6(ip, data_end, bytes, HW_MAX_REPORTED_EXTENSIONS, &walk);
 		if (reason != HW_REASON_STEERED)
@@ -319,6 +329,7 @@ static __always_inline enum hw_reason hw_parse4(const struct hw_frame *frame, __
 	if (packet->bytes < sizeof(*ip) || packet->bytes > length || hw_sum4(ip) != 0xffff)
 		return HW_REASON_MALFORMED;
 	packet->hops = ip->ttl;
+	packet->dscp = ip->tos >> 2;
 	packet->key.family = 4;
 	packet->key.protocol = ip->protocol;
 	__builtin_memcpy(packet->key.source, &ip->saddr, 4);
@@ -351,6 +362,7 @@ static __always_inline enum hw_reason hw_parse6(const struct hw_frame *frame, __
 	if (packet->bytes > length)
 		return HW_REASON_MALFORMED;
 	packet->hops = ip->hop_limit;
+	packet->dscp = hw_dscp6(ip);
 	packet->key.family = 6;
 	__builtin_memcpy(packet->key.source, &ip->saddr, 16);
 	__builtin_memcpy(packet->key.destination, &ip->daddr, 16);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
 /*
- * The whole way of a packet: lease -> parse -> route -> flow -> choice -> act.
+ * The whole way of a packet: lease -> parse -> route -> class -> flow -> choice -> act.
  *
  * Never waits for the daemon. Whatever is in any doubt is left to the kernel untouched
  * (TC_ACT_UNSPEC: other programs and filters on the hook see it next), and every packet counts for
@@ -11,6 +11,7 @@
 
 #include "act.h"
 #include "choice.h"
+#include "classify.h"
 #include "flow.h"
 #include "measure.h"
 #include "parse.h"
@@ -178,6 +179,7 @@ static __always_inline enum hw_reason hw_steer_packet(struct __sk_buff *skb, enu
 	choice.group = bpf_map_lookup_elem(&hw_groups, &choice.group_id);
 	if (!choice.group || !choice.group->count)
 		return HW_REASON_NO_NEXTHOP;
+	hw_classify(&choice, &packet, router);
 	stateful = hw_is_stateful(&choice);
 	of_flow = packet.kind != HW_KIND_ERROR && stateful;
 	if (stateful)

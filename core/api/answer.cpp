@@ -90,8 +90,17 @@ Result<std::uint8_t> protocol_of(const Query& query, Family family) {
   return *number;
 }
 
+Result<std::uint8_t> dscp_of(const Query& query) {
+  const auto found = query.find("dscp");
+  if (found == query.end()) return std::uint8_t{0};
+  const auto number = parse_number<std::uint8_t>(found->second);
+  if (!number || *number > 63)
+    return Error{"dscp: \"" + found->second + "\" is no number from 0 to 63"};
+  return *number;
+}
+
 Result<FlowTuple> flow_of(std::string_view query_text) {
-  const auto query = parse_query(query_text, "src, dst, proto, sport, dport");
+  const auto query = parse_query(query_text, "src, dst, proto, sport, dport, dscp");
   if (!query) return query.error();
   const auto source = address_of(*query, "src");
   if (!source) return source.error();
@@ -104,7 +113,9 @@ Result<FlowTuple> flow_of(std::string_view query_text) {
   if (!source_port) return source_port.error();
   const auto destination_port = port_of(*query, "dport");
   if (!destination_port) return destination_port.error();
-  return FlowTuple{*source, *destination, *protocol, *source_port, *destination_port};
+  const auto dscp = dscp_of(*query);
+  if (!dscp) return dscp.error();
+  return FlowTuple{*source, *destination, *protocol, *source_port, *destination_port, *dscp};
 }
 
 template <class T>

@@ -118,7 +118,10 @@ Json describe(const GroupStatus& group, const Names& name) {
     describe_traffic(control = Json::object(), *group.control_traffic, group.control_passive);
   return {{"id", raw(group.id)},
           {"routes", group.routes},
+          {"destination", group.destination ? Json(*group.destination) : Json(nullptr)},
           {"affinity", group.affinity},
+          {"class", group.traffic_class.empty() ? Json(nullptr) : Json(group.traffic_class)},
+          {"dry_run", group.dry_run},
           {"paths", describe(group.paths, name)},
           {"control", std::move(control)}};
 }
@@ -142,6 +145,14 @@ Json describe(const Decision& decision, const Names& name, TimePoint now) {
           {"paths", std::move(paths)}};
 }
 
+Json describe(const std::optional<DestinationsStatus>& destinations) {
+  if (!destinations) return nullptr;
+  return {
+      {"promoted", destinations->promoted},   {"promotions", destinations->promotions},
+      {"demotions", destinations->demotions}, {"ended", destinations->ended},
+      {"flows", destinations->flows},         {"untracked_share", destinations->untracked_share}};
+}
+
 std::string dump(const Json& json) {
   return json.dump(2, ' ', false, Json::error_handler_t::replace) + '\n';
 }
@@ -163,6 +174,7 @@ std::string to_json(const Status& status, TimePoint now) {
             {"routes_kernel", status.routes_kernel},
             {"reloads", status.reloads},
             {"reload_failures", status.reload_failures},
+            {"destinations", describe(status.destinations)},
             {"interfaces", Json::array()},
             {"nexthops", Json::array()},
             {"probing", describe(status.probing)},
@@ -195,6 +207,10 @@ std::string to_json(const Explanation& explanation, TimePoint now) {
   Json json{{"summary", explanation.summary},
             {"route", placement.route ? Json(placement.route->text()) : Json(nullptr)},
             {"group", steerable ? Json(raw(*placement.group)) : Json(nullptr)},
+            {"class",
+             explanation.traffic_class.empty() ? Json(nullptr) : Json(explanation.traffic_class)},
+            {"class_rule", placement.class_rule == 0 ? Json(nullptr) : Json(placement.class_rule)},
+            {"dry_run", placement.dry_run},
             {"bucket", steerable ? Json(placement.bucket) : Json(nullptr)},
             {"bucket_nexthop", name(placement.bucket_nexthop)},
             {"flow_nexthop", name(placement.flow_nexthop)},

@@ -29,8 +29,9 @@ struct Options {
   std::string config;
   std::string socket;
   bool json = false;
+  bool dry_run = false;
   std::string source, destination, protocol = "tcp";
-  std::string source_port = "0", destination_port = "0";
+  std::string source_port = "0", destination_port = "0", dscp = "0";
   FlowOptions flows;
   std::string nexthop;
   bool flow_lines = false;
@@ -53,7 +54,7 @@ int run(const Options& options) {
   // A wrong configuration is told apart from a host that will not let us start.
   const std::string path = config::choose_path(options.config);
   if (const auto config = config::load(path); !config) return fail(config.error(), kUsage);
-  const auto ended = run_daemon({options.config, options.socket});
+  const auto ended = run_daemon({options.config, options.socket, options.dry_run});
   return ended ? 0 : fail(ended.error());
 }
 
@@ -108,7 +109,7 @@ int explain(const Options& options) {
   return show(options,
               "/api/v1/explain?src=" + options.source + "&dst=" + options.destination +
                   "&proto=" + options.protocol + "&sport=" + options.source_port +
-                  "&dport=" + options.destination_port,
+                  "&dport=" + options.destination_port + "&dscp=" + options.dscp,
               render_explanation);
 }
 
@@ -208,7 +209,8 @@ CommandLine::CommandLine() {
   app_.name("hopwise");
   app_.footer(help::kExamples);
 
-  with_socket(command("run", "run the daemon in the foreground", help::kRun, cli::run));
+  with_socket(command("run", "run the daemon in the foreground", help::kRun, cli::run))
+      ->add_flag("--dry-run", options_.dry_run, "decide and explain, but install nothing");
   with_config(command("check", "validate the configuration and exit", help::kCheck, check),
               "-c,--config,FILE");
   with_json(command("status", "what hopwise sees and does now", help::kStatus, status));
@@ -222,6 +224,7 @@ CommandLine::CommandLine() {
   flow->add_option("PROTO", options_.protocol, "tcp (default), udp, icmp, icmpv6, or a number");
   flow->add_option("SPORT", options_.source_port, "source port (ICMP: the echo identifier)");
   flow->add_option("DPORT", options_.destination_port, "destination port");
+  flow->add_option("--dscp", options_.dscp, "of its packets, 0 to 63 (classes may go by it)");
   with_flow_options(with_json(
       command("flows", "the flows in the data path, largest first", help::kFlows, flows)));
   with_trace_options(with_json(command(

@@ -163,13 +163,24 @@ std::string head(const Json& status) {
   return line + "\n\n";
 }
 
+// The words after a group's number; a daemon of another version may say less.
+std::string group_words(const Json& group) {
+  const Json traffic = group.value("class", Json(nullptr));
+  std::string words = traffic.is_null() ? " of " + count(group.at("routes")) + " routes"
+                                        : " for class " + text(traffic);
+  if (const Json prefix = group.value("destination", Json(nullptr)); !prefix.is_null())
+    words = " for " + text(prefix) + " alone";
+  if (group.value("dry_run", false)) words += ", in dry run: routing carries it";
+  return words;
+}
+
 std::string whole_status(const Json& status) {
   std::string page = head(status) + interfaces(status.at("interfaces")) + '\n' +
                      nexthops(status.at("nexthops")) +
                      probes_summary(status.at("nexthops"), status.at("probing"));
   for (const Json& group : status.at("groups"))
-    page += "\nGROUP " + count(group.at("id")) + " of " + count(group.at("routes")) + " routes\n" +
-            paths(group.at("paths"));
+    page +=
+        "\nGROUP " + count(group.at("id")) + group_words(group) + '\n' + paths(group.at("paths"));
   return page + packets(status.at("packets_by_reason")) + decisions(status.at("recent_decisions"));
 }
 
@@ -178,6 +189,8 @@ std::string whole_explanation(const Json& explanation) {
   page += "route   " + text(explanation.at("route")) + '\n';
   if (explanation.at("group").is_null()) return page;
   page += "group   " + count(explanation.at("group")) + '\n';
+  if (const Json traffic = explanation.value("class", Json(nullptr)); !traffic.is_null())
+    page += "class   " + text(traffic) + ", by rule " + count(explanation.at("class_rule")) + '\n';
   page += "bucket  " + count(explanation.at("bucket")) + ", held by " +
           text(explanation.at("bucket_nexthop")) + '\n';
   page += "flow    ";

@@ -9,6 +9,7 @@
 #include <string_view>
 
 #include "core/api/endpoint.hpp"
+#include "core/config/policy_config.hpp"
 #include "core/config/probe_config.hpp"
 #include "core/config/reader.hpp"
 
@@ -74,6 +75,14 @@ void read_nexthops(Object& top, Config& config) {
     std::uint64_t capacity = 0;
     if (o.bit_rate("capacity", capacity, {8'000, 100'000'000'000'000}))
       nexthop.capacity_bit_s = capacity;
+    std::uint64_t commit = 0;
+    if (o.bit_rate("commit", commit, {8'000, 100'000'000'000'000})) nexthop.commit_bit_s = commit;
+    o.number("price", nexthop.price, {0, 1e9});
+    if (nexthop.capacity_bit_s && nexthop.commit_bit_s &&
+        *nexthop.commit_bit_s > *nexthop.capacity_bit_s)
+      o.fault("commit", bit_rate_text(*nexthop.commit_bit_s) + " is more than the capacity " +
+                            bit_rate_text(*nexthop.capacity_bit_s) +
+                            " (make it at most that, or remove it)");
     if (!good) return;
     check_nexthop(o, nexthop);
     check_distinct(o, nexthop, nexthops);
@@ -91,20 +100,6 @@ void read_estimator(Object& o, engine::Options& e) {
   if (e.fast_tau > e.slow_tau)
     o.fault("fast_tau", duration_text(e.fast_tau) + " is longer than slow_tau " +
                             duration_text(e.slow_tau) + " (make it at most that)");
-}
-
-void read_cost(Object& o, engine::Policy& e) {
-  const Range<double> weight{0, 100};
-  const Range<Duration> limit{1us, 10s};
-  o.number("delay_weight", e.delay_weight, weight);
-  o.number("queue_weight", e.queue_weight, weight);
-  o.number("loss_weight", e.loss_weight, weight);
-  o.number("jitter_weight", e.jitter_weight, weight);
-  o.duration("delay_floor", e.delay_floor, {0s, 10s});
-  o.duration("delay_limit", e.delay_limit, limit);
-  o.duration("queue_limit", e.queue_limit, limit);
-  o.number("loss_limit", e.loss_limit, {0.0001, 1});
-  o.duration("jitter_limit", e.jitter_limit, limit);
 }
 
 void read_law(Object& o, engine::Options& e) {
@@ -138,7 +133,7 @@ void read_states(Object& o, engine::Options& e) {
 
 void read_engine(Object& o, engine::Options& e) {
   read_estimator(o, e);
-  read_cost(o, e.policy);
+  read_default_policy(o, e.policy);
   read_law(o, e);
   read_states(o, e);
 }
@@ -150,11 +145,21 @@ std::optional<dataplane::Affinity> read_affinity(Object& o) {
   return name == "flow" ? Affinity::flow : name == "flowlet" ? Affinity::flowlet : Affinity::bucket;
 }
 
-// A name that a nexthop has, or whatever may be a gateway: routing may offer it later.
-bool can_be_nexthop(const std::string& named, const Config& config) {
-  return std::any_of(config.nexthops.begin(), config.nexthops.end(),
-                     [&](const NexthopConfig& nexthop) { return nexthop.name == named; }) ||
-         IpAddress::parse(named.substr(0, named.find('@')));
+// An objective that none of the group's nexthops can ever meet.
+void check_bandwidth(Object& o, const GroupConfig& group, const Config& config) {
+  if (!group.terms.objectives || !group.terms.objectives->min_bandwidth_bit_s) return;
+  std::uint64_t largest = 0;
+  for (const std::string& named : group.nexthops) {
+    const auto found =
+        std::find_if(config.nexthops.begin(), config.nexthops.end(),
+                     [&](const NexthopConfig& nexthop) { return nexthop.name == named; });
+    if (found == config.nexthops.end() || !found->capacity_bit_s) return;
+    largest = std::max(largest, *found->capacity_bit_s);
+  }
+  if (static_cast<double>(largest) < *group.terms.objectives->min_bandwidth_bit_s)
+    o.fault("objectives",
+            "no nexthop of the group can have such a min_bandwidth (the largest \"capacity\" is " +
+                bit_rate_text(largest) + ')');
 }
 
 void read_groups(Object& top, Config& config) {
@@ -174,6 +179,8 @@ void read_groups(Object& top, Config& config) {
         o.fault("nexthops", '"' + named +
                                 "\" is no nexthop (write the name of one in \"nexthops\", "
                                 "or a gateway's address)");
+    read_terms(o, config, group.terms);
+    check_bandwidth(o, group, config);
     groups.push_back(std::move(group));
   });
   if (given) config.groups = std::move(groups);
@@ -270,9 +277,10 @@ void read(Object& top, Config& config) {
   read_lan_interfaces(top, config);
   top.object("routes", [&](Object& o) { read_routes(o, config); });
   read_nexthops(top, config);
-  read_groups(top, config);
-  top.object("probe", [&](Object& o) { read_probe(o, config); });
   top.object("engine", [&](Object& o) { read_engine(o, config.engine); });
+  read_groups(top, config);
+  read_classes(top, config);
+  top.object("probe", [&](Object& o) { read_probe(o, config); });
   top.object("dataplane", [&](Object& o) { read_dataplane(o, config); });
   top.object("destinations", [&](Object& o) { read_destinations(o, config.destinations); });
   top.object("api", [&](Object& o) { read_api(o, config.api); });

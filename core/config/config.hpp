@@ -13,6 +13,7 @@
 #include "core/engine/engine.hpp"
 #include "core/model/address.hpp"
 #include "core/model/result.hpp"
+#include "core/model/traffic_class.hpp"
 #include "core/routes/follower.hpp"
 #include "probes/prober.hpp"
 
@@ -27,15 +28,41 @@ struct NexthopConfig {
   /// Of what lies towards it, bits a second of layer 3: where the line beyond the interface is
   /// slower.
   std::optional<std::uint64_t> capacity_bit_s{};
+  std::optional<std::uint64_t> commit_bit_s{};  // of the 95th percentile: what is paid for anyway
+  double price = 0;                             // of a byte, in any unit: only ratios matter
 };
 
-/// How the flows of some groups keep their nexthop: of the groups whose nexthops are all named
-/// here.
+/// `nexthop`, by name or gateway, is preferred until another is faster by `worth`.
+struct PreferenceConfig {
+  std::string nexthop;
+  Duration worth{};
+};
+
+/// What a group or class wants of its paths. What is not said here is said elsewhere: for a class
+/// by the group, for a group by the defaults.
+struct TermsConfig {
+  std::optional<engine::Policy> policy{};
+  std::optional<engine::Objectives> objectives{};
+  std::optional<std::vector<PreferenceConfig>> prefer{};
+  std::optional<engine::Mode> mode{};
+  std::optional<bool> revert{};
+};
+
+/// A class of traffic, with weights of its own over the nexthops of every group. Its number is its
+/// place in the list, from 1.
+struct ClassConfig {
+  std::string name;
+  TermsConfig terms;
+};
+
+/// How the flows of some groups keep their nexthop, and what they want of it: of the groups whose
+/// nexthops are all named here.
 struct GroupConfig {
   std::string name;
   std::vector<std::string> nexthops;  // by name, or by gateway
   std::optional<dataplane::Affinity> affinity;
   Duration flowlet_gap = std::chrono::milliseconds(50);  // at least
+  TermsConfig terms{};
 };
 
 /// Which multipath routes are steered: inside one of `only` (empty: all) and in none of `except`.
@@ -62,12 +89,15 @@ struct Destinations {
 
 struct Config {
   bool steer = true;           // false: measure and decide, but leave all traffic to the kernel
+  bool dry_run = false;        // by the command line: nothing is installed, whatever a group says
   bool bypass_policy = false;  // true: steer although redirected packets skip rules of the kernel
   std::vector<std::string> lan_interfaces;  // empty: every Ethernet interface that is no nexthop's
   RouteFilter route_filter;
   std::vector<NexthopConfig> nexthops;
   std::vector<probes::AnchorSpec> anchors;                   // of nexthops that name none
   std::vector<GroupConfig> groups;                           // the first that fits a group rules
+  std::vector<ClassConfig> classes;                          // at most 7
+  std::vector<ClassRule> class_rules;                        // of them; the first that fits rules
   dataplane::Affinity affinity = dataplane::Affinity::flow;  // of all other groups
   std::optional<bool> escape;    // empty: as the actuator allows, see may_escape()
   bool traces = true;            // the daemon traces ways that break by itself

@@ -2,25 +2,14 @@
 
 #include <algorithm>
 
+#include "core/daemon/terms.hpp"
+
 namespace hopwise {
 namespace {
 
 using dataplane::Affinity;
 
 constexpr Duration kLongestGap = std::chrono::seconds(65);  // milliseconds in 16 bits
-
-bool names(const std::string& named, const Nexthop& nexthop) {
-  return named == nexthop.name || named == nexthop.key.gateway.text() ||
-         named == nexthop.key.gateway.text() + '@' + nexthop.interface ||
-         IpAddress::parse(named) == nexthop.key.gateway;
-}
-
-bool fits(const config::GroupConfig& entry, const std::vector<const Nexthop*>& nexthops) {
-  return std::all_of(nexthops.begin(), nexthops.end(), [&](const Nexthop* nexthop) {
-    return std::any_of(entry.nexthops.begin(), entry.nexthops.end(),
-                       [&](const std::string& named) { return names(named, *nexthop); });
-  });
-}
 
 std::vector<PathDelay> delays(const Group& group, const engine::Engine& engine) {
   std::vector<PathDelay> known;
@@ -37,10 +26,8 @@ std::vector<PathDelay> delays(const Group& group, const engine::Engine& engine) 
 
 AffinityRule affinity_rule(const std::vector<const Nexthop*>& nexthops,
                            const config::Config& config) {
-  const auto entry =
-      std::find_if(config.groups.begin(), config.groups.end(),
-                   [&](const config::GroupConfig& group) { return fits(group, nexthops); });
-  if (entry == config.groups.end()) return {config.affinity, config::GroupConfig{}.flowlet_gap};
+  const auto* entry = configured_group(nexthops, config);
+  if (entry == nullptr) return {config.affinity, config::GroupConfig{}.flowlet_gap};
   return {entry->affinity.value_or(config.affinity), entry->flowlet_gap};
 }
 

@@ -162,7 +162,9 @@ Result<> Daemon::start() {
   log_.info("started", {{"version", HOPWISE_VERSION},
                         {"config", config_name(options_)},
                         {"routes_steered", std::to_string(steering_->steered_routes())},
-                        {"mode", config_.steer ? "steer" : "observe"}});
+                        {"mode", !config_.steer    ? "observe"
+                                 : config_.dry_run ? "dry_run"
+                                                   : "steer"}});
   notify_ready("steering " + std::to_string(steering_->steered_routes()) + " routes");
   return {};
 }

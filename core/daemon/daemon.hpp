@@ -11,6 +11,7 @@ namespace hopwise {
 struct DaemonOptions {
   std::string config_path;  // empty: the default path where it exists, else defaults
   std::string socket;       // overrides api.socket where not empty
+  bool dry_run = false;     // decides and explains, installs nothing
 };
 
 /// Runs until SIGTERM or SIGINT; SIGHUP reloads the configuration, whole or not at all. Returns an

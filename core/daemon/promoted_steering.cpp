@@ -25,24 +25,11 @@ std::optional<Steering::Base> Steering::base_of(const Prefix& prefix) const {
   return Base{entry->route, *known->second};
 }
 
-Result<GroupId> Steering::join_destination(const Prefix& prefix, GroupId base) {
-  auto acquired = groups_.acquire(groups_.set_of(base), Variant{.destination = prefix});
-  if (!acquired) return acquired.error();
-  const Group& group = acquired->group;
-  if (acquired->new_group) {
-    note(parts_.dataplane.set_group(group));
-    parts_.dataplane.begin_like(group.id, base);
-    parts_.engine.set_group(group, clock_(), parts_.dataplane.buckets(group.id));
-    settle_affinity(group);
-  }
-  return group.id;
-}
-
 Result<> Steering::promote(const Prefix& prefix) {
   const auto base = base_of(prefix);
   if (!base || promoted_.find(prefix) != nullptr || !config_.route_filter.accepts(prefix))
     return Error{"promote " + prefix.text() + ": its route is not steered"};
-  const auto group = join_destination(prefix, base->group);
+  const auto group = acquire(groups_.set_of(base->group), {.destination = prefix}, base->group);
   if (!group) return group.error();
   promoted_.set(prefix, {base->route, *group});
   note(parts_.dataplane.set_route(prefix, *group));
@@ -60,7 +47,7 @@ void Steering::end_promotions(const std::vector<Prefix>& prefixes) {
     note(own == routes_.end() ? parts_.dataplane.remove_route(prefix)
                               : parts_.dataplane.set_route(prefix, own->second));
     promoted_.erase(prefix);
-    groups_.release(group, clock_());
+    release(group);
     parts_.log.debug("destination_ended", {{"prefix", prefix.text()}});
   }
 }
@@ -70,14 +57,14 @@ void Steering::follow_route(const Prefix& route, GroupId base) {
   for (const Prefix& prefix : promoted_.below(route)) {
     const GroupId before = promoted_.find(prefix)->group;
     if (groups_.set_of(before) == groups_.set_of(base)) continue;
-    const auto after = join_destination(prefix, base);
+    const auto after = acquire(groups_.set_of(base), {.destination = prefix}, base);
     if (!after) {
       end_promotions({prefix});
       continue;
     }
     note(parts_.dataplane.set_route(prefix, *after));
     promoted_.set(prefix, {route, *after});
-    groups_.release(before, clock_());
+    release(before);
   }
 }
 

@@ -55,6 +55,8 @@ GroupStatus describe(const Group& group, const SnapshotParts& parts,
   status.routes = parts.steering.routes_of(group.id);
   if (group.variant.destination) status.destination = group.variant.destination->text();
   status.affinity = dataplane::text(parts.steering.affinity_of(group.id));
+  status.traffic_class = parts.steering.class_of(group);
+  status.dry_run = parts.steering.is_dry_run(group);
   describe_control(status, parts, counters, now);
   const auto views = parts.engine.group(group.id);
   const auto buckets = parts.dataplane.buckets(group.id);
@@ -106,6 +108,12 @@ std::string join(const std::vector<std::string>& parts) {
   return all;
 }
 
+std::string class_words(const FlowPlacement& p, const SnapshotParts& parts) {
+  if (p.class_rule == 0) return {};
+  return " for class " + parts.steering.class_of({{}, {}, {p.traffic_class}}) + " by rule " +
+         std::to_string(p.class_rule);
+}
+
 std::string summarise(const Explanation& e, const SnapshotParts& parts) {
   const auto& p = e.placement;
   const auto& names = parts.steering.nexthops();
@@ -114,6 +122,9 @@ std::string summarise(const Explanation& e, const SnapshotParts& parts) {
   if (!p.group)
     return "The longest match, " + p.route->text() +
            ", is left to the kernel (fewer than two nexthops, or excluded by the configuration).";
+  if (p.dry_run && !p.nexthop)
+    return "Group " + std::to_string(raw(*p.group)) +
+           " is in dry run: it is decided about, and the kernel forwards its traffic.";
   if (!p.nexthop)
     return "Group " + std::to_string(raw(*p.group)) +
            " does not steer it now (no usable path, or the lease is over): the kernel forwards it.";
@@ -121,7 +132,7 @@ std::string summarise(const Explanation& e, const SnapshotParts& parts) {
                              ? "the flow sticks to it"
                              : "bucket " + std::to_string(p.bucket) + " holds it";
   return "Goes to " + name_of(*p.nexthop, names) + ": route " + p.route->text() + " -> group " +
-         std::to_string(raw(*p.group)) + ", and " + by + ".";
+         std::to_string(raw(*p.group)) + class_words(p, parts) + ", and " + by + ".";
 }
 
 }  // namespace
@@ -181,6 +192,9 @@ Result<Explanation> explain_flow(const SnapshotParts& parts, const FlowTuple& fl
                                    [&](const Decision& d) { return d.group == *id; });
     if (last != recent.rend()) explanation.last_decision = *last;
   }
+  if (explanation.placement.traffic_class != 0)
+    explanation.traffic_class =
+        parts.steering.class_of({{}, {}, {explanation.placement.traffic_class}});
   explanation.summary = summarise(explanation, parts);
   return explanation;
 }

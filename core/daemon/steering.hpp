@@ -92,7 +92,7 @@ class Steering {
   void settle_pace();
   /// Follows the paths' delays with the gap that ends a flowlet.
   void settle_affinities();
-  /// A new configuration: names, anchors, filter, interfaces.
+  /// A new configuration: names, anchors, filter, interfaces, classes, terms.
   void reconfigure(const config::Config& config);
 
   /// Names of the interfaces that have, or should have, `steer`.
@@ -108,6 +108,9 @@ class Steering {
   /// What is probed through it.
   [[nodiscard]] probes::Target target_of(const NexthopRecord& record) const;
   [[nodiscard]] std::vector<const Group*> groups() const { return groups_.used(); }
+  /// The name of the class whose traffic it carries; "" for none.
+  [[nodiscard]] std::string class_of(const Group& group) const;
+  [[nodiscard]] bool is_dry_run(const Group& group) const;
   [[nodiscard]] const Group* group(GroupId id) const { return groups_.find(id); }
   [[nodiscard]] std::size_t routes_of(GroupId id) const { return groups_.users(id); }
   [[nodiscard]] std::size_t steered_routes() const { return steered_; }
@@ -117,6 +120,14 @@ class Steering {
   [[nodiscard]] bool by_mark() const { return parts_.actuator == dataplane::Actuator::mark; }
   [[nodiscard]] bool may_steer(const routes::Route& route) const;
   std::optional<GroupId> join_group(const routes::Route& route);
+  Result<GroupId> acquire(const std::vector<routes::WeightedNexthop>& set, const Variant& variant,
+                          std::optional<GroupId> like = std::nullopt);
+  void release(GroupId id);
+  void join_classes(const Group& group);
+  void leave_classes(GroupId id);
+  void settle_classes();
+  void settle_terms(const Group& group);
+  [[nodiscard]] std::vector<const Nexthop*> nexthops_of(const Group& group) const;
   void leave_group(std::optional<GroupId> id);
   void aim(const NexthopRecord& record);
   void add_nexthop(NexthopId id, const NexthopKey& key);
@@ -131,7 +142,6 @@ class Steering {
   [[nodiscard]] const config::NexthopConfig* configured(const Nexthop& nexthop) const;
   [[nodiscard]] std::string name_of(const Nexthop& nexthop) const;
   void reapply_routes();
-  Result<GroupId> join_destination(const Prefix& prefix, GroupId base);
   void end_promotions(const std::vector<Prefix>& prefixes);
   void follow_route(const Prefix& route, GroupId base);
   void retry_refused();
@@ -147,6 +157,7 @@ class Steering {
   std::set<Prefix> refused_;  // multipath routes for which there was no id left
   std::size_t refused_told_ = 0;
   PromotedRoutes promoted_;
+  std::map<GroupId, std::vector<GroupId>> class_groups_;  // that serve each class in a group
   Affinities affinities_;
   bool marks_lead_ = false;
   bool inherits_marks_;

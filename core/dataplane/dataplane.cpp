@@ -5,6 +5,7 @@
 #include <random>
 
 #include "bpf/hash.h"
+#include "core/dataplane/classes.hpp"
 #include "core/dataplane/impl.hpp"
 #include "core/dataplane/pins.hpp"
 
@@ -173,6 +174,12 @@ void Dataplane::set_affinity(GroupId id, Affinity affinity, Duration flowlet_gap
   constexpr auto kLongest = std::numeric_limits<std::uint16_t>::max();
   impl_->tables.set_affinity(raw(id), affinity,
                              static_cast<std::uint16_t>(std::clamp<long long>(gap, 0, kLongest)));
+}
+
+Result<> Dataplane::set_classes(const std::vector<ClassRule>& rules) {
+  auto entries = class_entries(rules);
+  if (!entries) return entries.error();
+  return impl_->tables.set_class_rules(*entries);
 }
 
 Result<> Dataplane::set_class_groups(GroupId id, std::span<const GroupId> serving) {

@@ -21,6 +21,7 @@
 #include "core/model/path.hpp"
 #include "core/model/result.hpp"
 #include "core/model/status.hpp"
+#include "core/model/traffic_class.hpp"
 
 namespace hopwise::dataplane {
 
@@ -135,6 +136,9 @@ class Dataplane {
   /// `flowlet_gap` > 0, of Affinity::flowlet only. A new group has Affinity::flow.
   void set_affinity(GroupId id, Affinity affinity, Duration flowlet_gap);
 
+  /// Puts packets into classes from the next one on; none: all are of class 0. What cannot be had
+  /// leaves the rules as they are.
+  Result<> set_classes(const std::vector<ClassRule>& rules);
   /// `serving[i]` carries what is of class i + 1 of the traffic to routes of this group, by a group
   /// over the same nexthops; at most Limits::classes. Classes beyond, and those whose group is not
   /// known, are this group's own.

@@ -6,6 +6,7 @@
 
 #include <cstring>
 
+#include "bpf/class_rule.h"
 #include "bpf/hash.h"
 #include "core/dataplane/flows.hpp"
 #include "core/dataplane/impl.hpp"
@@ -36,6 +37,32 @@ bool sticks(const hw_group& group, const hw_flow& flow, std::uint32_t tick_ns, T
   return group.affinity == HW_AFFINITY_FLOW ||
          (group.affinity == HW_AFFINITY_FLOWLET &&
           now - last <= std::chrono::milliseconds(group.flowlet_gap_ms) + Duration(tick_ns));
+}
+
+// The first rule that fits the flow's packets, counted from 1; 0: none.
+std::uint32_t rule_of(const Tables& tables, const hw_flow_key& key, std::uint8_t dscp) {
+  const auto rules = tables.class_rules();
+  for (std::uint32_t i = 0; i < rules.size(); ++i)
+    if (hw_rule_matches(&rules[i], &key, dscp) != 0) return i + 1;
+  return 0;
+}
+
+// The group that serves the class in this one.
+std::uint32_t serving(const Tables& tables, std::uint32_t group, std::uint8_t traffic_class) {
+  const std::uint32_t id =
+      tables.group_entry(group).class_group[traffic_class & (HW_MAX_CLASSES - 1)];
+  return id != 0 && id < HW_MAX_GROUPS && tables.group_entry(id).count != 0 ? id : group;
+}
+
+bool is_control(const Tables& tables, std::uint32_t group, std::uint32_t hash,
+                const std::optional<hw_flow>& flow, const hw_settings& settings) {
+  const hw_group& entry = tables.group_entry(group);
+  const bool flagged = flow && (flow->flags & HW_FLOW_CONTROL) != 0;
+  if ((entry.flags & HW_GROUP_DRY_RUN) != 0)
+    return !flow || flagged || settings.actuator != HW_ACTUATOR_MARK ||
+           entry.affinity != HW_AFFINITY_FLOW;
+  if (flow && settings.control_share != 0) return flagged;
+  return hw_in_share(hash, HW_CONTROL_BITS, settings.control_share) != 0;
 }
 
 struct Question {
@@ -105,16 +132,23 @@ FlowPlacement Dataplane::place(const FlowTuple& tuple, TimePoint now) const {
   if (!match) return placement;
   placement.route = match->prefix;
   if (match->group == HW_ROUTE_KERNEL) return placement;
-  placement.group = GroupId{match->group};
-
   const hw_flow_key key = key_of(tuple);
+  std::uint32_t group_id = match->group;
+  placement.class_rule = rule_of(tables, key, tuple.dscp);
+  if (placement.class_rule != 0) {
+    placement.traffic_class = tables.class_rules()[placement.class_rule - 1].traffic_class;
+    group_id = serving(tables, group_id, placement.traffic_class);
+  }
+  placement.group = GroupId{group_id};
+  placement.dry_run = (tables.group_entry(group_id).flags & HW_GROUP_DRY_RUN) != 0;
+
   const std::uint32_t hash = hw_flow_hash(&key, tables.router().hash_seed);
   placement.bucket = hash & (HW_BUCKETS - 1);
-  const std::uint32_t bucket_path = tables.buckets(match->group)[placement.bucket].path;
+  const std::uint32_t bucket_path = tables.buckets(group_id)[placement.bucket].path;
   if (bucket_path != 0) placement.bucket_nexthop = NexthopId{tables.nexthop_of(bucket_path)};
 
   std::optional<hw_flow> flow;
-  if (is_stateful(tables.group_entry(match->group), hash, settings)) flow = tables.flow(key);
+  if (is_stateful(tables.group_entry(group_id), hash, settings)) flow = tables.flow(key);
   if (flow) {
     if (flow->nexthop != 0) placement.flow_nexthop = NexthopId{flow->nexthop};
     placement.flow_packets = flow->packets;
@@ -123,9 +157,7 @@ FlowPlacement Dataplane::place(const FlowTuple& tuple, TimePoint now) const {
   }
   const TimePoint expires = lease_expires();
   const bool trusted = now < expires || (settings.hold != 0 && expires != TimePoint());
-  const bool control = flow && settings.control_share != 0
-                           ? (flow->flags & HW_FLOW_CONTROL) != 0
-                           : hw_in_share(hash, HW_CONTROL_BITS, settings.control_share) != 0;
+  const bool control = is_control(tables, group_id, hash, flow, settings);
   const Group* group = impl_->weights.find(*placement.group);
   if (group == nullptr || !trusted || control) return placement;
   const Question ask{tables, *group, tuple.destination.family, bucket_path, hash, settings.tick_ns};

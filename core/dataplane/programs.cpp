@@ -137,6 +137,7 @@ MapFds Programs::maps() const {
   fds.routes6 = bpf_map__fd(maps.hw_routes6);
   fds.nodes6 = bpf_map__fd(maps.hw_nodes6);
   fds.groups = bpf_map__fd(maps.hw_groups);
+  fds.classes = bpf_map__fd(maps.hw_classes);
   fds.buckets = bpf_map__fd(maps.hw_buckets);
   fds.paths = bpf_map__fd(maps.hw_paths);
   fds.nexthops = bpf_map__fd(maps.hw_nexthops);

@@ -83,12 +83,14 @@ void clear_traffic(int fd, std::uint32_t index) {
 }  // namespace
 
 Tables::Tables(const MapFds& fds, GracePeriod wait, MappedArray<hw_router> router,
-               MappedArray<hw_group> groups, MappedArray<hw_bucket> buckets,
-               MappedArray<hw_path> paths, MappedArray<hw_nexthop> nexthops)
+               MappedArray<hw_group> groups, MappedArray<hw_class_rules> classes,
+               MappedArray<hw_bucket> buckets, MappedArray<hw_path> paths,
+               MappedArray<hw_nexthop> nexthops)
     : fds_(fds),
       wait_(std::move(wait)),
       router_(std::move(router)),
       groups_(std::move(groups)),
+      classes_(std::move(classes)),
       buckets_(std::move(buckets)),
       paths_(std::move(paths)),
       nexthops_(std::move(nexthops)) {}
@@ -98,14 +100,16 @@ Result<Tables> Tables::map(const MapFds& fds, GracePeriod wait) {
   if (!router) return router.error();
   auto groups = MappedArray<hw_group>::map(fds.groups, HW_MAX_GROUPS, "hw_groups");
   if (!groups) return groups.error();
+  auto classes = MappedArray<hw_class_rules>::map(fds.classes, HW_CLASS_ENTRIES, "hw_classes");
+  if (!classes) return classes.error();
   auto buckets = MappedArray<hw_bucket>::map(fds.buckets, HW_MAX_GROUPS * HW_BUCKETS, "hw_buckets");
   if (!buckets) return buckets.error();
   auto paths = MappedArray<hw_path>::map(fds.paths, HW_MAX_PATHS, "hw_paths");
   if (!paths) return paths.error();
   auto nexthops = MappedArray<hw_nexthop>::map(fds.nexthops, HW_MAX_NEXTHOPS, "hw_nexthops");
   if (!nexthops) return nexthops.error();
-  return Tables(fds, std::move(wait), std::move(*router), std::move(*groups), std::move(*buckets),
-                std::move(*paths), std::move(*nexthops));
+  return Tables(fds, std::move(wait), std::move(*router), std::move(*groups), std::move(*classes),
+                std::move(*buckets), std::move(*paths), std::move(*nexthops));
 }
 
 void Tables::set_nexthop(std::uint32_t id, const NexthopKey& key, std::uint32_t mark) {
@@ -201,6 +205,35 @@ void Tables::set_class_groups(std::uint32_t group, std::span<const GroupId> serv
 
 void Tables::set_use(std::uint32_t group, Use use) {
   publish_word(groups_[group].flags, use == Use::dry_run ? HW_GROUP_DRY_RUN : 0);
+}
+
+// The entry that is not in use was so a moment ago, perhaps: programs that read it must have ended.
+Result<> Tables::set_class_rules(std::span<const hw_class_rule> rules) {
+  const auto alike = [](const hw_class_rule& a, const hw_class_rule& b) {
+    return std::memcmp(&a, &b, sizeof(a)) == 0;
+  };
+  const auto now = class_rules();
+  if (std::equal(now.begin(), now.end(), rules.begin(), rules.end(), alike)) return {};
+  const std::uint32_t in_use = router().class_rules >> HW_CLASS_ENTRY;
+  const std::uint32_t entry = (in_use + 1) % HW_CLASS_ENTRIES;
+  if (rules.empty()) {
+    publish_word(router().class_rules, 0U);
+    return {};
+  }
+  if (!wait_())
+    return Error{
+        "change the rules of classes: the programs that read the old ones cannot be waited "
+        "for (needs membarrier)"};
+  std::copy(rules.begin(), rules.end(), classes_[entry].rule);
+  publish_word(router().class_rules, entry << HW_CLASS_ENTRY | rules.size());
+  return {};
+}
+
+std::span<const hw_class_rule> Tables::class_rules() const {
+  const std::uint32_t word = router().class_rules;
+  const std::uint32_t count = word & ((1U << HW_CLASS_ENTRY) - 1);
+  return {classes_[(word >> HW_CLASS_ENTRY) % HW_CLASS_ENTRIES].rule,
+          std::min<std::uint32_t>(count, HW_MAX_CLASS_RULES)};
 }
 
 void Tables::set_path_usable(std::uint32_t id, bool usable) {

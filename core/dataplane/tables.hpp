@@ -19,7 +19,7 @@ namespace hopwise::dataplane {
 
 /// The maps of one loaded object; the descriptors belong to it.
 struct MapFds {
-  int router, routes4, blocks4, routes6, nodes6, groups, buckets, paths, nexthops;
+  int router, routes4, blocks4, routes6, nodes6, groups, classes, buckets, paths, nexthops;
   int flows, embryos, traffic, rtt, reasons, counts, events;
 };
 
@@ -53,6 +53,12 @@ class Tables {
   /// each other.
   [[nodiscard]] std::optional<Group> group(std::uint32_t id) const;
 
+  /// No packet is classified by half of the old rules and half of the new ones. At most
+  /// HW_MAX_CLASS_RULES.
+  Result<> set_class_rules(std::span<const hw_class_rule> rules);
+  /// Those in use.
+  [[nodiscard]] std::span<const hw_class_rule> class_rules() const;
+
   /// The HW_BUCKETS entries of a group.
   [[nodiscard]] std::span<hw_bucket> buckets(std::uint32_t group) const;
 
@@ -72,13 +78,15 @@ class Tables {
 
  private:
   Tables(const MapFds& fds, GracePeriod wait, MappedArray<hw_router> router,
-         MappedArray<hw_group> groups, MappedArray<hw_bucket> buckets, MappedArray<hw_path> paths,
+         MappedArray<hw_group> groups, MappedArray<hw_class_rules> classes,
+         MappedArray<hw_bucket> buckets, MappedArray<hw_path> paths,
          MappedArray<hw_nexthop> nexthops);
 
   MapFds fds_;
   GracePeriod wait_;
   MappedArray<hw_router> router_;
   MappedArray<hw_group> groups_;
+  MappedArray<hw_class_rules> classes_;
   MappedArray<hw_bucket> buckets_;
   MappedArray<hw_path> paths_;
   MappedArray<hw_nexthop> nexthops_;

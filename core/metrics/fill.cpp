@@ -48,6 +48,16 @@ void add_daemon(Page& page, const Status& status) {
         {{"interface", interface.name}, {"role", interface.role}, {"attach", interface.attach}});
 }
 
+void add_destinations(Page& page, const Status& status) {
+  if (!status.destinations) return;
+  const DestinationsStatus& destinations = *status.destinations;
+  page.add(Metric::destinations_promoted, destinations.promoted);
+  page.add(Metric::destination_promotions_total, destinations.promotions);
+  page.add(Metric::destination_demotions_total, destinations.demotions, {{"because", "traffic"}});
+  page.add(Metric::destination_demotions_total, destinations.ended, {{"because", "routing"}});
+  page.add(Metric::destination_untracked_ratio, destinations.untracked_share);
+}
+
 // Every reason from the start: a series that begins with its first event has no rate.
 void add_decisions(Page& page, const Status& status) {
   for (auto reason = Reason::initial; text(reason) != "unknown";
@@ -220,6 +230,7 @@ void fill(Page& page, const Status& status, const RttHistograms& rtts, TimePoint
   const auto paths = path_lines(status);
   const auto probers = probe_lines(status.nexthops, rtts);
   add_daemon(page, status);
+  add_destinations(page, status);
   add_decisions(page, status);
   add_totals(page, status.probing);
   for (const GroupStatus& group : status.groups) add_group(page, group);

@@ -16,6 +16,12 @@
     "How packets are sent to their nexthops, in its label: redirect or mark; always 1")            \
   X(interface_attached, gauge, "", "1 for each interface with a program of ours on it")            \
   X(routes, gauge, "", "Routes known: steered, or left to the kernel")                             \
+  X(destinations_promoted, gauge, "", "Destinations that have a group of their own")               \
+  X(destination_promotions_total, counter, "", "Destinations that got a group of their own")       \
+  X(destination_demotions_total, counter, "",                                                      \
+    "Destinations that lost it: for want of traffic or room, or because routing changed")          \
+  X(destination_untracked_ratio, gauge, "ratio",                                                   \
+    "Share of the bytes of which it is not known to which destination they went")                  \
   X(config_reloads_total, counter, "", "Reloads of the configuration, by result")                  \
   X(decisions_total, counter, "", "Decisions of the engine, by reason")                            \
   X(packets_total, counter, "",                                                                    \

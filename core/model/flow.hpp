@@ -19,6 +19,7 @@ struct FlowTuple {
   std::uint8_t protocol = 6;  // IANA protocol number
   std::uint16_t source_port = 0;
   std::uint16_t destination_port = 0;
+  std::uint8_t dscp = 0;  // of its packets (RFC 2474), where that is asked about
 };
 
 /// A flow's entry in the data path.
@@ -54,9 +55,12 @@ struct FlowCount {
 
 /// What the data path does with a packet of a flow, and by what.
 struct FlowPlacement {
-  std::optional<Prefix> route;   // longest match; empty: no route is known to the data path
-  std::optional<GroupId> group;  // empty: that route is left to the kernel
-  std::uint32_t bucket = 0;      // index in the group's table
+  std::optional<Prefix> route;     // longest match; empty: no route is known to the data path
+  std::optional<GroupId> group;    // empty: that route is left to the kernel
+  std::uint8_t traffic_class = 0;  // 0: no rule puts it into one
+  std::uint32_t class_rule = 0;    // that does, counted from 1 in the order of the rules; 0: none
+  bool dry_run = false;            // the group is only decided about: the kernel routes
+  std::uint32_t bucket = 0;        // index in the group's table
   std::optional<NexthopId> bucket_nexthop;  // what the bucket holds: where a new flow would go
   std::optional<NexthopId> flow_nexthop;    // what the flow's own entry sticks to, if it has one
   std::optional<NexthopId> nexthop;         // where the next packet goes; empty: to the kernel

@@ -132,9 +132,11 @@ struct PathStatus {
 
 struct GroupStatus {
   GroupId id{};
-  std::size_t routes = 0;
-  std::optional<std::string> destination{};  // the prefix that it is for; empty: for routes
-  std::string affinity{};  // "flow", "flowlet" or "bucket"
+  std::size_t routes = 0;       // or, of a class' group, the groups whose traffic it carries
+  std::string affinity{};       // "flow", "flowlet" or "bucket"
+  std::string traffic_class{};  // by name; empty: all that has no group of its own
+  bool dry_run = false;         // decided about, and left to routing
+  std::optional<std::string> destination{};  // of one destination alone: its prefix
   std::vector<PathStatus> paths;
   std::optional<PathTraffic> control_traffic{};  // empty: no control group
   std::optional<PassiveRtt> control_passive{};
@@ -188,6 +190,7 @@ struct Explanation {
   std::vector<PathStatus> paths;          // the same
   std::optional<Decision> last_decision;  // the group's newest
   std::string summary;                    // one sentence
+  std::string traffic_class{};            // by name; empty: no rule puts the flow into one
 };
 
 }  // namespace hopwise

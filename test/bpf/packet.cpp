@@ -50,7 +50,7 @@ Bytes transport(const PacketSpec& spec) {
 void put_v4(Bytes& frame, const PacketSpec& spec, const Bytes& content) {
   const std::size_t header = 20 + spec.option_bytes;
   frame.push_back(static_cast<std::uint8_t>(0x40 | header / 4));
-  frame.push_back(0);
+  frame.push_back(static_cast<std::uint8_t>(spec.dscp << 2));
   put16(frame, header + content.size());
   put16(frame, 0x1234);
   const Fragment fragment = spec.fragment.value_or(Fragment{});
@@ -70,7 +70,9 @@ void put_v6(Bytes& frame, const PacketSpec& spec, const Bytes& content) {
   std::vector<std::uint8_t> chain = spec.extensions;
   if (spec.fragment) chain.push_back(IPPROTO_FRAGMENT);
   chain.push_back(spec.protocol);
-  frame.insert(frame.end(), {0x60, 0, 0, 0});
+  frame.push_back(static_cast<std::uint8_t>(0x60 | spec.dscp >> 2));
+  frame.push_back(static_cast<std::uint8_t>(spec.dscp << 6));
+  put16(frame, 0);
   put16(frame, (chain.size() - 1) * 8 + content.size());
   frame.push_back(chain.front());
   frame.push_back(spec.hops);

@@ -35,6 +35,7 @@ struct PacketSpec {
   std::vector<std::uint8_t> extensions;  // IPv6, by protocol number, 8 bytes each
   std::array<std::uint8_t, 6> mac{};
   Bytes content;  // after the first 8 bytes of the transport header, in place of `payload`
+  std::uint8_t dscp = 0;
 };
 
 Bytes build(const PacketSpec& spec);

@@ -1,5 +1,8 @@
 #include "test/lab/packet_stream.hpp"
 
+#include <netinet/in.h>
+#include <sys/socket.h>
+
 #include <algorithm>
 #include <array>
 #include <boost/asio/ip/udp.hpp>
@@ -111,6 +114,7 @@ class PacketStream::Sender {
       for (int i = 0; i < plan_.flows; ++i) {
         sockets_.emplace_back(thread_.io()).connect(endpoint(plan_));
         sockets_.back().non_blocking(true);
+        mark(sockets_.back());
       }
       begun_ = std::chrono::steady_clock::now();
       send_due();
@@ -131,6 +135,12 @@ class PacketStream::Sender {
   }
 
  private:
+  void mark(udp::socket& socket) const {
+    const bool v4 = plan_.server.is_v4();
+    const int tos = plan_.dscp << 2;
+    setsockopt(socket.native_handle(), v4 ? IPPROTO_IP : IPPROTO_IPV6, v4 ? IP_TOS : IPV6_TCLASS,
+               &tos, sizeof(tos));
+  }
   /// Everything that is due by now, so that a late wake-up changes no rate.
   void send_due() {
     if (ended_) return;

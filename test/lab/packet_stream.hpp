@@ -17,6 +17,7 @@ struct StreamPlan {
   int flows = 16;  // 5-tuples, in turn
   int packets_per_s = 1000;
   int payload_bytes = 200;
+  int dscp = 0;
   int large_bytes = 0;  // of every second datagram of a 5-tuple, where not 0
 };
 

@@ -79,8 +79,9 @@ TEST_CASE("the example shows every default as it is") {
   }
   const auto measures = [](const engine::Options& o) {
     return std::tie(o.fast_tau, o.slow_tau, o.base_window, o.loss_window, o.policy.delay_weight,
-                    o.policy.queue_weight, o.policy.loss_weight, o.policy.jitter_weight, o.policy.delay_floor, o.policy.delay_limit,
-                    o.policy.queue_limit, o.policy.loss_limit, o.policy.jitter_limit, o.score_loss_window);
+                    o.policy.queue_weight, o.policy.loss_weight, o.policy.jitter_weight,
+                    o.policy.delay_floor, o.policy.delay_limit, o.policy.queue_limit,
+                    o.policy.loss_limit, o.policy.jitter_limit, o.score_loss_window);
   };
   CHECK((measures(e.engine) == measures(d.engine)));
   const auto law = [](const engine::Options& o) {
@@ -99,7 +100,13 @@ TEST_CASE("the example names every key that is read") {
     "nexthops": [{"gateway": "192.0.2.1", "#####################################": 1,
                   "anchors": [{"anchor": "192.0.2.9",
                                "#####################################": 1}]}],
-    "groups": [{"name": "g", "nexthops": [], "#####################################": 1}],
+    "groups": [{"name": "g", "nexthops": [], "#####################################": 1,
+                "policy": {"#####################################": 1},
+                "objectives": {"max_loss": 0, "#####################################": 1},
+                "prefer": [{"nexthop": "192.0.2.1", "worth": "1ms",
+                            "#####################################": 1}]}],
+    "classes": [{"name": "c", "#####################################": 1,
+                 "match": [{"protocol": "udp", "#####################################": 1}]}],
     "probe": {"#####################################": 1},
     "engine": {"#####################################": 1},
     "dataplane": {"#####################################": 1},

@@ -1,0 +1,83 @@
+#include "core/daemon/terms.hpp"
+
+#include <algorithm>
+
+namespace hopwise {
+namespace {
+
+using config::TermsConfig;
+
+bool fits(const config::GroupConfig& entry, const std::vector<const Nexthop*>& nexthops) {
+  return std::all_of(nexthops.begin(), nexthops.end(), [&](const Nexthop* nexthop) {
+    return std::any_of(entry.nexthops.begin(), entry.nexthops.end(),
+                       [&](const std::string& named) { return names(named, *nexthop); });
+  });
+}
+
+const config::ClassConfig* configured_class(const Variant& variant, const config::Config& config) {
+  if (variant.traffic_class == 0 || variant.traffic_class > config.classes.size()) return nullptr;
+  return &config.classes[variant.traffic_class - 1U];
+}
+
+std::vector<engine::Preference> resolve(const std::vector<config::PreferenceConfig>& preferred,
+                                        const std::vector<const Nexthop*>& nexthops) {
+  std::vector<engine::Preference> resolved;
+  for (const config::PreferenceConfig& preference : preferred)
+    for (const Nexthop* nexthop : nexthops)
+      if (names(preference.nexthop, *nexthop)) resolved.push_back({nexthop->id, preference.worth});
+  return resolved;
+}
+
+void apply(const TermsConfig& said, const std::vector<const Nexthop*>& nexthops,
+           engine::GroupTerms& terms) {
+  if (said.policy) terms.policy = *said.policy;
+  if (said.objectives) terms.objectives = *said.objectives;
+  if (said.prefer) terms.preferences = resolve(*said.prefer, nexthops);
+  if (said.mode) terms.mode = *said.mode;
+  if (said.revert) terms.revert = *said.revert;
+}
+
+}  // namespace
+
+bool names(const std::string& named, const Nexthop& nexthop) {
+  return named == nexthop.name || named == nexthop.key.gateway.text() ||
+         named == nexthop.key.gateway.text() + '@' + nexthop.interface ||
+         IpAddress::parse(named) == nexthop.key.gateway;
+}
+
+const config::GroupConfig* configured_group(const std::vector<const Nexthop*>& nexthops,
+                                            const config::Config& config) {
+  const auto entry =
+      std::find_if(config.groups.begin(), config.groups.end(),
+                   [&](const config::GroupConfig& group) { return fits(group, nexthops); });
+  return entry == config.groups.end() ? nullptr : &*entry;
+}
+
+engine::GroupTerms terms_of(const Variant& variant, const std::vector<const Nexthop*>& nexthops,
+                            const config::Config& config) {
+  engine::GroupTerms terms;
+  terms.policy = config.engine.policy;
+  if (const auto* group = configured_group(nexthops, config); group != nullptr)
+    apply(group->terms, nexthops, terms);
+  if (const auto* traffic = configured_class(variant, config); traffic != nullptr)
+    apply(traffic->terms, nexthops, terms);
+  if (config.dry_run) terms.mode = engine::Mode::dry_run;
+  return terms;
+}
+
+engine::NexthopTerms terms_of(const config::NexthopConfig* told) {
+  engine::NexthopTerms terms;
+  if (told == nullptr) return terms;
+  if (told->capacity_bit_s)
+    terms.capacity = engine::Capacity{static_cast<double>(*told->capacity_bit_s), true};
+  if (told->commit_bit_s) terms.commit_bit_s = static_cast<double>(*told->commit_bit_s);
+  terms.price = told->price;
+  return terms;
+}
+
+std::string class_name(const Variant& variant, const config::Config& config) {
+  const auto* traffic = configured_class(variant, config);
+  return traffic == nullptr ? std::string() : traffic->name;
+}
+
+}  // namespace hopwise
