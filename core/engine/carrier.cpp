@@ -14,7 +14,9 @@ constexpr double kQueue_ms = 15;  // stands, where it is certain
 constexpr double kClean_ms = 5;   // less is none
 constexpr double kLost = 0.01;    // at a high load
 constexpr double kCleanLoss = 0.005;
-constexpr double kHigh = 0.8;      // load, of the capacity: losses may be its own
+constexpr double kHigh = 0.8;  // load, of the capacity: losses may be its own
+constexpr double kFull = 0.7;
+constexpr double kMoreThanClean = 1.1;
 constexpr double kOwn = 0.5;       // of the load, at least, or it is somebody else's doing
 constexpr double kBusy = 0.5;      // of what is usual, at least, or it is somebody else's doing
 constexpr double kWasClean = 0.9;  // of a load that was borne cleanly: why not this?
@@ -197,6 +199,14 @@ std::optional<double> Carrier::capacity_bit_s(TimePoint now) const {
 double Carrier::background_bit_s() const {
   const bool ceased = load_.newest() && own_at_ && *own_at_ - *load_.newest() > kReadingsCease;
   return ceased ? 0 : std::max(0.0, load_.value() - own_bit_s_.value_or(0));
+}
+
+bool Carrier::may_queue(TimePoint now) const {
+  const auto carries = load(now);
+  if (!carries || *carries < kLeast_bit_s) return false;
+  const auto capacity = physical(now);
+  if (capacity && *carries >= kFull * capacity->bit_s) return true;
+  return *carries > kMoreThanClean * clean_peak_.now(now);
 }
 
 CarrierView Carrier::view(TimePoint now) const {

@@ -53,6 +53,10 @@ class Carrier {
   [[nodiscard]] std::optional<double> capacity_bit_s(TimePoint now) const;
   /// Forward load that is not ours to move: of hosts and routes that are not steered.
   [[nodiscard]] double background_bit_s() const;
+  /// The load is high enough to explain a queue: over 0.7 of the capacity, or clearly more than
+  /// was lately carried cleanly. What rises while it is not is the way itself, or
+  /// somebody else's doing.
+  [[nodiscard]] bool may_queue(TimePoint now) const;
   [[nodiscard]] CarrierView view(TimePoint now) const;
 
   void remember(NexthopMemory& memory, TimePoint now) const;

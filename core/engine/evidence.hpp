@@ -22,6 +22,7 @@
 #include <vector>
 
 #include "core/engine/estimator.hpp"
+#include "core/engine/slot_ring.hpp"
 #include "core/model/reading.hpp"
 
 namespace hopwise::engine {

@@ -318,3 +318,18 @@ TEST_CASE("impossible figures change nothing", "[engine][carrier]") {
   }
   CHECK_FALSE(c.view(at + 11s).load_bit_s);  // readings have ceased
 }
+
+TEST_CASE("only a high load explains a queue", "[engine][carrier]") {
+  Line line;
+  line.carrier.set_terms(told(1000 * kMbit, BandwidthMethod::link));
+  for (int i = 0; i < 60; ++i) line.second(80 * kMbit);
+  CHECK_FALSE(line.carrier.may_queue(line.at));
+  for (int i = 0; i < 30; ++i) line.second(120 * kMbit);  // more than the line has ever borne
+  CHECK(line.carrier.may_queue(line.at));
+  line.carrier.set_terms(told(50 * kMbit));
+  for (int i = 0; i < 60; ++i) line.second(30 * kMbit);
+  CHECK_FALSE(line.carrier.may_queue(line.at));
+  for (int i = 0; i < 60; ++i) line.second(40 * kMbit);
+  CHECK(line.carrier.may_queue(line.at));
+  CHECK_FALSE(line.carrier.may_queue(line.at + 1min));  // nothing is known of the load
+}
