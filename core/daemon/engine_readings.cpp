@@ -88,13 +88,24 @@ engine::NexthopTerms nexthop_terms(std::span<const Bandwidth> known,
   return terms;
 }
 
+std::set<std::uint32_t> shared_interfaces(const std::map<NexthopId, NexthopRecord>& nexthops) {
+  std::set<std::uint32_t> seen;
+  std::set<std::uint32_t> shared;
+  for (const auto& [id, record] : nexthops)
+    if (const auto ifindex = record.nexthop.key.ifindex; !seen.insert(ifindex).second)
+      shared.insert(ifindex);
+  return shared;
+}
+
 namespace {
 
 // Commit and price are in the engine already: steering tells them with the configuration.
 void tell_carriers(engine::Engine& engine, const EngineSources& sources, TimePoint now) {
+  const auto shared = shared_interfaces(sources.steering.nexthops());
   for (const auto& [id, record] : sources.steering.nexthops()) {
     const auto configured = sources.steering.capacity_of(record.nexthop);
-    if (const auto load = sources.bandwidths.load(record.nexthop, configured))
+    const auto load = sources.bandwidths.load(record.nexthop, configured);
+    if (load && !shared.contains(record.nexthop.key.ifindex))
       engine.observe(LoadReading{id, now, kSecond, load->forward_bit_s});
     engine::NexthopTerms word;
     if (const auto view = engine.carrier(id)) {

@@ -8,6 +8,7 @@
 
 #include <map>
 #include <optional>
+#include <set>
 #include <span>
 #include <vector>
 
@@ -45,6 +46,9 @@ class EngineReadings {
 /// lower bound, and the operator's commit and price from `word`.
 engine::NexthopTerms nexthop_terms(std::span<const Bandwidth> known,
                                    const engine::NexthopTerms& word);
+
+/// Interfaces that more than one of them uses: their load is no single nexthop's.
+std::set<std::uint32_t> shared_interfaces(const std::map<NexthopId, NexthopRecord>& nexthops);
 
 struct EngineSources {
   const dataplane::Dataplane& dataplane;

@@ -56,7 +56,6 @@ void Carrier::Peak::raise(double to, TimePoint t) {
 }
 
 void Carrier::set_terms(const NexthopTerms& terms) {
-  const auto before = terms_.capacity;
   terms_ = terms;
   if (!sound(terms_.capacity)) terms_.capacity.reset();
   if (!sound(terms_.at_least)) terms_.at_least.reset();
@@ -65,7 +64,10 @@ void Carrier::set_terms(const NexthopTerms& terms) {
       terms_.at_least = terms_.capacity;
     terms_.capacity.reset();
   }
-  if (before && terms_.capacity && before->bit_s != terms_.capacity->bit_s) learnt_bit_s_.reset();
+  if (terms_.capacity) {
+    if (word_bit_s_ && *word_bit_s_ != terms_.capacity->bit_s) learnt_bit_s_.reset();
+    word_bit_s_ = terms_.capacity->bit_s;
+  }
   commit_.set(terms_.commit_bit_s);
 }
 

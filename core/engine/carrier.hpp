@@ -84,6 +84,7 @@ class Carrier {
   void cut(double load, double queue_ms, double loss, TimePoint now);
 
   NexthopTerms terms_;
+  std::optional<double> word_bit_s_;  // the last exact one
   Commit commit_;
   Average load_;
   std::optional<double> own_bit_s_;

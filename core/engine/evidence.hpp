@@ -36,6 +36,9 @@ class PathEvidence {
   [[nodiscard]] std::optional<double> retransmitted(TimePoint now) const;  // ratio
   [[nodiscard]] std::optional<double> ece(TimePoint now) const;            // ratio
 
+  /// The route has changed: what was lowest before says nothing any more.
+  void accept_step() { low_ms_ = SlotRing<std::optional<double>>(kBaseWindow); }
+
   /// For the fusion.
   struct Delay {
     double ms = 0;

@@ -117,3 +117,12 @@ TEST_CASE("of a nexthop's bandwidth the least exact and the largest bound count"
   CHECK(nexthop_terms(more, {}).capacity->method == BandwidthMethod::link);
   CHECK_FALSE(nexthop_terms({}, {}).capacity);
 }
+
+TEST_CASE("the load of an interface with several nexthops is nobody's", "[engine_readings]") {
+  std::map<NexthopId, NexthopRecord> nexthops;
+  for (std::uint32_t id = 1; id <= 4; ++id) {
+    nexthops[NexthopId{id}].nexthop.id = NexthopId{id};
+    nexthops[NexthopId{id}].nexthop.key.ifindex = id < 3 ? 7 : id;
+  }
+  CHECK(shared_interfaces(nexthops) == std::set<std::uint32_t>{7});
+}

@@ -175,6 +175,19 @@ TEST_CASE("the traffic's queue is one, not a longer way", "[engine][evidence]") 
   CHECK(fused[1].reading->base_ms == Approx(20).margin(3));
 }
 
+TEST_CASE("after a route change was accepted the longer way is no queue", "[engine][evidence]") {
+  Traffic t({20, 20, 20});
+  t.run(120s);
+  t.true_ms[1] = 50;
+  t.readings[1].rtt_ms = t.readings[1].recent_ms = t.readings[1].base_ms = 50;
+  t.run(60s);
+  CHECK(*t.fused()[1].queue_ms > 20);
+  t.evidence[1].accept_step();
+  t.run(10s);
+  CHECK(*t.fused()[1].queue_ms < 3);
+  CHECK(t.fused()[1].reading->base_ms == Approx(50).margin(4));
+}
+
 TEST_CASE("a path without traffic keeps the probes' word", "[engine][evidence]") {
   Traffic t({20, 20, 20});
   t.flows[2] = false;
