@@ -29,8 +29,8 @@ constexpr double kThrough = 0.85;  // of what came through: no cut goes below
 constexpr double kMoreThanSent = 1.02;
 constexpr Duration kSettle = seconds(10);
 constexpr Duration kLongestSettle = seconds(30);
-constexpr Duration kLossWindow = minutes(1);
-constexpr double kDrains = 0.7;  // a queue that shrinks to this part is draining
+constexpr Duration kLossWindow = minutes(2);  // the longest: Options::score_loss_window
+constexpr double kDrains = 0.7;               // a queue that shrinks to this part is draining
 
 constexpr double kGrowth = 0.005;  // a minute
 constexpr double kFastest = 0.04;

@@ -46,7 +46,7 @@ class Carrier {
   /// is averaged as the load is. Once a second; stands for the load where no interface tells it.
   void carried(double own_bit_s, TimePoint at);
   /// Once an epoch. `queue_ms` surely stands at the nexthop now (0: none, or not surely), `loss` is
-  /// the lower bound of its ratio of loss over a short window (Reading::alarm_loss).
+  /// the lower bound of its ratio of loss, best over a short window (Reading::alarm_loss).
   void learn(double queue_ms, double loss, TimePoint now);
 
   /// What the law may load it to; empty: nothing is known that could bound it.

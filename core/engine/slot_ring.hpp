@@ -28,6 +28,13 @@ class SlotRing {
     return number <= newest_ - kSlots || number < 0 ? nullptr : &slots_[number % kSlots];
   }
   [[nodiscard]] const std::array<Slot, kSlots>& slots() const { return slots_; }
+  /// Calls `visit` with each slot that is not over at `now`, and the time at which it begins.
+  template <class Visit>
+  void each_at(TimePoint now, Visit visit) const {
+    const std::int64_t last = now.time_since_epoch().count() / width_;
+    for (std::int64_t n = std::max({newest_, last, kSlots - 1}) - kSlots + 1; n <= newest_; ++n)
+      visit(slots_[n % kSlots], TimePoint(Duration(n * width_)));
+  }
   /// Calls `visit` with each slot that began at `since` or later.
   template <class Visit>
   void each_since(TimePoint since, Visit visit) const {
