@@ -3,7 +3,7 @@
 //
 //   kernel -> routes -> Steering -> data plane | engine | probes
 //   probes -> engine -> Decision -> data plane -> log, metrics, API
-//   data plane -> escapes -> engine; passive readings -> metrics, API
+//   data plane -> escapes -> engine; traffic, passive readings -> engine, metrics, API
 //
 // One control loop owns everything here but the prober, which has a thread of its own.
 #include "core/daemon/daemon.hpp"
@@ -22,6 +22,7 @@
 #include "core/daemon/bandwidth_watch.hpp"
 #include "core/daemon/configuration.hpp"
 #include "core/daemon/destinations.hpp"
+#include "core/daemon/engine_readings.hpp"
 #include "core/daemon/escape_watch.hpp"
 #include "core/daemon/host.hpp"
 #include "core/daemon/log.hpp"
@@ -108,6 +109,7 @@ class Daemon {
 
   Journal journal_;
   Readings readings_;
+  EngineReadings engine_readings_;
   std::vector<ProbeStatus> probe_status_;  // by nexthop
   ProberTotals probe_totals_;
   TimePoint next_tick_;
@@ -325,10 +327,13 @@ void Daemon::every_second() {
   settle_lease();
   steering_->expire();
   steering_->settle_affinities();
-  readings_.add(dataplane_->take_passive(), now());
+  const auto passive = dataplane_->take_passive();
+  readings_.add(passive, now());
   readings_.keep(steering_->groups());
   // calm nexthops -> bandwidths, traces
   bandwidths_->measure(*steering_);
+  // data plane, bandwidths -> engine
+  tell_engine(engine_, engine_readings_, {*dataplane_, *bandwidths_, *steering_}, passive, now());
   if (config_.trains) bandwidths_->send_train(*steering_, *config_.trains);
   if (config_.traces) traces_->compare(*steering_, engine_);
   escapes_->tell(log_, steering_->nexthops());

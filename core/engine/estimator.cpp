@@ -150,6 +150,7 @@ void Estimator::measure(const Sample& sample, TimePoint known) {
   silent_ = 0;
   recent_[replies_++ % kRecent] = {rtt_ms, sample.sent};
   if (auto* slot = base_.find(known)) *slot = std::min(slot->value_or(rtt_ms), rtt_ms);
+  base_step_.observe(rtt_ms, base_ms(), known);
   const double limit = step_limit();
   const bool judged = replies_ >= kJudgedReplies;
   high_ = judged && typical > limit;
@@ -244,6 +245,14 @@ void Estimator::settle() {
   loss_test_.learn(true);
   delay_test_.clear();
   high_ = false;
+}
+
+void Estimator::accept_step() {
+  const auto lowest = base_step_.lowest();
+  if (!lowest || !newest_ || !base_step_.step(base_ms())) return;
+  conclusions_.reset();
+  base_ = SlotRing<std::optional<double>>(options_->base_window);
+  if (auto* slot = base_.find(*newest_)) *slot = *lowest;
 }
 
 void Estimator::forget_streaks() {
@@ -359,6 +368,7 @@ std::optional<Reading> Estimator::read() const {
   r.loss = {certain_loss(losses, kZ99), wilson(losses.lost, losses.sent, kZ99).upper};
   r.alarm_loss = certain_loss(sum(loss_), kZ95);
   const double independent = 2 * seconds(options_->slow_tau) / std::max(gap_s_, 1e-3);
+  r.step_ms = base_step_.step(r.base_ms).value_or(0);
   r.samples = std::max(1.0, std::min(static_cast<double>(replies_), independent));
   return r;
 }

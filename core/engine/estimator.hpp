@@ -14,9 +14,11 @@
 #include <array>
 #include <optional>
 
+#include "core/engine/base_step.hpp"
 #include "core/engine/delay_test.hpp"
 #include "core/engine/engine.hpp"
 #include "core/engine/loss_test.hpp"
+#include "core/engine/slot_ring.hpp"
 
 namespace hopwise::engine {
 
@@ -27,40 +29,6 @@ struct Interval {
 
 /// Wilson's score interval (1927) of a ratio, from `hits` in `trials`, at `z` standard deviations.
 Interval wilson(double hits, double trials, double z);
-
-/// The last `window` of time in equal slots, oldest forgotten first; resolution is window/20.
-template <class Slot>
-class SlotRing {
- public:
-  static constexpr std::int64_t kSlots = 20;
-
-  explicit SlotRing(Duration window) : width_(std::max<std::int64_t>(1, window.count() / kSlots)) {}
-
-  /// The slot of `at`; null when it lies before the window. A later time moves the window.
-  Slot* find(TimePoint at) {
-    const std::int64_t number = at.time_since_epoch().count() / width_;
-    if (number > newest_ + kSlots || newest_ < 0)
-      slots_.fill({});
-    else
-      for (std::int64_t n = newest_ + 1; n <= number; ++n) slots_[n % kSlots] = {};
-    newest_ = std::max(newest_, number);
-    return number <= newest_ - kSlots || number < 0 ? nullptr : &slots_[number % kSlots];
-  }
-  [[nodiscard]] const std::array<Slot, kSlots>& slots() const { return slots_; }
-  /// Calls `visit` with each slot that began at `since` or later.
-  template <class Visit>
-  void each_since(TimePoint since, Visit visit) const {
-    const std::int64_t first = (since.time_since_epoch().count() + width_ - 1) / width_;
-    for (std::int64_t n = std::max({first, newest_ - kSlots + 1, std::int64_t{0}}); n <= newest_;
-         ++n)
-      visit(slots_[n % kSlots]);
-  }
-
- private:
-  std::int64_t width_;
-  std::int64_t newest_ = -1;
-  std::array<Slot, kSlots> slots_{};
-};
 
 struct LossCount {
   std::uint32_t lost = 0;
@@ -78,6 +46,7 @@ struct Reading {
   Interval loss;          // 99 % bounds of the score window's ratio
   double alarm_loss = 0;  // 95 % lower bound of the short window's
   double samples = 1;     // independent ones in the slow average
+  double step_ms = 0;     // the way itself looks longer by this than the base: BaseStep
 };
 
 class Estimator {
@@ -93,6 +62,9 @@ class Estimator {
   void freeze();
   /// The path recovered: losses and averages of the fault are forgotten.
   void settle();
+  /// The route has changed: what is lowest of late is the base from now on. Nothing happens while
+  /// Reading::step_ms is 0.
+  void accept_step();
   /// Counts of consecutive outcomes start anew (the link was away).
   void forget_streaks();
 
@@ -184,6 +156,7 @@ class Estimator {
   double jitter_ms_ = 0;
   LossTest loss_test_;
   DelayTest delay_test_;
+  BaseStep base_step_;
   std::array<FlowRtt, 16> flows_{};  // newest of each pinned flow
   double gap_s_ = 0;                 // time between samples, smoothed
   double usual_gap_s_ = 0;           // the same while all is well, slow to shrink

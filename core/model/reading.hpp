@@ -30,8 +30,9 @@ struct ControlReading {
   std::optional<PassiveRtt> rtt{};
 };
 
-/// Of the interface towards a nexthop: the traffic of all who use it. Where several nexthops share
-/// it, each is told the whole.
+/// Of the interface towards a nexthop: the traffic of all who use it. Of an interface that several
+/// nexthops share none is told: what of it is whose nobody counts, and their paths' own traffic is
+/// known.
 struct LoadReading {
   NexthopId nexthop{};
   TimePoint at;
