@@ -100,6 +100,7 @@ void GroupLaw::clear() {
 std::optional<Decision> GroupLaw::decide(TimePoint now, Extent extent) {
   extent_ = extent;
   trigger_.reset();
+  proof_.advance(now);
   tell_recoveries(now);
   judge_usability(now);
   if (!overload_.holds(now)) judge_degraded(now);
@@ -278,6 +279,7 @@ GroupLawView GroupLaw::law(TimePoint now) const {
   law.reverted = proof_.reverted(now);
   law.demand_bit_s = demand_.total_bit_s(now);
   law.proof = proof_.gain();
+  law.loss_proof = proof_.loss_gain();
   for (std::size_t i = 0; i < shares_.size(); ++i) {
     const Share& s = shares_[i];
     PathLaw path;

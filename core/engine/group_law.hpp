@@ -39,7 +39,10 @@ class GroupLaw {
   void set_paths(const std::vector<Member>& members);
   void reconfigure(const Options& options) { options_ = &options; }
 
-  void set_terms(const GroupTerms& terms) { terms_ = terms; }
+  void set_terms(const GroupTerms& terms) {
+    terms_ = terms;
+    proof_.set_terms(terms);
+  }
 
   void observe(const PathReading& reading);
   void observe(const ControlReading& reading) { proof_.observe(reading); }
