@@ -101,6 +101,7 @@ std::optional<Decision> GroupLaw::decide(TimePoint now, Extent extent) {
   extent_ = extent;
   trigger_.reset();
   proof_.advance(now);
+  if (followed_.due(now)) tell(followed_.advance(now, figures(now)));
   tell_recoveries(now);
   judge_usability(now);
   if (!overload_.holds(now)) judge_degraded(now);
@@ -294,17 +295,6 @@ GroupLawView GroupLaw::law(TimePoint now) const {
     law.paths.push_back(path);
   }
   return law;
-}
-
-GroupMemory GroupLaw::memory(TimePoint now) const {
-  GroupMemory memory;
-  for (const Share& s : shares_) memory.shares.push_back({s.path.nexthop, s.wanted});
-  proof_.remember(memory, now);
-  return memory;
-}
-
-void GroupLaw::recall(const GroupMemory& memory, TimePoint now) {
-  proof_.recall(memory, now);
 }
 
 }  // namespace hopwise::engine

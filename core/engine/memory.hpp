@@ -22,7 +22,7 @@ struct NexthopMemory {
   std::vector<Base> bases{};
   std::optional<double> learnt_bit_s{};
   Duration learnt_age{};
-  double penalty = 0;     // flap penalty ...
+  double penalty = 0;      // flap penalty ...
   Duration penalty_age{};  // ... so long ago
   /// Loads of whole 5-minute slots of the present period, bits a second, oldest first, and what
   /// the open slot has so far.
