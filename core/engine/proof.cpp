@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <utility>
 
 #include "core/engine/estimator.hpp"
 #include "core/model/format.hpp"
@@ -64,8 +65,10 @@ void Proof::observe(const PathReading& reading) {
 }
 
 void Proof::observe(const ControlReading& reading) {
-  stagger_ = std::chrono::seconds(raw(reading.group) % 10);
-  if (timely(reading.at, reading.over)) gather(control_, reading.traffic, reading.rtt);
+  if (!timely(reading.at, reading.over)) return;
+  gather(control_, reading.traffic, reading.rtt);
+  if (std::exchange(staggered_, true)) return;
+  *batch_end_ += std::chrono::seconds(raw(reading.group) % 10);
 }
 
 // --- batches ----------------------------------------------------------------------------------
@@ -75,7 +78,7 @@ void Proof::advance(TimePoint now) {
   now_ = now;
   if (reverts_ > 0 && reverted_until_ && now - *reverted_until_ >= kForgotten) reverts_ = 0;
   if (reverted_until_ && now < *reverted_until_ + kSettling) return;
-  if (!batch_end_) return begin_batch(now, kBatch + stagger_);
+  if (!batch_end_) return begin_batch(now);
   drop_old(now);
   if (now < *batch_end_) return;
   const bool enough =
@@ -85,11 +88,11 @@ void Proof::advance(TimePoint now) {
   judge(now);
 }
 
-void Proof::begin_batch(TimePoint now, Duration length) {
+void Proof::begin_batch(TimePoint now) {
   control_.clear();
   steered_.clear();
   batch_begin_ = now;
-  batch_end_ = now + length;
+  batch_end_ = now + kBatch;
 }
 
 // One that took far too long is of a loop that stood still.
@@ -111,7 +114,7 @@ void Proof::end_batch(TimePoint now) {
       b.mean_gain_ms = control_.rtt.mean_ms() - steered_.rtt.mean_ms();
     }
   }
-  begin_batch(now, kBatch);
+  begin_batch(now);
   estimate();
 }
 

@@ -80,7 +80,7 @@ class Proof {
 
   [[nodiscard]] bool timely(TimePoint at, Duration over) const;
   static void gather(Side& side, const PathTraffic& traffic, const std::optional<PassiveRtt>& rtt);
-  void begin_batch(TimePoint now, Duration length);
+  void begin_batch(TimePoint now);
   void end_batch(TimePoint now);
   void drop_old(TimePoint now);
   void estimate();
@@ -90,10 +90,10 @@ class Proof {
   void revert(TimePoint now);
   void clear();
 
-  Side control_, steered_;                 // of the open batch
-  std::optional<TimePoint> batch_end_;     // when it is to end
-  TimePoint batch_begin_;                  // ... and when it began
-  Duration stagger_{};                     // so that not all groups count in the same tick
+  Side control_, steered_;              // of the open batch
+  std::optional<TimePoint> batch_end_;  // when it is to end
+  TimePoint batch_begin_;               // ... and when it began
+  bool staggered_ = false;  // the first was longer by up to 9 s: not all groups count at once
   std::array<Batch, kBatches> batches_{};  // a ring, oldest at first_
   std::size_t first_ = 0, size_ = 0;
   std::optional<TimePoint> now_;  // of the last advance()
