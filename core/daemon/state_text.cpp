@@ -1,6 +1,7 @@
 // The state file's text: what is written, and what of a text is believed.
 #include <openssl/evp.h>
 
+#include <algorithm>
 #include <array>
 #include <cmath>
 #include <nlohmann/json.hpp>
@@ -24,6 +25,8 @@ constexpr double kLongestRtt = 60'000;  // milliseconds
 constexpr double kMostPenalty = 1e9;
 constexpr std::size_t kMostSlots = 31 * 288 + 1;  // of five minutes, in a period, and the open one
 constexpr std::size_t kMostBases = 64;
+constexpr std::size_t kMostShares = 256;
+constexpr std::uint32_t kMostReverts = 1000;
 constexpr std::size_t kMostEntries = 20'000;
 
 std::string sha256(std::string_view text) {
@@ -41,36 +44,49 @@ struct Absurd {
   std::string what;
 };
 
-// --- writing ----------------------------------------------------------------------------------
+// --- writing: nothing that would not be believed ------------------------------------------------
 
-Json write(const engine::NexthopMemory& m, Duration age) {
+double bounded(double x, double most) {
+  return std::isfinite(x) ? std::clamp(x, 0.0, most) : 0;
+}
+
+double age(Duration age) {
+  return bounded(seconds(age), kLongestAge);
+}
+
+Json write(const engine::NexthopMemory& m, Duration since) {
   Json bases = Json::array();
   for (const auto& base : m.bases)
-    if (std::isfinite(base.rtt_ms))
+    if (base.rtt_ms > 0 && base.rtt_ms <= kLongestRtt && bases.size() < kMostBases)
       bases.push_back(
-          {{"anchor", base.anchor.text()}, {"rtt_ms", base.rtt_ms}, {"age_s", seconds(base.age)}});
+          {{"anchor", base.anchor.text()}, {"rtt_ms", base.rtt_ms}, {"age_s", age(base.age)}});
   Json slots = Json::array();
-  for (const float slot : m.commit_slots) slots.push_back(std::isfinite(slot) ? slot : 0);
-  Json out{{"age_s", seconds(age)},
+  const std::size_t skip = m.commit_slots.size() - std::min(m.commit_slots.size(), kMostSlots);
+  for (std::size_t i = skip; i < m.commit_slots.size(); ++i)
+    slots.push_back(bounded(m.commit_slots[i], kMostBits));
+  Json out{{"age_s", age(since)},
            {"bases", std::move(bases)},
-           {"penalty", std::isfinite(m.penalty) ? m.penalty : 0},
-           {"penalty_age_s", seconds(m.penalty_age)},
+           {"penalty", bounded(m.penalty, kMostPenalty)},
+           {"penalty_age_s", age(m.penalty_age)},
            {"commit_bit_s", std::move(slots)},
-           {"commit_age_s", seconds(m.commit_age)}};
-  if (m.learnt_bit_s && std::isfinite(*m.learnt_bit_s)) {
+           {"commit_age_s", age(m.commit_age)}};
+  if (m.learnt_bit_s && *m.learnt_bit_s > 0 && *m.learnt_bit_s <= kMostBits) {
     out["learnt_bit_s"] = *m.learnt_bit_s;
-    out["learnt_age_s"] = seconds(m.learnt_age);
+    out["learnt_age_s"] = age(m.learnt_age);
   }
   return out;
 }
 
-Json write(const KeptGroup& g, Duration age) {
+Json write(const KeptGroup& g, Duration since) {
   Json shares = Json::object();
   for (const auto& [nexthop, wanted] : g.shares)
-    if (std::isfinite(wanted)) shares[nexthop] = wanted;
-  return {{"age_s", seconds(age)},         {"shares", std::move(shares)},
-          {"reverted", g.memory.reverted}, {"reverted_for_s", seconds(g.memory.reverted_for)},
-          {"reverts", g.memory.reverts},   {"since_revert_s", seconds(g.memory.since_revert)}};
+    if (shares.size() < kMostShares) shares[nexthop] = bounded(wanted, 1);
+  return {{"age_s", age(since)},
+          {"shares", std::move(shares)},
+          {"reverted", g.memory.reverted},
+          {"reverted_for_s", age(g.memory.reverted_for)},
+          {"reverts", std::min(g.memory.reverts, kMostReverts)},
+          {"since_revert_s", age(g.memory.since_revert)}};
 }
 
 // --- reading ----------------------------------------------------------------------------------
@@ -138,14 +154,14 @@ engine::NexthopMemory read_nexthop(const Json& value) {
 
 KeptGroup read_group(const Json& value) {
   KeptGroup g;
-  const Json& shares = map(value, "shares", 256);
+  const Json& shares = map(value, "shares", kMostShares);
   for (const auto& [nexthop, wanted] : shares.items())
     g.shares[nexthop] = number(wanted, "shares", 1);
   const Json& reverted = member(value, "reverted");
   if (!reverted.is_boolean()) throw Absurd{"\"reverted\" is neither true nor false"};
   g.memory.reverted = reverted.get<bool>();
   g.memory.reverted_for = duration(value, "reverted_for_s");
-  g.memory.reverts = static_cast<std::uint32_t>(number(value, "reverts", 1000, 0));
+  g.memory.reverts = static_cast<std::uint32_t>(number(value, "reverts", kMostReverts, 0));
   g.memory.since_revert = duration(value, "since_revert_s");
   return g;
 }
