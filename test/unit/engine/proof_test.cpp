@@ -386,3 +386,26 @@ TEST_CASE("absurd memories are brought within bounds", "[proof]") {
   p.recall({.reverts = 1, .since_revert = Duration::min()}, at(0));
   CHECK_FALSE(p.reverted(at(1)));
 }
+
+TEST_CASE("the engine proves a group by its readings, and tells it", "[proof]") {
+  Engine engine(Options{});
+  engine.set_group({GroupId{4}, {{PathId{1}, NexthopId{1}, 1}, {PathId{2}, NexthopId{2}, 1}}},
+                   at(0));
+  const PassiveRtt fast = summary(std::vector<double>(50, 20.0));
+  const PassiveRtt slow = summary(std::vector<double>(50, 30.0));
+  PathTraffic traffic;
+  traffic.segments = 1000;
+  for (int s = 1; s < 200; ++s) {
+    engine.observe(ControlReading{GroupId{4}, at(s), ms(1000), traffic, slow});
+    for (const std::uint32_t path : {1, 2})
+      engine.observe(PathReading{PathId{path}, at(s), ms(1000), traffic, fast});
+    engine.decide(at(s));
+  }
+  const auto law = engine.law(GroupId{4});
+  REQUIRE(law);
+  REQUIRE(law->proof);
+  CHECK(law->proof->gain_ms == Approx(10));
+  REQUIRE(law->loss_proof);
+  CHECK(law->loss_proof->gain == 0);
+  CHECK_FALSE(law->reverted);
+}
