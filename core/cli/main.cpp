@@ -28,6 +28,7 @@ constexpr int kUsage = 2;
 struct Options {
   std::string config;
   std::string socket;
+  std::string state_file;
   bool json = false;
   bool dry_run = false;
   std::string source, destination, protocol = "tcp";
@@ -54,7 +55,7 @@ int run(const Options& options) {
   // A wrong configuration is told apart from a host that will not let us start.
   const std::string path = config::choose_path(options.config);
   if (const auto config = config::load(path); !config) return fail(config.error(), kUsage);
-  const auto ended = run_daemon({options.config, options.socket, options.dry_run});
+  const auto ended = run_daemon({options.config, options.socket, options.dry_run, options.state_file});
   return ended ? 0 : fail(ended.error());
 }
 
@@ -209,8 +210,13 @@ CommandLine::CommandLine() {
   app_.name("hopwise");
   app_.footer(help::kExamples);
 
-  with_socket(command("run", "run the daemon in the foreground", help::kRun, cli::run))
-      ->add_flag("--dry-run", options_.dry_run, "decide and explain, but install nothing");
+  auto* daemon =
+      with_socket(command("run", "run the daemon in the foreground", help::kRun, cli::run));
+  daemon->add_flag("--dry-run", options_.dry_run, "decide and explain, but install nothing");
+  daemon
+      ->add_option("--state", options_.state_file,
+                   "state file (default: the configuration's, " + config::Config{}.state_file + ")")
+      ->type_name("");
   with_config(command("check", "validate the configuration and exit", help::kCheck, check),
               "-c,--config,FILE");
   with_json(command("status", "what hopwise sees and does now", help::kStatus, status));

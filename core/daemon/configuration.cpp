@@ -11,6 +11,7 @@ Result<config::Config> load_config(const DaemonOptions& options) {
   auto config = config::load(config::choose_path(options.config_path));
   if (config && !options.socket.empty()) config->api.socket = options.socket;
   if (config) config->dry_run = options.dry_run;
+  if (config && !options.state_file.empty()) config->state_file = options.state_file;
   return config;
 }
 

@@ -12,6 +12,7 @@ struct DaemonOptions {
   std::string config_path;  // empty: the default path where it exists, else defaults
   std::string socket;       // overrides api.socket where not empty
   bool dry_run = false;     // decides and explains, installs nothing
+  std::string state_file;   // overrides state.file where not empty
 };
 
 /// Runs until SIGTERM or SIGINT; SIGHUP reloads the configuration, whole or not at all. Returns an

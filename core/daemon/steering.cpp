@@ -144,6 +144,7 @@ Result<GroupId> Steering::acquire(const std::vector<routes::WeightedNexthop>& se
     parts_.engine.set_group(
         group, clock_(),
         adopted || like ? parts_.dataplane.buckets(group.id) : std::vector<std::uint32_t>{});
+    parts_.group_joined(group, adopted || like ? Shares::adopted : Shares::recalled);
     settle_terms(group);
     settle_affinity(group);
     roles_changed_ = true;

@@ -59,6 +59,7 @@ void Steering::add_nexthop(NexthopId id, const NexthopKey& key) {
   note(parts_.dataplane.set_nexthop(record.nexthop));
   parts_.engine.set_terms(id, terms_of(configured(record.nexthop)));
   aim(record);
+  parts_.nexthop_joined(record.nexthop);
   parts_.log.info("nexthop_added", {{"nexthop", record.nexthop.name},
                                     {"gateway", key.gateway.text()},
                                     {"interface", record.nexthop.interface}});

@@ -68,6 +68,15 @@ class Estimator {
   /// Counts of consecutive outcomes start anew (the link was away).
   void forget_streaks();
 
+  /// The lowest RTT of the base window, and how long ago it was measured.
+  struct Base {
+    double rtt_ms = 0;
+    Duration age{};
+  };
+  [[nodiscard]] std::optional<Base> base(TimePoint now) const;
+  /// One of an earlier run: it expires as it would have. False: it has, or it is impossible.
+  bool recall(const Base& base, TimePoint now);
+
   [[nodiscard]] Estimate estimate() const;
   [[nodiscard]] const std::optional<Reading>& reading() const { return conclusions().reading; }
 

@@ -100,6 +100,8 @@ void GroupLaw::clear() {
 std::optional<Decision> GroupLaw::decide(TimePoint now, Extent extent) {
   extent_ = extent;
   trigger_.reset();
+  proof_.advance(now);
+  if (followed_.due(now)) tell(followed_.advance(now, figures(now)));
   tell_recoveries(now);
   judge_usability(now);
   if (!overload_.holds(now)) judge_degraded(now);
@@ -278,6 +280,7 @@ GroupLawView GroupLaw::law(TimePoint now) const {
   law.reverted = proof_.reverted(now);
   law.demand_bit_s = demand_.total_bit_s(now);
   law.proof = proof_.gain();
+  law.loss_proof = proof_.loss_gain();
   for (std::size_t i = 0; i < shares_.size(); ++i) {
     const Share& s = shares_[i];
     PathLaw path;
@@ -292,17 +295,6 @@ GroupLawView GroupLaw::law(TimePoint now) const {
     law.paths.push_back(path);
   }
   return law;
-}
-
-GroupMemory GroupLaw::memory(TimePoint now) const {
-  GroupMemory memory;
-  for (const Share& s : shares_) memory.shares.push_back({s.path.nexthop, s.wanted});
-  proof_.remember(memory, now);
-  return memory;
-}
-
-void GroupLaw::recall(const GroupMemory& memory, TimePoint now) {
-  proof_.recall(memory, now);
 }
 
 }  // namespace hopwise::engine

@@ -11,6 +11,7 @@
 #pragma once
 
 #include "core/engine/demand.hpp"
+#include "core/engine/effects.hpp"
 #include "core/engine/evidence.hpp"
 #include "core/engine/overload.hpp"
 #include "core/engine/proof.hpp"
@@ -39,12 +40,17 @@ class GroupLaw {
   void set_paths(const std::vector<Member>& members);
   void reconfigure(const Options& options) { options_ = &options; }
 
-  void set_terms(const GroupTerms& terms) { terms_ = terms; }
+  void set_terms(const GroupTerms& terms) {
+    terms_ = terms;
+    proof_.set_terms(terms);
+  }
 
   void observe(const PathReading& reading);
   void observe(const ControlReading& reading) { proof_.observe(reading); }
 
   std::optional<Decision> decide(TimePoint now, Extent extent);
+  /// The decision that decide() gave, with the id it got: its effect will be told.
+  void note(const Decision& decision);
   [[nodiscard]] std::vector<Effect> take_effects() { return std::exchange(effects_, {}); }
 
   [[nodiscard]] std::vector<PathView> view() const;
@@ -106,6 +112,8 @@ class GroupLaw {
   bool return_to_routing(std::span<Share* const> judged, double sum);
   void apply_caps(std::span<Share* const> judged, TimePoint now);
 
+  [[nodiscard]] std::vector<PathFigures> figures(TimePoint now) const;
+  void tell(std::optional<Effect> effect);
   void lift_idle_limits(std::span<const double> weights);
   std::optional<Decision> conclude(TimePoint now);
 
@@ -127,7 +135,8 @@ class GroupLaw {
   std::vector<Share> shares_;
   Demand demand_;
   Proof proof_;
-  std::vector<Effect> effects_;
+  Effects followed_;                            // the decision whose effect is awaited
+  std::vector<Effect> effects_;                 // not taken yet
   Extent extent_ = Extent::some;                // of the present faults, at this decision
   bool changed_ = true;                         // set_paths() was called since the last decision
   std::optional<TimePoint> epoch_;              // when the last one ran
