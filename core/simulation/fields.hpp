@@ -16,8 +16,8 @@ template <class T, class Struct>
 concept Like = std::same_as<std::remove_const_t<T>, Struct>;
 
 /// The last value of each enum: what is beyond is no value.
-constexpr Outcome last_of(Outcome) {
-  return Outcome::late;
+constexpr hopwise::Outcome last_of(hopwise::Outcome) {
+  return hopwise::Outcome::late;
 }
 constexpr TimestampSource last_of(TimestampSource) {
   return TimestampSource::user;
