@@ -9,7 +9,7 @@
 namespace hopwise::simulation {
 namespace {
 
-constexpr double kJudged_s = 120;  // of a long stretch
+constexpr double kJudged_s = 900;  // of a long stretch
 constexpr double kTogether_s = 1;  // events this close begin one stretch
 constexpr double kLeast = 1e-4;    // a gain, relative, that is worth a step
 constexpr double kFull[] = {0.6, 0.7, 0.75, 0.8, 0.85, 0.9, 0.93, 0.96, 1.0};

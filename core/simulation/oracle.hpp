@@ -10,9 +10,9 @@
 // byte counting as Scenario::loss_costs_ms. Groups with the same paths share one split.
 //
 // What it is not: a bound. It is greedy from stretch to stretch, judges a long stretch by its first
-// two minutes, and the search may end in a local optimum (its budget is finite). Within a stretch
-// it does not react: where cross traffic or demand change all the time, a law that follows them can
-// be better. Then let it choose more often (`oracle_every`).
+// quarter of an hour, and the search may end in a local optimum (its budget is finite). Within a
+// stretch it does not react: where cross traffic or demand change all the time, a law that follows
+// them can be better. Then let it choose more often (`oracle_every`).
 #pragma once
 
 #include "core/simulation/run.hpp"
