@@ -101,7 +101,7 @@ void Demand::flee() {
     for (std::size_t i = 0; i < carried_.size(); ++i) {
       if (usable_[i]) continue;
       const double gone = std::exchange(carried_[i].steered_bit_s, 0);
-      moved_bit_s_ += gone;
+      moved_bits_ += gone * spec_.lifetime_s;
       for (std::size_t j = 0; j < carried_.size(); ++j)
         carried_[j].steered_bit_s += gone * weights_[j] / all;
     }
@@ -110,7 +110,7 @@ void Demand::flee() {
   for (Flow& flow : flows_) {
     if (flow.control || usable_[flow.path]) continue;
     flow.path = pick(weights_, choices_.uniform());
-    moved_bit_s_ += flow.bit_s;
+    moved_bits_ += flow.bit_s * std::max(0.0, flow.end_s - now_s_);
   }
   recount();
 }
@@ -122,6 +122,7 @@ void Demand::recount() {
 }
 
 void Demand::step(double t_s, double dt_s) {
+  now_s_ = t_s;
   if (spec_.granularity == Granularity::fluid)
     fluid_step(t_s, dt_s);
   else

@@ -58,8 +58,8 @@ class Demand {
   [[nodiscard]] std::uint64_t arrived() const { return arrived_; }
   [[nodiscard]] std::uint64_t ended() const { return ended_; }
   [[nodiscard]] std::uint64_t alive() const { return flows_.size(); }
-  /// Bits a second that changed their path since the beginning, flows that fled.
-  [[nodiscard]] double moved_bit_s() const { return moved_bit_s_; }
+  /// Bits that running flows, when they had to change their path, still had to carry.
+  [[nodiscard]] double moved_bits() const { return moved_bits_; }
 
  private:
   struct Flow {
@@ -90,7 +90,8 @@ class Demand {
   Random choices_;
   Random lives_;
   double refused_bits_ = 0;
-  double moved_bit_s_ = 0;
+  double moved_bits_ = 0;
+  double now_s_ = 0;
   std::uint64_t arrived_ = 0;
   std::uint64_t ended_ = 0;
 };

@@ -33,6 +33,7 @@ struct Cross {
   double mean_bit_s = 0;
   double amplitude_bit_s = 0;
   double period_s = 60;
+  bool ours = false;  // of the router's own: its interface counts it, nobody steers it
 };
 
 /// How a link is out of order.

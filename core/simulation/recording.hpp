@@ -36,7 +36,7 @@ struct RecordingHead {
 
 /// Writes what an engine is told. It always keeps what stands (groups, terms, links), so that a
 /// recording may begin at any time.
-class Recorder final : public engine::Tap {
+class RecordingWriter final : public engine::Tap {
  public:
   /// The first lines of a recording. From::running: `engine` is told as it stands, by its memory
   /// and its weights; what its estimates know is lost, and a replay settles in a minute or so.

@@ -167,7 +167,7 @@ struct SampleFields {
 }  // namespace
 
 template <class... Fields>
-void Recorder::line(const char* tag, const Fields&... fields) {
+void RecordingWriter::line(const char* tag, const Fields&... fields) {
   if (!head_) return;
   text_ += "[\"";
   text_ += tag;
@@ -177,7 +177,7 @@ void Recorder::line(const char* tag, const Fields&... fields) {
   text_ += "]\n";
 }
 
-void Recorder::begin(const RecordingHead& head, const engine::Engine& engine) {
+void RecordingWriter::begin(const RecordingHead& head, const engine::Engine& engine) {
   head_ = head;
   clock_ = head.clock;
   text_.clear();
@@ -195,7 +195,7 @@ void Recorder::begin(const RecordingHead& head, const engine::Engine& engine) {
 }
 
 // In the order in which a daemon tells an engine: what is of nexthops, then the groups over them.
-void Recorder::tell_standing(const engine::Engine& engine, TimePoint now) {
+void RecordingWriter::tell_standing(const engine::Engine& engine, TimePoint now) {
   const auto nexthops = nexthops_;
   for (const auto& [id, known] : nexthops) {
     if (known.anchors) set_anchors(id, *known.anchors);
@@ -216,24 +216,24 @@ void Recorder::tell_standing(const engine::Engine& engine, TimePoint now) {
     if (const auto memory = engine.memory(id, now)) recall(id, *memory, now);
 }
 
-void Recorder::end(const std::string& because) {
+void RecordingWriter::end(const std::string& because) {
   if (!head_) return;
   text_ += "{\"end\":" + quoted(because) + "}\n";
   head_.reset();
 }
 
-std::string Recorder::take() {
+std::string RecordingWriter::take() {
   return std::exchange(text_, {});
 }
 
-void Recorder::name(NexthopId id, const std::string& name) {
+void RecordingWriter::name(NexthopId id, const std::string& name) {
   if (std::string& known = names_[id]; known != name) {
     known = name;
     line("n", id, name);
   }
 }
 
-std::size_t Recorder::anchor_index(const Anchor& anchor) {
+std::size_t RecordingWriter::anchor_index(const Anchor& anchor) {
   const auto [found, added] = anchors_.try_emplace(anchor, anchors_.size());
   if (added) line("a", found->second, anchor);
   return found->second;
@@ -241,27 +241,28 @@ std::size_t Recorder::anchor_index(const Anchor& anchor) {
 
 // --- what the engine is told ------------------------------------------------------------------
 
-void Recorder::reconfigure(const engine::Options& options) {
+void RecordingWriter::reconfigure(const engine::Options& options) {
   line("o", options);
 }
 
-void Recorder::set_group(const Group& group, TimePoint now, std::span<const std::uint32_t> holds) {
+void RecordingWriter::set_group(const Group& group, TimePoint now,
+                                std::span<const std::uint32_t> holds) {
   groups_[group.id].group = group;
   line("g", group.id, now, group.paths, std::vector(holds.begin(), holds.end()));
 }
 
-void Recorder::remove_group(GroupId id) {
+void RecordingWriter::remove_group(GroupId id) {
   groups_.erase(id);
   line("gx", id);
 }
 
-void Recorder::remove_nexthop(NexthopId id) {
+void RecordingWriter::remove_nexthop(NexthopId id) {
   nexthops_.erase(id);
   names_.erase(id);
   line("nx", id);
 }
 
-void Recorder::set_anchors(NexthopId id, std::span<const Anchor> anchors) {
+void RecordingWriter::set_anchors(NexthopId id, std::span<const Anchor> anchors) {
   nexthops_[id].anchors = std::vector(anchors.begin(), anchors.end());
   if (!head_) return;
   std::vector<std::size_t> numbers;
@@ -269,29 +270,29 @@ void Recorder::set_anchors(NexthopId id, std::span<const Anchor> anchors) {
   line("na", id, numbers);
 }
 
-void Recorder::set_terms(GroupId id, const engine::GroupTerms& terms) {
+void RecordingWriter::set_terms(GroupId id, const engine::GroupTerms& terms) {
   if (const auto group = groups_.find(id); group != groups_.end()) group->second.terms = terms;
   line("gt", id, terms);
 }
 
-void Recorder::set_terms(NexthopId id, const engine::NexthopTerms& terms) {
+void RecordingWriter::set_terms(NexthopId id, const engine::NexthopTerms& terms) {
   nexthops_[id].terms = terms;
   line("nt", id, terms);
 }
 
-void Recorder::observe(const PathReading& reading) {
+void RecordingWriter::observe(const PathReading& reading) {
   line("p", reading);
 }
 
-void Recorder::observe(const ControlReading& reading) {
+void RecordingWriter::observe(const ControlReading& reading) {
   line("c", reading);
 }
 
-void Recorder::observe(const LoadReading& reading) {
+void RecordingWriter::observe(const LoadReading& reading) {
   line("l", reading);
 }
 
-void Recorder::observe(const Sample& sample) {
+void RecordingWriter::observe(const Sample& sample) {
   if (!head_) return;
   const std::size_t anchor = anchor_index(sample.anchor);
   text_ += "[\"s\",";
@@ -302,30 +303,30 @@ void Recorder::observe(const Sample& sample) {
   text_ += "]\n";
 }
 
-void Recorder::observe(const NexthopEvent& event) {
+void RecordingWriter::observe(const NexthopEvent& event) {
   nexthops_[event.nexthop].event = event;
   line("k", event);
 }
 
-void Recorder::observe(const EscapeEvent& event) {
+void RecordingWriter::observe(const EscapeEvent& event) {
   line("x", event);
 }
 
-void Recorder::recall(NexthopId id, const engine::NexthopMemory& memory, TimePoint now) {
+void RecordingWriter::recall(NexthopId id, const engine::NexthopMemory& memory, TimePoint now) {
   line("nm", id, now, memory);
 }
 
-void Recorder::recall(GroupId id, const engine::GroupMemory& memory, TimePoint now) {
+void RecordingWriter::recall(GroupId id, const engine::GroupMemory& memory, TimePoint now) {
   line("gm", id, now, memory);
 }
 
 // Written against the last tick's time, and from then on the time that others are written against.
-void Recorder::decide(TimePoint now) {
+void RecordingWriter::decide(TimePoint now) {
   line("t", now);
   clock_ = now;
 }
 
-void Recorder::decided(const Decision& decision) {
+void RecordingWriter::decided(const Decision& decision) {
   line("d", decision);
 }
 

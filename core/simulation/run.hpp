@@ -11,6 +11,7 @@
 
 #include "core/model/decision.hpp"
 #include "core/simulation/scenario.hpp"
+#include "core/simulation/world.hpp"
 
 namespace hopwise::simulation {
 
@@ -59,7 +60,7 @@ struct Outcome {
   int reversals = 0;        // in the steady state: a path's weight turned, by more than 0.5 %
   int decisions = 0;        // that changed weights, after the warm-up
   double weight_moved = 0;  // sum of what they changed, in shares of the group's traffic
-  double moved_bytes = 0;   // of running flows that changed their path, in the rest of a second
+  double moved_bytes = 0;   // that running flows still had to carry when they had to change path
   std::vector<Reaction> reactions{};
   std::vector<Trace> traces{};        // one a group, a point a second
   std::vector<Decision> explained{};  // hopwise's, with their reasons
@@ -67,5 +68,19 @@ struct Outcome {
 
 /// `controller` is one of controller_names(). Deterministic.
 Outcome play(const Scenario& scenario, std::string_view controller);
+
+/// Splits that are fixed from some moment on, of all groups; for the oracle.
+struct Plan {
+  struct Phase {
+    double from_s = 0;
+    std::vector<std::vector<double>> weights{};  // by group and path
+  };
+  std::vector<Phase> phases{};
+};
+
+/// Puts the splits into force, now; links that are out of order are left at once.
+void enforce(const Plan::Phase& phase, World& world);
+/// A run by the plan.
+Outcome play(const Scenario& scenario, const Plan& plan, std::string_view name);
 
 }  // namespace hopwise::simulation

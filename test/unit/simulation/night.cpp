@@ -94,7 +94,7 @@ void Player::decide(TimePoint now) {
 
 // Bit by bit: == of doubles would take -0 for 0.
 bool same(const Decision& a, const Decision& b) {
-  simulation::Recorder one, two;
+  simulation::RecordingWriter one, two;
   const engine::Engine engine{engine::Options{}};
   one.begin({}, engine), two.begin({}, engine);
   one.decided(a), two.decided(b);

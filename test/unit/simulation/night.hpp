@@ -79,7 +79,7 @@ class Player : public simulation::RecordingListener {
 
   std::optional<simulation::RecordingHead> head{};
   std::unique_ptr<engine::Engine> engine{};
-  simulation::Recorder again{};  // what this engine is told, written once more
+  simulation::RecordingWriter again{};  // what this engine is told, written once more
   std::map<NexthopId, std::string> names{};
   std::vector<Decision> recorded{}, made{};
 };

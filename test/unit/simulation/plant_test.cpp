@@ -85,10 +85,10 @@ TEST_CASE("flows stay where they began until their path is unusable", "[simulati
   plant.steer(0, std::vector<double>{0, 1});
   run(plant, 1);
   CHECK(plant.demand(0).carried()[0].total() == Approx(before).epsilon(0.1));
-  CHECK(plant.demand(0).moved_bit_s() == 0);
+  CHECK(plant.demand(0).moved_bits() == 0);
   plant.steer(0, std::vector<double>{0, 1}, std::vector<std::uint8_t>{0, 1});
   CHECK(plant.demand(0).carried()[0].total() == 0);
-  CHECK(plant.demand(0).moved_bit_s() == Approx(before).epsilon(0.1));
+  CHECK(plant.demand(0).moved_bits() == Approx(1000 * before).epsilon(0.5));
 }
 
 TEST_CASE("control flows heed routing's own weights alone", "[simulation]") {

@@ -38,7 +38,7 @@ Recorded record_from_start() {
   options.policy.name = "mine \"quoted\"\n";
   options.gain = 0.1 + 0.2;
   engine::Engine engine(options);
-  Recorder recorder;
+  RecordingWriter recorder;
   Night night(engine);
   recorder.begin({kRecordingVersion, "0.0.0", WallTime(1700000000s), night.now(),
                   RecordingHead::From::start, options},
@@ -59,7 +59,7 @@ Recorded record_from_start() {
 // One of nearly every kind of line.
 std::string brief_recording() {
   engine::Engine engine{engine::Options{}};
-  Recorder recorder;
+  RecordingWriter recorder;
   engine.set_tap(&recorder);
   Night night(engine);
   night.begin();
@@ -130,7 +130,7 @@ TEST_CASE("what a replayed engine is told makes the same recording again",
 
 TEST_CASE("a recording may begin at any time, and knows what stands", "[simulation][recording]") {
   engine::Engine engine{engine::Options{}};
-  Recorder recorder;
+  RecordingWriter recorder;
   engine.set_tap(&recorder);
   Night night(engine);
   recorder.name(kFast, "fast");
@@ -247,7 +247,7 @@ TEST_CASE("any byte of a recording may be wrong", "[simulation][recording]") {
 
 TEST_CASE("what is not finite is recorded as that", "[simulation][recording]") {
   engine::Engine engine{engine::Options{}};
-  Recorder recorder;
+  RecordingWriter recorder;
   recorder.begin({}, engine);
   recorder.observe(LoadReading{kFast, {}, 1s, std::nan("")});
   const std::string text = recorder.take();
@@ -257,7 +257,7 @@ TEST_CASE("what is not finite is recorded as that", "[simulation][recording]") {
 
 TEST_CASE("a night's recording is of a reasonable size", "[simulation][recording]") {
   engine::Engine engine{engine::Options{}};
-  Recorder recorder;
+  RecordingWriter recorder;
   engine.set_tap(&recorder);
   Night night(engine);
   recorder.begin({kRecordingVersion, "0.0.0", {}, night.now(), RecordingHead::From::start, {}},

@@ -20,7 +20,7 @@ namespace {
 // Two minutes; the first nexthop is 40 ms slower for the second half of them.
 std::string brownout() {
   engine::Engine engine{engine::Options{}};
-  Recorder recorder;
+  RecordingWriter recorder;
   engine.set_tap(&recorder);
   Night night(engine);
   recorder.begin({kRecordingVersion, "0.0.0", {}, night.now(), RecordingHead::From::start, {}},
