@@ -99,4 +99,10 @@ inline constexpr const char* kReflect =
     "print\n"
     "them and end.";
 
+inline constexpr const char* kSimulate =
+    "Plays the scenario (test/sim/README.md describes the file, test/sim has examples) with the\n"
+    "engine as it is, with the laws of other products, and with the oracle: the best fixed split\n"
+    "between events. REGRET is what more it costs than the oracle, a lost byte counting as 1 s of\n"
+    "delay; STEADY leaves out the time after events. Needs neither daemon nor rights.";
+
 }  // namespace hopwise::cli::help

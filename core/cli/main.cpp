@@ -12,6 +12,7 @@
 #include "core/cli/probe_list.hpp"
 #include "core/cli/reflect.hpp"
 #include "core/cli/render.hpp"
+#include "core/cli/simulate.hpp"
 #include "core/cli/trace.hpp"
 #include "core/config/config.hpp"
 #include "core/daemon/daemon.hpp"
@@ -38,6 +39,7 @@ struct Options {
   bool flow_lines = false;
   ReflectLine reflect;
   TraceLine trace;
+  SimulateLine simulate;
 };
 
 int fail(const Error& error, int code = kFailed) {
@@ -166,6 +168,12 @@ int reflect(const Options& options) {
   return ended ? 0 : fail(ended.error());
 }
 
+int simulate(const Options& options) {
+  SimulateLine line = options.simulate;
+  line.json = options.json;
+  return run_simulate(line, std::cout, std::cerr);
+}
+
 int detach(const Options& options) {
   const auto config = config::load(config::choose_path(options.config));
   if (!config) return fail(config.error(), kUsage);
@@ -198,6 +206,7 @@ class CommandLine {
   void with_flow_options(CLI::App* command);
   void with_reflect_options(CLI::App* command);
   void with_trace_options(CLI::App* command);
+  void with_simulate_options(CLI::App* command);
 
   Options options_;
   CLI::App app_{help::kAbout};
@@ -240,6 +249,8 @@ CommandLine::CommandLine() {
       command("detach", "remove all that hopwise left in the kernel", help::kDetach, detach));
   with_reflect_options(command("reflect", "answer STAMP and TWAMP-Light probes, in the foreground",
                                help::kReflect, cli::reflect));
+  with_simulate_options(command("simulate", "play a scenario: hopwise against other laws",
+                                help::kSimulate, cli::simulate));
 }
 
 CLI::App* CommandLine::command(const char* name, const char* summary, const char* more,
@@ -314,6 +325,17 @@ void CommandLine::with_trace_options(CLI::App* command) {
   command->add_option("-q", trace.probes, "probes a hop (default: 3)")->type_name("PROBES");
   command->add_option("-m", trace.max_hops, "no farther than this (default: 30)")
       ->type_name("MAXHOPS");
+}
+
+void CommandLine::with_simulate_options(CLI::App* command) {
+  SimulateLine& line = options_.simulate;
+  command->add_option("SCENARIO", line.scenario, "the scenario's file")->required();
+  command->add_option("--only", line.only, "these controllers alone (default: all, and the oracle)")
+      ->type_name("NAMES")
+      ->delimiter(',');
+  command->add_option("--seed", line.seed, "another luck than the scenario's")->type_name("N");
+  command->add_flag("--events", line.events, "every decision and its reason too");
+  command->add_flag("-j,--json", options_.json, "print JSON");
 }
 
 CLI::App* CommandLine::with_json(CLI::App* command) {

@@ -1,0 +1,124 @@
+#include "core/cli/simulate.hpp"
+
+#include <charconv>
+#include <cmath>
+#include <ostream>
+
+#include "core/cli/table.hpp"
+#include "core/model/format.hpp"
+#include "core/simulation/sensors.hpp"
+
+namespace hopwise::cli {
+namespace {
+
+using simulation::Figures;
+using simulation::Outcome;
+using simulation::Results;
+
+constexpr int kDone = 0, kUsage = 2;
+
+std::string percent(double ratio) {
+  return format("%.2f %%", 100 * ratio);
+}
+
+std::string regret_text(const Results& results, const Figures Outcome::*figures,
+                        const Outcome& outcome) {
+  const auto found = simulation::regret(results, figures, outcome);
+  return found ? format("%+.1f %%", 100 * *found) : "-";
+}
+
+std::string bytes_text(double bytes) {
+  if (bytes >= 1e9) return format("%.1f GB", bytes / 1e9);
+  return format("%.1f MB", bytes / 1e6);
+}
+
+std::string reactions_text(const Results& results) {
+  if (results.outcomes.empty() || results.outcomes.front().reactions.empty()) return {};
+  std::vector<Table::Column> columns{{"AT", Table::Align::right}, {"EVENT"}};
+  for (const Outcome& o : results.outcomes) columns.push_back({o.controller, Table::Align::right});
+  Table table(columns);
+  // Events at which a controller had nothing on the link are not in its list.
+  for (const auto& mark : results.outcomes.front().traces.front().marks) {
+    std::vector<std::string> cells{format("%.0f s", mark.t_s), mark.text};
+    bool any = false;
+    for (const Outcome& o : results.outcomes) {
+      std::string cell;
+      for (const auto& r : o.reactions)
+        if (r.event.t_s == mark.t_s && r.event.text == mark.text) {
+          cell = r.after_s ? format("%.1f s", *r.after_s) : "never";
+          any = true;
+        }
+      cells.push_back(cell);
+    }
+    if (any) table.add(cells);
+  }
+  return "\nUntil 90 % of the movable traffic had left the link:\n" + table.text();
+}
+
+int fail(std::ostream& err, const std::string& message) {
+  err << "hopwise: " << message << '\n';
+  return kUsage;
+}
+
+}  // namespace
+
+std::string render_results(const Results& results) {
+  using enum Table::Align;
+  Table table({{"CONTROLLER"},
+               {"MEAN", right},
+               {"P50", right},
+               {"P99", right},
+               {"LOSS", right},
+               {"REGRET", right},
+               {"STEADY", right},
+               {"LOSS", right},
+               {"REGRET", right},
+               {"REVERSALS", right},
+               {"CHANGES", right},
+               {"MOVED", right}});
+  for (const Outcome& o : results.outcomes)
+    table.add({o.controller, format("%.2f ms", o.all.mean_ms), format("%.1f ms", o.all.p50_ms),
+               format("%.1f ms", o.all.p99_ms), percent(o.all.loss),
+               regret_text(results, &Outcome::all, o),
+               o.steady.mean_ms > 0 ? format("%.2f ms", o.steady.mean_ms) : "-",
+               o.steady.mean_ms > 0 ? percent(o.steady.loss) : "-",
+               regret_text(results, &Outcome::steady, o), std::to_string(o.reversals),
+               std::to_string(o.decisions), bytes_text(o.moved_bytes)});
+  return results.scenario + ", seed " + std::to_string(results.seed) + '\n' + table.text() +
+         reactions_text(results);
+}
+
+std::string render_decisions(const Results& results) {
+  std::string text;
+  for (const Outcome& o : results.outcomes)
+    for (const Decision& d : o.explained) {
+      text += format("%9.1f s  group %u  %-20s", seconds(d.at - simulation::at(0)), raw(d.group),
+                     std::string(hopwise::text(d.reason)).c_str());
+      for (const PathShare& p : d.paths) text += format("  %.3f>%.3f", p.before, p.after);
+      text += "  " + d.evidence + '\n';
+    }
+  return text;
+}
+
+int run_simulate(const SimulateLine& line, std::ostream& out, std::ostream& err) {
+  auto scenario = simulation::load_scenario(line.scenario);
+  if (!scenario) return fail(err, scenario.error().message);
+  if (!line.seed.empty()) {
+    const char* end = line.seed.data() + line.seed.size();
+    const auto [read, error] = std::from_chars(line.seed.data(), end, scenario->plant.seed);
+    if (error != std::errc{} || read != end)
+      return fail(err, "--seed: \"" + line.seed + "\" is no whole number (write --seed 7)");
+  }
+  const auto results = simulation::simulate(*scenario, line.only, [&](std::string_view name) {
+    err << "simulating " << name << "\n" << std::flush;
+  });
+  if (!results) return fail(err, "--only: " + results.error().message);
+  if (line.json)
+    out << simulation::to_json(*results) << '\n';
+  else
+    out << render_results(*results);
+  if (line.events && !line.json) out << '\n' << render_decisions(*results);
+  return kDone;
+}
+
+}  // namespace hopwise::cli

@@ -1,0 +1,124 @@
+#include "core/simulation/report.hpp"
+
+#include <algorithm>
+#include <nlohmann/json.hpp>
+
+#include "core/simulation/controller.hpp"
+#include "core/simulation/oracle.hpp"
+#include "core/simulation/sensors.hpp"
+
+namespace hopwise::simulation {
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+constexpr std::string_view kOracle = "oracle";
+
+Result<> check_names(const std::vector<std::string>& only) {
+  std::string known;
+  for (const std::string_view name : controller_names()) known += std::string(name) + ", ";
+  for (const std::string& name : only) {
+    const auto names = controller_names();
+    if (name != kOracle && std::find(names.begin(), names.end(), name) == names.end())
+      return Error{'"' + name + "\" is no controller (known: " + known + "oracle)"};
+  }
+  return {};
+}
+
+Json figures_json(const Figures& f) {
+  return {{"mean_ms", f.mean_ms},
+          {"p50_ms", f.p50_ms},
+          {"p99_ms", f.p99_ms},
+          {"loss_ratio", f.loss},
+          {"cost_ms", f.cost_ms}};
+}
+
+Json decision_json(const Decision& d) {
+  Json paths = Json::array();
+  for (const PathShare& p : d.paths)
+    paths.push_back({{"path", raw(p.path)},
+                     {"nexthop", raw(p.nexthop)},
+                     {"before", p.before},
+                     {"after", p.after},
+                     {"usable", p.usable},
+                     {"state", text(p.state)},
+                     {"cost", p.cost}});
+  return {{"t_s", seconds(d.at - at(0))}, {"group", raw(d.group)},
+          {"reason", text(d.reason)},     {"cause", d.cause ? Json(raw(*d.cause)) : Json(nullptr)},
+          {"evidence", d.evidence},       {"paths", std::move(paths)}};
+}
+
+Json outcome_json(const Results& results, const Outcome& o) {
+  const auto regret_json = [&](const Figures Outcome::*figures) {
+    const auto found = regret(results, figures, o);
+    return found ? Json(*found) : Json(nullptr);
+  };
+  Json reactions = Json::array();
+  for (const Reaction& r : o.reactions)
+    reactions.push_back({{"at_s", r.event.t_s},
+                         {"event", r.event.text},
+                         {"after_s", r.after_s ? Json(*r.after_s) : Json(nullptr)}});
+  Json json{{"controller", o.controller},
+            {"all", figures_json(o.all)},
+            {"steady", figures_json(o.steady)},
+            {"regret", regret_json(&Outcome::all)},
+            {"steady_regret", regret_json(&Outcome::steady)},
+            {"reversals", o.reversals},
+            {"decisions", o.decisions},
+            {"weight_moved", o.weight_moved},
+            {"moved_bytes", o.moved_bytes},
+            {"reactions", std::move(reactions)}};
+  Json weights = Json::array();
+  for (const Trace& trace : o.traces) {
+    Json shares = Json::object();
+    for (const PathTrace& path : trace.paths)
+      shares[path.name] = path.weight.empty() ? 0 : path.weight.back();
+    weights.push_back({{"group", trace.group}, {"weights", std::move(shares)}});
+  }
+  json["final"] = std::move(weights);
+  Json explained = Json::array();
+  for (const Decision& decision : o.explained) explained.push_back(decision_json(decision));
+  if (!o.explained.empty()) json["explained"] = std::move(explained);
+  return json;
+}
+
+}  // namespace
+
+Result<Results> simulate(const Scenario& scenario, const std::vector<std::string>& only,
+                         const std::function<void(std::string_view)>& tell) {
+  if (const auto good = check_names(only); !good) return good.error();
+  const auto wanted = [&](std::string_view name) {
+    return only.empty() || std::find(only.begin(), only.end(), name) != only.end();
+  };
+  Results results{scenario.name, scenario.plant.seed, {}};
+  for (const std::string_view name : controller_names()) {
+    if (!wanted(name)) continue;
+    tell(name);
+    results.outcomes.push_back(play(scenario, name));
+  }
+  if (wanted(kOracle)) {
+    tell(kOracle);
+    results.outcomes.push_back(play(scenario, find_plan(scenario), kOracle));
+  }
+  return {boost::system::in_place_value, std::move(results)};
+}
+
+std::optional<double> regret(const Results& results, const Figures Outcome::*figures,
+                             const Outcome& outcome) {
+  const auto oracle = std::find_if(results.outcomes.begin(), results.outcomes.end(),
+                                   [](const Outcome& o) { return o.controller == kOracle; });
+  if (oracle == results.outcomes.end()) return std::nullopt;
+  const double best = ((*oracle).*figures).cost_ms;
+  if (best <= 0) return std::nullopt;
+  return (outcome.*figures).cost_ms / best - 1;
+}
+
+std::string to_json(const Results& results) {
+  Json outcomes = Json::array();
+  for (const Outcome& o : results.outcomes) outcomes.push_back(outcome_json(results, o));
+  return Json{
+      {"scenario", results.scenario}, {"seed", results.seed}, {"outcomes", std::move(outcomes)}}
+      .dump(2);
+}
+
+}  // namespace hopwise::simulation
