@@ -57,6 +57,7 @@ struct Engine::Impl {
   void advance_to(TimePoint t) { now = std::max(now, t); }
 
   Options options;
+  Tap* tap = nullptr;
   std::map<NexthopId, TrackedNexthop> nexthops;
   std::map<GroupId, GroupLaw> groups;
   std::map<PathId, GroupId> paths;
@@ -69,12 +70,18 @@ struct Engine::Impl {
 Engine::Engine(const Options& options) : impl_(std::make_unique<Impl>(options)) {}
 Engine::~Engine() = default;
 
+void Engine::set_tap(Tap* tap) {
+  impl_->tap = tap;
+}
+
 void Engine::reconfigure(const Options& options) {
+  if (impl_->tap) impl_->tap->reconfigure(options);
   impl_->options = options;
   for (auto& [id, nexthop] : impl_->nexthops) nexthop.reconfigure(impl_->options);
 }
 
 void Engine::set_group(const Group& group, TimePoint now, std::span<const std::uint32_t> holds) {
+  if (impl_->tap) impl_->tap->set_group(group, now, holds);
   impl_->advance_to(now);
   const double held = std::accumulate(holds.begin(), holds.end(), 0.0);
   std::vector<GroupLaw::Member> members;
@@ -90,6 +97,7 @@ void Engine::set_group(const Group& group, TimePoint now, std::span<const std::u
 }
 
 void Engine::remove_group(GroupId id) {
+  if (impl_->tap) impl_->tap->remove_group(id);
   const auto found = impl_->groups.find(id);
   if (found == impl_->groups.end()) return;
   found->second.clear();
@@ -98,47 +106,56 @@ void Engine::remove_group(GroupId id) {
 }
 
 void Engine::remove_nexthop(NexthopId id) {
+  if (impl_->tap) impl_->tap->remove_nexthop(id);
   const TrackedNexthop* nexthop = impl_->find(id);
   if (nexthop && nexthop->groups == 0) impl_->nexthops.erase(id);
 }
 
 // May come before the first route over the nexthop.
 void Engine::set_anchors(NexthopId id, std::span<const Anchor> anchors) {
+  if (impl_->tap) impl_->tap->set_anchors(id, anchors);
   impl_->nexthops.try_emplace(id, id, impl_->options).first->second.set_anchors(anchors);
 }
 
 void Engine::observe(const Sample& sample) {
+  if (impl_->tap) impl_->tap->observe(sample);
   TrackedNexthop* nexthop = impl_->find(sample.nexthop);
   if (!nexthop || nexthop->groups == 0 || sample.known > impl_->now + kFuture) return;
   nexthop->observe(sample, impl_->answered);
 }
 
 void Engine::set_terms(GroupId id, const GroupTerms& terms) {
+  if (impl_->tap) impl_->tap->set_terms(id, terms);
   if (GroupLaw* group = impl_->find(id)) group->set_terms(terms);
 }
 
 // May come before the first route over the nexthop.
 void Engine::set_terms(NexthopId id, const NexthopTerms& terms) {
+  if (impl_->tap) impl_->tap->set_terms(id, terms);
   impl_->nexthops.try_emplace(id, id, impl_->options).first->second.carrier.set_terms(terms);
 }
 
 void Engine::observe(const PathReading& reading) {
+  if (impl_->tap) impl_->tap->observe(reading);
   const auto found = impl_->paths.find(reading.path);
   if (found == impl_->paths.end() || !impl_->possible(reading)) return;
   if (GroupLaw* group = impl_->find(found->second)) group->observe(reading);
 }
 
 void Engine::observe(const ControlReading& reading) {
+  if (impl_->tap) impl_->tap->observe(reading);
   if (!impl_->possible(reading)) return;
   if (GroupLaw* group = impl_->find(reading.group)) group->observe(reading);
 }
 
 void Engine::observe(const LoadReading& reading) {
+  if (impl_->tap) impl_->tap->observe(reading);
   if (!impl_->possible(reading)) return;
   if (TrackedNexthop* nexthop = impl_->find(reading.nexthop)) nexthop->carrier.observe(reading);
 }
 
 void Engine::observe(const NexthopEvent& event) {
+  if (impl_->tap) impl_->tap->observe(event);
   // The kernel's word may come before the first route over the nexthop.
   auto& nexthop =
       impl_->nexthops.try_emplace(event.nexthop, event.nexthop, impl_->options).first->second;
@@ -146,10 +163,12 @@ void Engine::observe(const NexthopEvent& event) {
 }
 
 void Engine::observe(const EscapeEvent& event) {
+  if (impl_->tap) impl_->tap->observe(event);
   if (TrackedNexthop* nexthop = impl_->find(event.nexthop)) nexthop->observe(event);
 }
 
 std::vector<Decision> Engine::decide(TimePoint now) {
+  if (impl_->tap) impl_->tap->decide(now);
   impl_->advance_to(now);
   impl_->blamed = blame(impl_->nexthops, impl_->blamed, impl_->answered, impl_->now);
   for (auto& [id, nexthop] : impl_->nexthops)
@@ -161,6 +180,8 @@ std::vector<Decision> Engine::decide(TimePoint now) {
       decision->id = ++impl_->decisions;
       decisions.push_back(std::move(*decision));
     }
+  if (impl_->tap)
+    for (const Decision& decision : decisions) impl_->tap->decided(decision);
   return decisions;
 }
 
@@ -185,10 +206,12 @@ std::optional<GroupMemory> Engine::memory(GroupId id, TimePoint now) const {
 }
 
 void Engine::recall(NexthopId id, const NexthopMemory& memory, TimePoint now) {
+  if (impl_->tap) impl_->tap->recall(id, memory, now);
   impl_->nexthops.try_emplace(id, id, impl_->options).first->second.carrier.recall(memory, now);
 }
 
 void Engine::recall(GroupId id, const GroupMemory& memory, TimePoint now) {
+  if (impl_->tap) impl_->tap->recall(id, memory, now);
   if (GroupLaw* group = impl_->find(id)) group->recall(memory, now);
 }
 

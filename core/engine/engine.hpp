@@ -16,6 +16,7 @@
 
 #include "core/engine/memory.hpp"
 #include "core/engine/policy.hpp"
+#include "core/engine/tap.hpp"
 #include "core/model/decision.hpp"
 #include "core/model/estimate.hpp"
 #include "core/model/law.hpp"
@@ -80,6 +81,9 @@ class Engine {
  public:
   explicit Engine(const Options& options);
   ~Engine();
+
+  /// Hears of every call below that changes anything; null: nobody does. It must outlive its use.
+  void set_tap(Tap* tap);
 
   /// New tunables from now on; estimates, states and weights stay.
   void reconfigure(const Options& options);
