@@ -1,11 +1,13 @@
 #include "core/cli/simulate.hpp"
 
+#include <algorithm>
 #include <charconv>
-#include <cmath>
+#include <fstream>
 #include <ostream>
 
 #include "core/cli/table.hpp"
 #include "core/model/format.hpp"
+#include "core/simulation/plot.hpp"
 #include "core/simulation/sensors.hpp"
 
 namespace hopwise::cli {
@@ -15,7 +17,8 @@ using simulation::Figures;
 using simulation::Performance;
 using simulation::Results;
 
-constexpr int kDone = 0, kUsage = 2;
+constexpr int kDone = 0, kFailed = 1, kUsage = 2;
+constexpr std::size_t kDrawnGroups = 3;  // of each controller: more would not be looked at
 
 std::string percent(double ratio) {
   return format("%.2f %%", 100 * ratio);
@@ -56,9 +59,22 @@ std::string reactions_text(const Results& results) {
   return "\nUntil 90 % of the movable traffic had left the link:\n" + table.text();
 }
 
-int fail(std::ostream& err, const std::string& message) {
+int fail(std::ostream& err, const std::string& message, int code = kUsage) {
   err << "hopwise: " << message << '\n';
-  return kUsage;
+  return code;
+}
+
+Result<> draw_to(const std::string& file, const Results& results) {
+  std::vector<simulation::Trace> traces;
+  for (const Performance& p : results.outcomes)
+    traces.insert(
+        traces.end(), p.traces.begin(),
+        p.traces.begin() + static_cast<std::ptrdiff_t>(std::min(p.traces.size(), kDrawnGroups)));
+  std::ofstream out(file);
+  out << simulation::draw(traces, results.scenario);
+  out.close();
+  if (!out) return Error{"write " + file + ": cannot be written (does its folder exist?)"};
+  return {};
 }
 
 }  // namespace
@@ -110,6 +126,8 @@ int run_simulate(const SimulateLine& line, std::ostream& out, std::ostream& err)
     if (error != std::errc{} || read != end)
       return fail(err, "--seed: \"" + line.seed + "\" is no whole number (write --seed 7)");
   }
+  if (const auto good = simulation::check_plot_name(line.plot); !line.plot.empty() && !good)
+    return fail(err, "--plot: " + good.error().message);
   const auto results = simulation::simulate(*scenario, line.only, [&](std::string_view name) {
     err << "simulating " << name << "\n" << std::flush;
   });
@@ -119,7 +137,9 @@ int run_simulate(const SimulateLine& line, std::ostream& out, std::ostream& err)
   else
     out << render_results(*results);
   if (line.events && !line.json) out << '\n' << render_decisions(*results);
-  return kDone;
+  if (line.plot.empty()) return kDone;
+  const auto drawn = draw_to(line.plot, *results);
+  return drawn ? kDone : fail(err, drawn.error().message, kFailed);
 }
 
 }  // namespace hopwise::cli
