@@ -335,6 +335,8 @@ void CommandLine::with_simulate_options(CLI::App* command) {
       ->delimiter(',');
   command->add_option("--seed", line.seed, "another luck than the scenario's")->type_name("N");
   command->add_flag("--events", line.events, "every decision and its reason too");
+  command->add_option("--plot", line.plot, "a picture of weights and delays over time (.svg)")
+      ->type_name("FILE");
   command->add_flag("-j,--json", options_.json, "print JSON");
 }
 

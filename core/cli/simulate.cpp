@@ -1,28 +1,31 @@
 #include "core/cli/simulate.hpp"
 
+#include <algorithm>
 #include <charconv>
-#include <cmath>
+#include <fstream>
 #include <ostream>
 
 #include "core/cli/table.hpp"
 #include "core/model/format.hpp"
+#include "core/simulation/plot.hpp"
 #include "core/simulation/sensors.hpp"
 
 namespace hopwise::cli {
 namespace {
 
 using simulation::Figures;
-using simulation::Outcome;
+using simulation::Performance;
 using simulation::Results;
 
-constexpr int kDone = 0, kUsage = 2;
+constexpr int kDone = 0, kFailed = 1, kUsage = 2;
+constexpr std::size_t kDrawnGroups = 3;  // of each controller: more would not be looked at
 
 std::string percent(double ratio) {
   return format("%.2f %%", 100 * ratio);
 }
 
-std::string regret_text(const Results& results, const Figures Outcome::*figures,
-                        const Outcome& outcome) {
+std::string regret_text(const Results& results, const Figures Performance::*figures,
+                        const Performance& outcome) {
   const auto found = simulation::regret(results, figures, outcome);
   return found ? format("%+.1f %%", 100 * *found) : "-";
 }
@@ -35,13 +38,14 @@ std::string bytes_text(double bytes) {
 std::string reactions_text(const Results& results) {
   if (results.outcomes.empty() || results.outcomes.front().reactions.empty()) return {};
   std::vector<Table::Column> columns{{"AT", Table::Align::right}, {"EVENT"}};
-  for (const Outcome& o : results.outcomes) columns.push_back({o.controller, Table::Align::right});
+  for (const Performance& o : results.outcomes)
+    columns.push_back({o.controller, Table::Align::right});
   Table table(columns);
   // Events at which a controller had nothing on the link are not in its list.
   for (const auto& mark : results.outcomes.front().traces.front().marks) {
     std::vector<std::string> cells{format("%.0f s", mark.t_s), mark.text};
     bool any = false;
-    for (const Outcome& o : results.outcomes) {
+    for (const Performance& o : results.outcomes) {
       std::string cell;
       for (const auto& r : o.reactions)
         if (r.event.t_s == mark.t_s && r.event.text == mark.text) {
@@ -55,9 +59,22 @@ std::string reactions_text(const Results& results) {
   return "\nUntil 90 % of the movable traffic had left the link:\n" + table.text();
 }
 
-int fail(std::ostream& err, const std::string& message) {
+int fail(std::ostream& err, const std::string& message, int code = kUsage) {
   err << "hopwise: " << message << '\n';
-  return kUsage;
+  return code;
+}
+
+Result<> draw_to(const std::string& file, const Results& results) {
+  std::vector<simulation::Trace> traces;
+  for (const Performance& p : results.outcomes)
+    traces.insert(
+        traces.end(), p.traces.begin(),
+        p.traces.begin() + static_cast<std::ptrdiff_t>(std::min(p.traces.size(), kDrawnGroups)));
+  std::ofstream out(file);
+  out << simulation::draw(traces, results.scenario);
+  out.close();
+  if (!out) return Error{"write " + file + ": cannot be written (does its folder exist?)"};
+  return {};
 }
 
 }  // namespace
@@ -76,13 +93,13 @@ std::string render_results(const Results& results) {
                {"REVERSALS", right},
                {"CHANGES", right},
                {"MOVED", right}});
-  for (const Outcome& o : results.outcomes)
+  for (const Performance& o : results.outcomes)
     table.add({o.controller, format("%.2f ms", o.all.mean_ms), format("%.1f ms", o.all.p50_ms),
                format("%.1f ms", o.all.p99_ms), percent(o.all.loss),
-               regret_text(results, &Outcome::all, o),
+               regret_text(results, &Performance::all, o),
                o.steady.mean_ms > 0 ? format("%.2f ms", o.steady.mean_ms) : "-",
                o.steady.mean_ms > 0 ? percent(o.steady.loss) : "-",
-               regret_text(results, &Outcome::steady, o), std::to_string(o.reversals),
+               regret_text(results, &Performance::steady, o), std::to_string(o.reversals),
                std::to_string(o.decisions), bytes_text(o.moved_bytes)});
   return results.scenario + ", seed " + std::to_string(results.seed) + '\n' + table.text() +
          reactions_text(results);
@@ -90,7 +107,7 @@ std::string render_results(const Results& results) {
 
 std::string render_decisions(const Results& results) {
   std::string text;
-  for (const Outcome& o : results.outcomes)
+  for (const Performance& o : results.outcomes)
     for (const Decision& d : o.explained) {
       text += format("%9.1f s  group %u  %-20s", seconds(d.at - simulation::at(0)), raw(d.group),
                      std::string(hopwise::text(d.reason)).c_str());
@@ -109,6 +126,8 @@ int run_simulate(const SimulateLine& line, std::ostream& out, std::ostream& err)
     if (error != std::errc{} || read != end)
       return fail(err, "--seed: \"" + line.seed + "\" is no whole number (write --seed 7)");
   }
+  if (const auto good = simulation::check_plot_name(line.plot); !line.plot.empty() && !good)
+    return fail(err, "--plot: " + good.error().message);
   const auto results = simulation::simulate(*scenario, line.only, [&](std::string_view name) {
     err << "simulating " << name << "\n" << std::flush;
   });
@@ -118,7 +137,9 @@ int run_simulate(const SimulateLine& line, std::ostream& out, std::ostream& err)
   else
     out << render_results(*results);
   if (line.events && !line.json) out << '\n' << render_decisions(*results);
-  return kDone;
+  if (line.plot.empty()) return kDone;
+  const auto drawn = draw_to(line.plot, *results);
+  return drawn ? kDone : fail(err, drawn.error().message, kFailed);
 }
 
 }  // namespace hopwise::cli
