@@ -66,6 +66,21 @@ std::string nexthops(const std::vector<std::pair<std::string, std::string>>& gat
   return text;
 }
 
+// `net4` and `net6`: the LAN's addresses without the host, "10.10.0." and "fd00:10::".
+void link_client(const Namespace& router, const Namespace& client, const std::string& net4,
+                 const std::string& net6) {
+  veth({router, "lan0"}, {client, "eth0"}).value();
+  router
+      .ip("addr add " + net4 + "1/24 dev lan0\naddr add " + net6 + "1/64 dev lan0 nodad\n" +
+          "link set lan0 up")
+      .value();
+  client
+      .ip("addr add " + net4 + "2/24 dev eth0\naddr add " + net6 + "2/64 dev eth0 nodad\n" +
+          "link set eth0 up\nroute add default via " + net4 + "1\nroute add default via " + net6 +
+          "1")
+      .value();
+}
+
 }  // namespace
 
 Lab::Impl::Impl(const Topology& t)
@@ -83,7 +98,7 @@ Lab::Impl::Impl(const Topology& t)
     veth({router, "wan0"}, {*exchange, "router"}).value();
     exchange->ip("link set router master lan\nlink set router up").value();
   }
-  link_client();
+  link_client(router, client, "10.10.0.", "fd00:10::");
   for (std::size_t i = 0; i < topology.upstreams.size(); ++i) {
     upstreams.push_back(make_router("up" + std::to_string(i)));
     link_wan(i);
@@ -91,6 +106,7 @@ Lab::Impl::Impl(const Topology& t)
     announced.insert(i);
   }
   set_up_server();
+  if (topology.sites == 2) add_second_site();
   start_routing();
 }
 
@@ -98,19 +114,6 @@ Lab::Impl::~Impl() {
   // All at once, so that none spends time on the others' disappearance.
   if (router_speaker) router_speaker->kill();
   for (auto& speaker : speakers) speaker.kill();
-}
-
-void Lab::Impl::link_client() {
-  veth({router, "lan0"}, {client, "eth0"}).value();
-  router
-      .ip("addr add 10.10.0.1/24 dev lan0\naddr add fd00:10::1/64 dev lan0 nodad\n"
-          "link set lan0 up")
-      .value();
-  client
-      .ip("addr add 10.10.0.2/24 dev eth0\naddr add fd00:10::2/64 dev eth0 nodad\n"
-          "link set eth0 up\nroute add default via 10.10.0.1\n"
-          "route add default via fd00:10::1")
-      .value();
 }
 
 void Lab::Impl::link_wan(std::size_t i) {
@@ -141,6 +144,36 @@ Result<> Lab::Impl::set_wan_addresses(std::size_t i) const {
                          "/64 dev eth0 nodad\naddr replace " + p.gateway_link_local() +
                          "/64 dev eth0 nodad\nroute replace " + kClientPrefix4 + " via " +
                          p.router4() + "\nroute replace " + kClientPrefix6 + " via " + p.router6());
+}
+
+// Nothing of it is BGP's: its routes never change.
+void Lab::Impl::add_second_site() {
+  second.emplace(SecondSite{make_node("client2"), make_router("router2")});
+  link_client(second->router, second->client, "10.11.0.", "fd00:11::");
+  std::vector<std::pair<std::string, std::string>> to4, to6;
+  for (std::size_t i = 0; i < upstreams.size(); ++i) {
+    const Plan p = plan(i);
+    const std::string device = p.second_device();
+    veth({second->router, device}, {upstreams[i], "eth1"}).value();
+    const auto end = [&](const Namespace& where, const std::string& name, const char* host) {
+      where
+          .ip("addr add " + p.second4(host) + "/30 dev " + name + "\naddr add " + p.second6(host) +
+              "/64 dev " + name + " nodad\nlink set " + name + " up")
+          .value();
+    };
+    end(second->router, device, "1");
+    end(upstreams[i], "eth1", "2");
+    upstreams[i]
+        .ip(std::string("route add ") + kSecondClientPrefix4 + " via " + p.second4("1") +
+            "\nroute add " + kSecondClientPrefix6 + " via " + p.second6("1"))
+        .value();
+    to4.emplace_back(p.second4("2"), device);
+    to6.emplace_back(p.second6("2"), device);
+  }
+  second->router
+      .ip(std::string("route add ") + kServicePrefix4 + nexthops(to4) + "\nroute add " +
+          kServicePrefix6 + nexthops(to6))
+      .value();
 }
 
 void Lab::Impl::link_core(std::size_t i) {

@@ -20,8 +20,8 @@ struct Lab::Impl {
   explicit Impl(const Topology& t);
   ~Impl();
 
-  void link_client();
   void link_wan(std::size_t i);
+  void add_second_site();
   void link_core(std::size_t i);
   void set_up_server();
   void start_routing();
@@ -42,6 +42,11 @@ struct Lab::Impl {
   Namespace client;
   Namespace router;
   Namespace server;
+  struct SecondSite {
+    Namespace client;
+    Namespace router;
+  };
+  std::optional<SecondSite> second;
   std::optional<Namespace> exchange;  // the bridge of a shared WAN
   std::vector<Namespace> upstreams;
   std::unique_ptr<Relay> relay;

@@ -57,7 +57,7 @@ Result<Outcome> play(const Options& options) {
   auto scenario = load_scenario(options.scenario);
   if (!scenario) return scenario.error();
   std::printf("opening the lab: %zu upstreams, %s\n", scenario->topology.upstreams.size(),
-              options.steering == Steering::hopwise ? "hopwise steers" : "kernel ECMP only");
+              text(options.steering));
   std::fflush(stdout);
   auto run = Run::prepare(*scenario, options.steering);
   if (!run) return run.error();
@@ -105,14 +105,19 @@ int main(int argc, char** argv) {
       "test/lab/demo"};
   Options options;
   bool no_steer = false;
+  bool greedy = false;
   app.add_option("--scenario", options.scenario,
                  "A scenario file, or the name of one of scenarios/")
       ->capture_default_str();
   app.add_option("--json", options.json, "Write the report to this file");
   app.add_flag("--plain", options.plain, "One line a second instead of the live view");
   app.add_flag("--no-steer", no_steer, "Kernel ECMP only, without hopwise: for contrast");
+  app.add_flag("--greedy", greedy,
+               "Without hopwise too: a script moves the route to the lowest round-trip time")
+      ->excludes("--no-steer");
   CLI11_PARSE(app, argc, argv);
   if (no_steer) options.steering = Steering::kernel;
+  if (greedy) options.steering = Steering::greedy;
   if (isatty(STDOUT_FILENO) == 0) options.plain = true;
   for (const int signal : {SIGINT, SIGTERM, SIGHUP})
     std::signal(signal, [](int) { interrupted = 1; });

@@ -6,27 +6,27 @@
 
 namespace hopwise::lab {
 
-Result<> Lab::write_hopwise_config(const std::string& text) {
-  std::ofstream file(hopwise_config());
+Result<> Lab::write_hopwise_config(const std::string& text, Site site) {
+  std::ofstream file(hopwise_config(site));
   file << text;
   file.close();
-  if (!file) return system_error("write " + hopwise_config().string(), errno);
+  if (!file) return system_error("write " + hopwise_config(site).string(), errno);
   return {};
 }
 
-Result<Process> Lab::start_hopwise(const HopwiseRun& run) {
-  std::vector<std::string> argv{run.binary,       "run",     "--socket",
-                                hopwise_socket(), "--state", hopwise_state()};
+Result<Process> Lab::start_hopwise(const HopwiseRun& run, Site site) {
+  std::vector<std::string> argv{
+      run.binary, "run", "--socket", hopwise_socket(site), "--state", hopwise_state(site)};
   if (run.config) {
-    if (auto written = write_hopwise_config(*run.config); !written) return written.error();
-    argv.insert(argv.end(), {"--config", hopwise_config()});
+    if (auto written = write_hopwise_config(*run.config, site); !written) return written.error();
+    argv.insert(argv.end(), {"--config", hopwise_config(site)});
   }
   argv.insert(argv.end(), run.arguments.begin(), run.arguments.end());
-  return start(router(), argv, "hopwise");
+  return start(router(site), argv, site == Site::first ? "hopwise" : "hopwise-2");
 }
 
-Result<std::string> Lab::api_get(const std::string& target) const {
-  auto reply = api::request(hopwise_socket(), "GET", target);
+Result<std::string> Lab::api_get(const std::string& target, Site site) const {
+  auto reply = api::request(hopwise_socket(site), "GET", target);
   if (!reply) return reply.error();
   if (reply->status != 200)
     return Error{"GET " + target + ": status " + std::to_string(reply->status) + ": " +

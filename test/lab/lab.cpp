@@ -30,6 +30,8 @@ Result<> check(const Topology& t) {
       return Error{
           "lab: upstream " + upstream.name +
           ": the router and its upstreams must all have a routing daemon, or none of them"};
+  if (t.sites < 1 || t.sites > 2)
+    return Error{"lab: " + std::to_string(t.sites) + " sites (1 or 2 are possible)"};
   return {};
 }
 
@@ -96,11 +98,11 @@ Result<std::unique_ptr<Lab>> Lab::open(const Topology& topology) {
 const Topology& Lab::topology() const {
   return impl_->topology;
 }
-const Namespace& Lab::client() const {
-  return impl_->client;
+const Namespace& Lab::client(Site site) const {
+  return site == Site::first ? impl_->client : impl_->second.value().client;
 }
-const Namespace& Lab::router() const {
-  return impl_->router;
+const Namespace& Lab::router(Site site) const {
+  return site == Site::first ? impl_->router : impl_->second.value().router;
 }
 const Namespace& Lab::server() const {
   return impl_->server;
@@ -121,7 +123,11 @@ std::string Lab::wan_device(std::size_t i) const {
   return impl_->plan(i).router_device();
 }
 
-Result<IpAddress> Lab::gateway(std::size_t i, Family family) const {
+Result<IpAddress> Lab::gateway(std::size_t i, Family family, Site site) const {
+  if (site == Site::second) {
+    const Plan p = impl_->plan(i);
+    return *IpAddress::parse(family == Family::v4 ? p.second4("2") : p.second6("2"));
+  }
   for (const auto& offer : impl_->offers(family))
     if (offer.upstream == i) return offer.gateway;
   return Error{"the router has no route by upstream " + impl_->topology.upstreams.at(i).name};

@@ -18,6 +18,12 @@
 //                                                       ::1 (anchor) ::9 ::10
 //   AS numbers         router 65000, upstream i 65100 + i
 //
+// With `sites` 2 there is another client and another router, "the second site", with links of its
+// own to the same upstreams: two routers that know nothing of each other share the emulated links.
+//
+//   second LAN         10.11.0.0/24   fd00:11::/64      as the first
+//   second WAN i       10.97.i.0/30   fd00:97:i::/64    as the first, separate always
+//
 // Whatever ends the process that holds the lab, SIGKILL too, ends everything in it: see
 // last_will.hpp.
 #pragma once
@@ -48,14 +54,18 @@ enum class Wan : std::uint8_t {
 struct UpstreamSpec {
   std::string name;
   Daemon daemon = Daemon::frr;
-  Impairment impairment;  // of its emulated link, both directions
+  Impairment impairment;         // of its emulated link, both directions
+  std::uint64_t told_bit_s = 0;  // its capacity, as hopwise is told by the demo; 0: it is not
 };
 
 struct Topology {
   std::vector<UpstreamSpec> upstreams;  // 1 to 8
   Daemon router = Daemon::frr;
   Wan wan = Wan::separate;
+  int sites = 1;  // 2: a second router, with fixed routes
 };
+
+enum class Site : std::uint8_t { first, second };
 
 enum class LinkState : std::uint8_t { up, down };
 
@@ -79,19 +89,22 @@ class Lab {
   ~Lab();
 
   [[nodiscard]] const Topology& topology() const;
-  [[nodiscard]] const Namespace& client() const;
-  [[nodiscard]] const Namespace& router() const;
+  [[nodiscard]] const Namespace& client(Site site = Site::first) const;
+  [[nodiscard]] const Namespace& router(Site site = Site::first) const;
   [[nodiscard]] const Namespace& server() const;
   [[nodiscard]] const Namespace& upstream(std::size_t i) const;
 
   /// Temporary; holds configurations and logs, and goes with the lab.
   [[nodiscard]] const std::filesystem::path& folder() const;
 
+  // What follows is of the first site where no site is named.
+
   /// The router's interface towards upstream i: "wan<i>", or "wan0" for all on a shared LAN.
   [[nodiscard]] std::string wan_device(std::size_t i) const;
   /// Upstream i's gateway, as the router's kernel has it in the service prefix's route now (IPv6:
   /// mostly a link-local address); an error while routing does not offer upstream i.
-  [[nodiscard]] Result<IpAddress> gateway(std::size_t i, Family family) const;
+  [[nodiscard]] Result<IpAddress> gateway(std::size_t i, Family family,
+                                          Site site = Site::first) const;
   /// Which upstreams the router's kernel has in the service prefix's route, ascending.
   [[nodiscard]] std::vector<std::size_t> offered(Family family) const;
   /// Waits until offered() of both families is `upstreams` (ascending).
@@ -116,18 +129,25 @@ class Lab {
                         const std::string& log);
 
   /// `hopwise run` in the router; its log is folder()/hopwise.log. Does not wait until it is ready.
-  Result<Process> start_hopwise(const HopwiseRun& run);
+  Result<Process> start_hopwise(const HopwiseRun& run, Site site = Site::first);
   /// Where the configuration of the newest start_hopwise() is, for a reload.
-  [[nodiscard]] std::filesystem::path hopwise_config() const { return folder() / "hopwise.json"; }
+  [[nodiscard]] std::filesystem::path hopwise_config(Site site = Site::first) const {
+    return folder() / (site == Site::first ? "hopwise.json" : "hopwise-2.json");
+  }
   /// Replaces that file.
-  Result<> write_hopwise_config(const std::string& text);
+  Result<> write_hopwise_config(const std::string& text, Site site = Site::first);
   /// What start_hopwise() names as the state file, whatever the configuration says.
-  [[nodiscard]] std::filesystem::path hopwise_state() const { return folder() / "state.json"; }
+  [[nodiscard]] std::filesystem::path hopwise_state(Site site = Site::first) const {
+    return folder() / (site == Site::first ? "state.json" : "state-2.json");
+  }
   /// What start_hopwise() names as the API's socket, whatever the configuration says: labs that run
   /// side by side do not meet.
-  [[nodiscard]] std::filesystem::path hopwise_socket() const { return folder() / "hopwise.sock"; }
+  [[nodiscard]] std::filesystem::path hopwise_socket(Site site = Site::first) const {
+    return folder() / (site == Site::first ? "hopwise.sock" : "hopwise-2.sock");
+  }
   /// GET of `target` ("/api/v1/status") by that socket: the body of a 200, else an error.
-  [[nodiscard]] Result<std::string> api_get(const std::string& target) const;
+  [[nodiscard]] Result<std::string> api_get(const std::string& target,
+                                            Site site = Site::first) const;
 
  private:
   struct Impl;

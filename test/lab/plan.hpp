@@ -11,6 +11,8 @@ inline constexpr const char* kServicePrefix4 = "203.0.113.0/24";
 inline constexpr const char* kServicePrefix6 = "2001:db8:113::/48";
 inline constexpr const char* kClientPrefix4 = "10.10.0.0/24";
 inline constexpr const char* kClientPrefix6 = "fd00:10::/64";
+inline constexpr const char* kSecondClientPrefix4 = "10.11.0.0/24";
+inline constexpr const char* kSecondClientPrefix6 = "fd00:11::/64";
 inline constexpr unsigned kRouterAs = 65000;
 
 /// How upstream `i` and the router see each other, and upstream `i` and the server.
@@ -38,6 +40,15 @@ struct Plan {
   // Different on every interface: FRR 8.4 takes two nexthops of the same link-local address for
   // one, whatever their interfaces, and makes no multipath route of them.
   [[nodiscard]] std::string gateway_link_local() const { return "fe80::" + std::to_string(i + 2); }
+
+  // The second site's WAN link: "1" is the router's end, "2" the upstream's.
+  [[nodiscard]] std::string second4(const char* end) const {
+    return "10.97." + number() + "." + end;
+  }
+  [[nodiscard]] std::string second6(const char* end) const {
+    return "fd00:97:" + number() + "::" + end;
+  }
+  [[nodiscard]] std::string second_device() const { return "wan" + number(); }
 
   [[nodiscard]] std::string core_device() const { return "core" + number(); }
   [[nodiscard]] std::string core4(const char* end) const { return "10.98." + number() + "." + end; }

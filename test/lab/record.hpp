@@ -110,10 +110,19 @@ struct Check {
   std::string detail{};
 };
 
+/// Who shares the traffic among the upstreams.
+enum class Steering : std::uint8_t {
+  hopwise,
+  kernel,  // ECMP only, hopwise not started
+  greedy,  // a script that moves the route to the upstream of the lowest round-trip time
+};
+const char* text(Steering steering);
+
 struct RunRecord {
   std::string scenario;
   std::vector<std::string> upstreams;
-  bool steered = true;
+  Steering steering = Steering::hopwise;
+  bool steered = true;  // by hopwise
   double duration = 0;
   TrafficRecord traffic;
   std::vector<Slice> slices;  // by bin

@@ -155,13 +155,16 @@ void count_caught(const Reading& reading, EventReport& report) {
   }
 }
 
-std::uint64_t dropped_between(const RunRecord& run, std::uint16_t upstream, double from,
-                              double to) {
+/// What the upstream's link did not deliver; `lost` too: by chance as well as by its full queue.
+enum class Dropped : std::uint8_t { by_queue, all };
+
+std::uint64_t dropped_between(const RunRecord& run, std::uint16_t upstream, double from, double to,
+                              Dropped which = Dropped::all) {
   std::optional<std::uint64_t> first;
   std::uint64_t last = 0;
   for (const auto& reading : run.links) {
     if (reading.upstream != upstream || reading.at < from - kStep || reading.at > to) continue;
-    last = reading.lost + reading.dropped;
+    last = reading.dropped + (which == Dropped::all ? reading.lost : 0);
     if (!first) first = last;
   }
   return last - first.value_or(last);
@@ -261,6 +264,18 @@ std::vector<BinShares> bins_of(const RunRecord& run) {
   return bins;
 }
 
+Settled settled_of(const RunRecord& run) {
+  const double from = run.duration / 2;
+  Settled settled{.latency = latency_of(begun_in(run, from, run.duration))};
+  for (std::uint16_t i = 0; i < run.upstreams.size(); ++i) {
+    settled.packets_dropped += dropped_between(run, i, from, run.duration, Dropped::by_queue);
+    settled.reversals = std::max(settled.reversals, reversals(run, i, from, run.duration));
+  }
+  for (const auto& decision : run.decisions)
+    if (decision.at >= from) ++settled.decisions;
+  return settled;
+}
+
 }  // namespace
 
 double quantile(std::vector<double> values, double quantile) {
@@ -269,6 +284,18 @@ double quantile(std::vector<double> values, double quantile) {
   const auto rank =
       static_cast<std::size_t>(std::ceil(quantile * static_cast<double>(values.size())));
   return values[std::clamp<std::size_t>(rank, 1, values.size()) - 1];
+}
+
+const char* text(Steering steering) {
+  switch (steering) {
+    case Steering::kernel:
+      return "kernel ECMP only";
+    case Steering::greedy:
+      return "greedy by lowest round-trip time";
+    case Steering::hopwise:
+      break;
+  }
+  return "steered by hopwise";
 }
 
 Report evaluate(const RunRecord& run) {
@@ -280,6 +307,7 @@ Report evaluate(const RunRecord& run) {
     if (run.events[i].worsens) bad.insert(run.events[i].upstream);
     report.events.push_back(report_event(reading, i, bad));
   }
+  report.settled = settled_of(run);
   report.bins = bins_of(run);
   report.latency = latency_of(begun_in(run, 0, kNever));
   report.short_flows = run.traffic.short_flows.size();

@@ -64,8 +64,17 @@ struct BinShares {
   std::vector<double> short_flows;
 };
 
+/// The second half of a run: what the steering has settled to.
+struct Settled {
+  Latency latency{};
+  std::uint64_t packets_dropped = 0;  // by all upstreams' full queues
+  int reversals = 0;                  // turns of a weight by more than 0.05, the worst upstream's
+  std::size_t decisions = 0;
+};
+
 struct Report {
   std::vector<EventReport> events;
+  Settled settled;
   std::vector<BinShares> bins;
   std::size_t short_flows = 0;
   std::size_t short_flows_lost = 0;

@@ -90,7 +90,12 @@ std::string to_json(const RunRecord& run, const Report& report) {
            {"short_flows", report.short_flows},
            {"short_flows_lost", report.short_flows_lost},
            {"long_flows_lost", report.long_flows_lost},
-           {"latency", json(report.latency)}};
+           {"latency", json(report.latency)},
+           {"settled",
+            {{"latency", json(report.settled.latency)},
+             {"packets_dropped", report.settled.packets_dropped},
+             {"reversals", report.settled.reversals},
+             {"decisions", report.settled.decisions}}}};
   if (run.steered) out["passed"] = report.passed();
   for (const char* list : {"checks", "events", "decisions", "long_flows", "shares"})
     out[list] = Json::array();

@@ -8,6 +8,7 @@
 #include <nlohmann/json.hpp>
 #include <thread>
 
+#include "test/lab/greedy.hpp"
 #include "test/lab/prometheus.hpp"
 #include "test/lab/status_seen.hpp"
 #include "test/lab/traffic.hpp"
@@ -49,6 +50,8 @@ Result<std::string> hopwise_config(const Lab& lab, const Scenario& scenario) {
            {"gateway", gateway->text()},
            {"interface", lab.wan_device(i)},
            {"anchors", {family == Family::v4 ? kAnchor4 : kAnchor6}}});
+      if (const auto told = scenario.topology.upstreams[i].told_bit_s; told > 0)
+        config["nexthops"].back()["capacity"] = std::to_string(told / 1000) + "kbit";
     }
   config.merge_patch(nlohmann::json::parse(scenario.hopwise));
   return {boost::system::in_place_value, config.dump(2)};
@@ -81,6 +84,7 @@ struct Run::Impl {
   Steering steering = Steering::hopwise;
   std::unique_ptr<Lab> lab;
   std::optional<Process> hopwise;
+  std::optional<Process> greedy;
   std::optional<Prometheus> prometheus;
   std::unique_ptr<Uplinks> uplinks;
   std::vector<std::unique_ptr<Traffic>> traffic;  // one a family
@@ -251,12 +255,18 @@ Result<std::unique_ptr<Run>> Run::prepare(Scenario scenario, Steering steering) 
   impl->lab = std::move(*lab);
   impl->steering = steering;
   impl->record.scenario = scenario.name;
+  impl->record.steering = steering;
   impl->record.steered = impl->steered();
   for (const auto& upstream : scenario.topology.upstreams)
     impl->record.upstreams.push_back(upstream.name);
   impl->scenario = std::move(scenario);
   if (impl->steered())
     if (auto started = impl->start_hopwise(); !started) return started.error();
+  if (steering == Steering::greedy) {
+    auto started = start_greedy(*impl->lab);
+    if (!started) return started.error();
+    impl->greedy.emplace(std::move(*started));
+  }
   return std::unique_ptr<Run>(new Run(std::move(impl)));
 }
 

@@ -13,8 +13,6 @@
 
 namespace hopwise::lab {
 
-enum class Steering : std::uint8_t { hopwise, kernel };  // kernel: ECMP only, hopwise not started
-
 struct Outcome {
   RunRecord record;
   std::vector<Check> checks;  // of the run itself, beside the report's

@@ -56,6 +56,9 @@ void read_upstreams(Object& top, Topology& topology) {
                       : daemon == "frr" ? Daemon::frr
                                         : Daemon::none;
     read_impairment(o, upstream.impairment, said);
+    double told = 0;
+    if (o.number("told_mbit", told, {0.1, 10000}))
+      upstream.told_bit_s = static_cast<std::uint64_t>(told * 1e6);
     if (std::ranges::count(topology.upstreams, upstream.name, &UpstreamSpec::name) > 0)
       o.fault("name", '"' + upstream.name + "\" is another upstream's name already");
     topology.upstreams.push_back(upstream);

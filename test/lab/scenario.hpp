@@ -9,9 +9,9 @@
 //                 {"at_s": 32, "upstream": "isp-a", "restore": true} ],
 //     "hopwise": { } }
 //
-// Two to eight upstreams. Delay is one way, in each direction; loss is of both directions, each.
-// `hopwise` is configuration laid over the lab's own (RFC 7396). Every mistake in the file is
-// reported with its line and column.
+// Two to eight upstreams. "told_mbit" of an upstream: the capacity that hopwise is told. Delay is
+// one way, in each direction; loss is of both directions, each. `hopwise` is configuration laid
+// over the lab's own (RFC 7396). Every mistake in the file is reported with its line and column.
 #pragma once
 
 #include <string>

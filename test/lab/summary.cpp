@@ -51,14 +51,18 @@ void add_event(std::string& out, const RunRecord& run, const EventReport& event)
 }  // namespace
 
 std::string summary(const RunRecord& run, const Report& report) {
-  std::string out = line("\n%s, %s, %.0f s", run.scenario.c_str(),
-                         run.steered ? "steered by hopwise" : "kernel ECMP only", run.duration);
+  std::string out =
+      line("\n%s, %s, %.0f s", run.scenario.c_str(), text(run.steering), run.duration);
   for (const auto& event : report.events) add_event(out, run, event);
   out += line("  all: %zu short flows, %zu lost, p50 %.0f ms, p99 %.0f ms; %zu decisions",
               report.short_flows, report.short_flows_lost, 1e3 * report.latency.p50,
               1e3 * report.latency.p99, run.decisions.size());
   out += line("       %zu long flows, %zu lost, longest stall %.2f s",
               run.traffic.long_flows.size(), report.long_flows_lost, report.longest_stall);
+  out += line(
+      "  second half: p50 %.0f ms, p99 %.0f ms, %llu packets dropped by full queues, %d turns",
+      1e3 * report.settled.latency.p50, 1e3 * report.settled.latency.p99,
+      static_cast<unsigned long long>(report.settled.packets_dropped), report.settled.reversals);
   for (const auto& check : report.checks)
     out += line("  %s  %s: %s", check.passed ? "pass" : "FAIL", check.name.c_str(),
                 check.detail.c_str());

@@ -105,7 +105,7 @@ std::vector<std::string> draw(const Scene& scene, std::size_t columns) {
   lines.push_back(coloured(
       kBold,
       fitted(format("hopwise demo: %s (%s)   %.1f of %.0f s", scene.scenario.c_str(),
-                    scene.steered ? "steered" : "kernel ECMP only", scene.now, scene.duration),
+                    scene.steered ? "steered" : "not steered", scene.now, scene.duration),
              columns - 1)));
   lines.emplace_back();
   lines.push_back(
