@@ -53,6 +53,14 @@ struct Trains {
   std::uint32_t packets = 32;  // of 1400 bytes
 };
 
+/// Where events are kept over restarts.
+struct History {
+  std::string file = "/var/lib/hopwise/events.jsonl";  // and beside it one with ".1"; "": nowhere
+  std::uint64_t size_bytes = 16'000'000;               // of both
+
+  bool operator==(const History&) const = default;
+};
+
 struct Config {
   bool steer = true;           // false: measure and decide, but leave all traffic to the kernel
   bool bypass_policy = false;  // true: steer although redirected packets skip rules of the kernel
@@ -73,6 +81,7 @@ struct Config {
   engine::Options engine;
   dataplane::Options dataplane{.actuator = dataplane::Actuator::automatic};
   api::Options api;
+  History history;
 };
 
 /// Whether flows may leave a nexthop by themselves. Behind NAT a flow dies with a change of its

@@ -22,6 +22,14 @@ bool fits(const config::GroupConfig& entry, const std::vector<const Nexthop*>& n
   });
 }
 
+const config::GroupConfig* entry_for(const std::vector<const Nexthop*>& nexthops,
+                                     const config::Config& config) {
+  const auto entry =
+      std::find_if(config.groups.begin(), config.groups.end(),
+                   [&](const config::GroupConfig& group) { return fits(group, nexthops); });
+  return entry == config.groups.end() ? nullptr : &*entry;
+}
+
 std::vector<PathDelay> delays(const Group& group, const engine::Engine& engine) {
   std::vector<PathDelay> known;
   const auto views = engine.group(group.id);
@@ -37,11 +45,15 @@ std::vector<PathDelay> delays(const Group& group, const engine::Engine& engine) 
 
 AffinityRule affinity_rule(const std::vector<const Nexthop*>& nexthops,
                            const config::Config& config) {
-  const auto entry =
-      std::find_if(config.groups.begin(), config.groups.end(),
-                   [&](const config::GroupConfig& group) { return fits(group, nexthops); });
-  if (entry == config.groups.end()) return {config.affinity, config::GroupConfig{}.flowlet_gap};
+  const config::GroupConfig* entry = entry_for(nexthops, config);
+  if (entry == nullptr) return {config.affinity, config::GroupConfig{}.flowlet_gap};
   return {entry->affinity.value_or(config.affinity), entry->flowlet_gap};
+}
+
+std::optional<std::string> group_name(const std::vector<const Nexthop*>& nexthops,
+                                      const config::Config& config) {
+  const config::GroupConfig* entry = entry_for(nexthops, config);
+  return entry != nullptr ? std::optional(entry->name) : std::nullopt;
 }
 
 Duration flowlet_gap(Duration minimum, std::span<const PathDelay> paths) {

@@ -14,7 +14,9 @@
 #include "core/model/bandwidth.hpp"
 #include "core/model/decision.hpp"
 #include "core/model/estimate.hpp"
+#include "core/model/event.hpp"
 #include "core/model/flow.hpp"
+#include "core/model/law.hpp"
 #include "core/model/passive.hpp"
 #include "core/model/path.hpp"
 #include "core/model/traffic.hpp"
@@ -117,6 +119,7 @@ struct NexthopStatus {
   std::map<std::string, std::uint64_t> trains{};
   std::optional<Duration> shift{};  // delay is lastingly this far above its usual
   std::optional<Load> load{};
+  std::optional<CarrierView> carrier{};  // as the law sees it
 };
 
 struct PathStatus {
@@ -138,6 +141,11 @@ struct GroupStatus {
   std::optional<PathTraffic> control_traffic{};  // empty: no control group
   std::optional<PassiveRtt> control_passive{};
   PassiveTotal control_total{};
+  std::optional<std::string> name{};           // of the configuration's entry that rules it
+  std::optional<std::string> traffic_class{};  // of a class of traffic: its name
+  std::optional<std::string> destination{};    // of one destination alone: its prefix
+  std::optional<std::string> objectives{};     // in words: "max_latency 80ms"
+  std::optional<GroupLawView> law{};
 };
 
 struct InterfaceStatus {
@@ -167,6 +175,7 @@ struct Status {
   std::vector<Decision> recent_decisions;  // newest last, bounded
   std::uint64_t reloads = 0;
   std::uint64_t reload_failures = 0;
+  HistoryStatus history{};
 };
 
 /// The answer to "where does this flow go, and why".
