@@ -1,10 +1,15 @@
 #include "core/api/answer.hpp"
 
+#include <algorithm>
 #include <charconv>
+#include <chrono>
 #include <exception>
 #include <map>
 #include <nlohmann/json.hpp>
 #include <optional>
+
+#include "core/api/event_json.hpp"
+#include "core/api/law_json.hpp"
 
 namespace hopwise::api {
 namespace {
@@ -195,18 +200,118 @@ Answer show_traces(std::string_view query_text, const Handlers& handlers) {
   return refusal(404, "no trace \"" + wanted->second + "\" is kept (`hopwise trace` lists them)");
 }
 
+// Absent, or a whole number from `least` on.
+template <class T>
+Result<std::optional<T>> whole_of(const Query& query, const std::string& key, T least = 0) {
+  const auto found = query.find(key);
+  if (found == query.end()) return std::optional<T>();
+  const auto number = parse_number<T>(found->second);
+  if (!number || *number < least)
+    return Error{key + ": \"" + found->second + "\" is no whole number from " +
+                 std::to_string(least) + " on"};
+  return number;
+}
+
+Result<> read_names(const Query& query, EventQuery& events) {
+  const auto text_of = [&](const char* key) {
+    const auto found = query.find(key);
+    return found == query.end() ? std::string() : found->second;
+  };
+  events.nexthop = text_of("nexthop");
+  if (const std::string name = text_of("reason"); !name.empty()) {
+    events.reason = reason_named(name);
+    if (!events.reason) return Error{"reason: \"" + name + "\" is no reason of a decision"};
+  }
+  if (const std::string name = text_of("kind"); !name.empty()) {
+    events.kind = event_kind_named(name);
+    if (!events.kind)
+      return Error{"kind: \"" + name +
+                   "\" is unknown (decision, effect, nexthop, reload, start or stop)"};
+  }
+  return {};
+}
+
+Result<EventQuery> event_query_of(std::string_view query_text) {
+  const auto query =
+      parse_query(query_text, "since, within_s, group, nexthop, reason, kind, limit");
+  if (!query) return query.error();
+  const auto since = whole_of<std::uint64_t>(*query, "since");
+  if (!since) return since.error();
+  const auto within = whole_of<std::uint32_t>(*query, "within_s", 1);
+  if (!within) return within.error();
+  const auto group = whole_of<std::uint32_t>(*query, "group", 1);
+  if (!group) return group.error();
+  const auto limit = number_of<std::uint32_t>(*query, "limit", 100, 10'000);
+  if (!limit) return limit.error();
+  EventQuery events;
+  events.after = since->value_or(0);
+  events.group = *group;
+  events.limit = *limit;
+  if (*within)
+    events.not_before = std::chrono::system_clock::now() - std::chrono::seconds(**within);
+  if (const auto named = read_names(*query, events); !named) return named.error();
+  return events;
+}
+
+Answer show_events(std::string_view query_text, const Handlers& handlers) {
+  const auto query = event_query_of(query_text);
+  if (!query) return refusal(400, query.error().message);
+  return {200, "application/json", to_json(handlers.events(*query))};
+}
+
+// A group's decisions that are told with it; each may have an effect beside it.
+constexpr std::size_t kDecisionsTold = 5;
+
+std::vector<EventRecord> newest_decisions(GroupId group, const Handlers& handlers) {
+  EventQuery query;
+  query.group = raw(group);
+  query.kind = EventKind::decision;
+  query.limit = kDecisionsTold;
+  std::vector<EventRecord> all = handlers.events(query).events;
+  if (all.empty()) return all;
+  query.kind = EventKind::effect;
+  query.after = all.front().sequence;
+  query.limit = 10 * kDecisionsTold;
+  for (EventRecord& effect : handlers.events(query).events) all.push_back(std::move(effect));
+  return all;
+}
+
+Answer show_groups(std::string_view query_text, const Handlers& handlers) {
+  const auto query = parse_query(query_text, "id");
+  if (!query) return refusal(400, query.error().message);
+  const Status status = handlers.status();
+  const auto wanted = query->find("id");
+  if (wanted == query->end()) return {200, "application/json", groups_json(status)};
+  for (const GroupStatus& group : status.groups)
+    if (std::to_string(raw(group.id)) == wanted->second || group.name == wanted->second)
+      return {200, "application/json",
+              group_json(status, group, newest_decisions(group.id, handlers))};
+  return refusal(404, "no group \"" + wanted->second + "\" (`hopwise status` lists them)");
+}
+
+using Show = Answer (*)(std::string_view query, const Handlers& handlers);
+
+// Those that only tell, and take a query.
+Show shown_at(std::string_view path) {
+  if (path == "/api/v1/explain") return explain;
+  if (path == "/api/v1/events") return show_events;
+  if (path == "/api/v1/groups") return show_groups;
+  return nullptr;
+}
+
 Answer route(const Request& request, const Handlers& handlers) {
   const std::size_t mark = std::min(request.target.find('?'), request.target.size());
   const std::string_view path = request.target.substr(0, mark);
   const std::string_view query = request.target.substr(std::min(mark + 1, request.target.size()));
 
   const bool known = path == "/metrics" || path == "/healthz" || path == "/readyz" ||
-                     path == "/api/v1/status" || path == "/api/v1/explain" ||
+                     path == "/api/v1/status" || shown_at(path) != nullptr ||
                      path == "/api/v1/reload" || path == "/api/v1/traces";
   if (!known)
-    return refusal(404,
-                   "nothing is here (there are /metrics, /healthz, /readyz, /api/v1/status, "
-                   "/api/v1/explain, /api/v1/traces and POST /api/v1/reload)");
+    return refusal(
+        404,
+        "nothing is here (there are /metrics, /healthz, /readyz, /api/v1/status, "
+        "/api/v1/explain, /api/v1/events, /api/v1/groups, /api/v1/traces and POST /api/v1/reload)");
   const bool post = path == "/api/v1/reload";
   const bool either = path == "/api/v1/traces";
   const bool posted = request.method == "POST";
@@ -222,7 +327,7 @@ Answer route(const Request& request, const Handlers& handlers) {
   if (path == "/healthz") return plain(200, "ok\n");
   if (path == "/readyz") return readiness(handlers);
   if (path == "/api/v1/status") return {200, "application/json", to_json(handlers.status())};
-  if (path == "/api/v1/explain") return explain(query, handlers);
+  if (const Show show = shown_at(path)) return show(query, handlers);
   if (either) return posted ? begin_trace(request, query, handlers) : show_traces(query, handlers);
   return reload(request, handlers);
 }

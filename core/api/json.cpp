@@ -3,6 +3,7 @@
 #include <nlohmann/json.hpp>
 
 #include "core/api/flow_json.hpp"
+#include "core/api/law_json.hpp"
 #include "core/api/probe_json.hpp"
 #include "core/api/server.hpp"
 
@@ -64,6 +65,7 @@ Json describe(const NexthopStatus& status, TimePoint now) {
           {"bandwidth", std::move(bandwidths)},
           {"trains", status.trains},
           {"load", describe(status.load)},
+          {"carrier", api::describe(status.carrier)},
           {"probes", std::move(probes)}};
 }
 
@@ -116,12 +118,14 @@ Json describe(const GroupStatus& group, const Names& name) {
   Json control = nullptr;
   if (group.control_traffic)
     describe_traffic(control = Json::object(), *group.control_traffic, group.control_passive);
+  const auto or_null = [](const auto& value) { return value ? Json(*value) : Json(nullptr); };
   return {{"id", raw(group.id)},
+          {"name", or_null(group.name)},
+          {"traffic_class", or_null(group.traffic_class)},
+          {"destination", or_null(group.destination)},
           {"routes", group.routes},
-          {"destination", group.destination ? Json(*group.destination) : Json(nullptr)},
           {"affinity", group.affinity},
-          {"class", group.traffic_class.empty() ? Json(nullptr) : Json(group.traffic_class)},
-          {"dry_run", group.dry_run},
+          {"law", api::describe(group.law)},
           {"paths", describe(group.paths, name)},
           {"control", std::move(control)}};
 }
@@ -153,6 +157,16 @@ Json describe(const std::optional<DestinationsStatus>& destinations) {
       {"flows", destinations->flows},         {"untracked_share", destinations->untracked_share}};
 }
 
+Json describe(const HistoryStatus& history) {
+  return {{"file", history.file.empty() ? Json(nullptr) : Json(history.file)},
+          {"trouble", history.trouble.empty() ? Json(nullptr) : Json(history.trouble)},
+          {"last", history.last},
+          {"events", history.events},
+          {"dropped", history.dropped},
+          {"corrupt", history.corrupt},
+          {"write_failures", history.write_failures}};
+}
+
 std::string dump(const Json& json) {
   return json.dump(2, ' ', false, Json::error_handler_t::replace) + '\n';
 }
@@ -175,6 +189,7 @@ std::string to_json(const Status& status, TimePoint now) {
             {"reloads", status.reloads},
             {"reload_failures", status.reload_failures},
             {"destinations", describe(status.destinations)},
+            {"history", describe(status.history)},
             {"interfaces", Json::array()},
             {"nexthops", Json::array()},
             {"probing", describe(status.probing)},

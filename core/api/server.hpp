@@ -6,6 +6,8 @@
 //                           why
 //   GET /api/v1/status      the whole Status, JSON
 //   GET /api/v1/explain     ?src=&dst=&proto=&sport=&dport=
+//   GET /api/v1/events      ?since=&within_s=&group=&nexthop=&reason=&kind=&limit=
+//   GET /api/v1/groups      all, or ?id= (a number or a name): what the control law holds of them
 //   GET /api/v1/traces      all that are kept, or ?id=
 //   POST /api/v1/traces     ?nexthop=&dst=&probes=&hops= begins one (unix socket only)
 //   POST /api/v1/reload     as SIGHUP (unix socket only)
@@ -21,6 +23,7 @@
 #include <string>
 #include <vector>
 
+#include "core/model/event.hpp"
 #include "core/model/flow.hpp"
 #include "core/model/result.hpp"
 #include "core/model/status.hpp"
@@ -50,6 +53,7 @@ struct Handlers {
   std::function<Result<>()> reload;
   std::function<Result<std::uint64_t>(const TraceOrder&)> trace{};  // its id
   std::function<std::vector<Trace>()> traces{};                     // newest last
+  std::function<EventPage(const EventQuery&)> events{};
 };
 
 class Server {

@@ -34,6 +34,12 @@ std::string milliseconds_text(const Json& ms) {
   return ms.is_null() ? "-" : format("%.2f ms", ms.get<double>());
 }
 
+std::string bit_rate_text(const Json& bit_s) {
+  if (bit_s.is_null()) return "-";
+  const std::string text = magnitude(bit_s.get<double>());
+  return text + (text.find(' ') == std::string::npos ? " bit/s" : "bit/s");
+}
+
 std::string bytes_text(const Json& bytes) {
   const std::string text = magnitude(bytes.get<double>());
   return text + (text.find(' ') == std::string::npos ? " B" : "B");

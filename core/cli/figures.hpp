@@ -16,6 +16,8 @@ std::string magnitude(double number);
 std::string time_text(double seconds);
 
 std::string milliseconds_text(const Json& ms);
+/// "120 Mbit/s".
+std::string bit_rate_text(const Json& bit_s);
 std::string bytes_text(const Json& bytes);
 std::string packets_text(const Json& packets);
 std::string count(const Json& number);

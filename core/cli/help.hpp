@@ -15,6 +15,8 @@ inline constexpr const char* kExamples =
     "  hopwise probes isp-a                   what became of the probes through a nexthop\n"
     "  hopwise explain 10.0.0.2 203.0.113.9 tcp 40000 443\n"
     "                                         where this flow goes, and why\n"
+    "  hopwise explain 1                      why group 1 is shared as it is\n"
+    "  hopwise events -f                      decisions and what became of them, as they happen\n"
     "  hopwise flows --nexthop isp-a --sort rtt\n"
     "                                         the flows on a nexthop, the slowest first\n"
     "  hopwise trace isp-a 203.0.113.9        the hops on the way by isp-a\n"
@@ -61,7 +63,17 @@ inline constexpr const char* kExplain =
     "Asks the running daemon what the data path does with the next packet of a flow: the route "
     "that\n"
     "matches, its group, the flow's bucket and what it holds, the nexthop that an existing flow\n"
-    "sticks to, the figures of every path, and the group's last decision with its reason.";
+    "sticks to, the figures of every path, and the group's last decision with its reason.\n"
+    "With a group's number or name alone: policy, mode, what holds it, whether steering pays, "
+    "each\n"
+    "path's cost term by term, what is predicted and measured, capacity, and the last decisions.";
+
+inline constexpr const char* kEvents =
+    "One line an event: time (UTC), number, whom it is of, reason, shares before>after in "
+    "percent,\n"
+    "cause, evidence, what was predicted; an effect tells what became of a decision. -f goes on, "
+    "also\n"
+    "over a restart of the daemon. Without a daemon the history's file is read (history.file).";
 
 inline constexpr const char* kFlows =
     "Reads the data path's flow table, as root, whether a daemon runs or not; flows do not "

@@ -7,7 +7,10 @@
 #include <thread>
 
 #include "core/api/client.hpp"
+#include "core/api/event_json.hpp"
+#include "core/cli/event_list.hpp"
 #include "core/cli/flow_list.hpp"
+#include "core/cli/group_view.hpp"
 #include "core/cli/help.hpp"
 #include "core/cli/probe_list.hpp"
 #include "core/cli/reflect.hpp"
@@ -16,6 +19,7 @@
 #include "core/cli/trace.hpp"
 #include "core/config/config.hpp"
 #include "core/daemon/daemon.hpp"
+#include "core/daemon/history_file.hpp"
 #include "core/daemon/host.hpp"
 #include "core/dataplane/dataplane.hpp"
 #include "probes/prober.hpp"
@@ -40,6 +44,7 @@ struct Options {
   ReflectLine reflect;
   TraceLine trace;
   SimulateLine simulate;
+  EventLine events;
 };
 
 int fail(const Error& error, int code = kFailed) {
@@ -109,6 +114,8 @@ int probes(const Options& options) {
 }
 
 int explain(const Options& options) {
+  if (options.destination.empty())
+    return show(options, "/api/v1/groups?id=" + options.source, render_group);
   return show(options,
               "/api/v1/explain?src=" + options.source + "&dst=" + options.destination +
                   "&proto=" + options.protocol + "&sport=" + options.source_port +
@@ -148,6 +155,34 @@ int trace(const Options& options) {
       line, {.ask = [&](const std::string& method,
                         const std::string& target) { return api::request(socket, method, target); },
              .pause = [](Duration time) { std::this_thread::sleep_for(time); },
+             .out = std::cout,
+             .err = std::cerr});
+}
+
+Result<std::vector<EventRecord>> read_events(const config::History& history) {
+  if (history.file.empty()) return Error{"no file keeps its events (history.file is empty)"};
+  const auto found = read_history(history.file, history.size_bytes);
+  if (!found) return found.error();
+  std::vector<EventRecord> records;
+  for (const std::string& line : found->lines)
+    if (auto record = api::read_event(line)) records.push_back(std::move(*record));
+  return records;
+}
+
+int events(const Options& options) {
+  const auto config = config::load(config::choose_path(options.config));
+  if (!config) return fail(config.error(), kUsage);
+  EventLine line = options.events;
+  line.json = options.json;
+  line.nexthop = options.nexthop;
+  const std::string socket = socket_path(options);
+  return run_events(
+      line, {.ask = [&](const std::string& method,
+                        const std::string& target) { return api::request(socket, method, target); },
+             .pause = [](Duration time) { std::this_thread::sleep_for(time); },
+             .wall = [] { return WallTime(std::chrono::system_clock::now()); },
+             .read_file = [&] { return read_events(config->history); },
+             .file = config->history.file,
              .out = std::cout,
              .err = std::cerr});
 }
@@ -207,6 +242,7 @@ class CommandLine {
   void with_reflect_options(CLI::App* command);
   void with_trace_options(CLI::App* command);
   void with_simulate_options(CLI::App* command);
+  void with_event_options(CLI::App* command);
 
   Options options_;
   CLI::App app_{help::kAbout};
@@ -233,15 +269,20 @@ CommandLine::CommandLine() {
       with_json(command("probes", "what became of the probes", help::kProbes, cli::probes));
   probers->add_option("NEXTHOP", options_.nexthop, "a nexthop's name or gateway (default: all)");
   probers->add_flag("-v,--flows", options_.flow_lines, "a line for each pinned flow too");
-  auto* flow = with_json(command("explain", "where a flow goes, and why", help::kExplain, explain));
-  flow->add_option("SRC", options_.source, "source address")->required();
-  flow->add_option("DST", options_.destination, "destination address")->required();
+  auto* flow =
+      with_json(command("explain", "why a group's traffic is shared so, or where a flow goes",
+                        help::kExplain, explain));
+  flow->add_option("GROUP|SRC", options_.source, "a group's number or name, or a source address")
+      ->required();
+  flow->add_option("DST", options_.destination, "destination address");
   flow->add_option("PROTO", options_.protocol, "tcp (default), udp, icmp, icmpv6, or a number");
   flow->add_option("SPORT", options_.source_port, "source port (ICMP: the echo identifier)");
   flow->add_option("DPORT", options_.destination_port, "destination port");
   flow->add_option("--dscp", options_.dscp, "of its packets, 0 to 63 (classes may go by it)");
   with_flow_options(with_json(
       command("flows", "the flows in the data path, largest first", help::kFlows, flows)));
+  with_event_options(
+      with_json(command("events", "what hopwise did and saw", help::kEvents, cli::events)));
   with_trace_options(with_json(command(
       "trace", "the hops on the way by a nexthop, and where it breaks", help::kTrace, cli::trace)));
   with_socket(command("reload", "swap in the configuration file, whole or not at all", "", reload));
@@ -338,6 +379,21 @@ void CommandLine::with_simulate_options(CLI::App* command) {
   command->add_option("--plot", line.plot, "a picture of weights and delays over time (.svg)")
       ->type_name("FILE");
   command->add_flag("-j,--json", options_.json, "print JSON");
+}
+
+void CommandLine::with_event_options(CLI::App* command) {
+  EventLine& line = options_.events;
+  command->add_flag("-f,--follow", line.follow, "go on as events happen");
+  const auto option = [&](const char* name, std::string& value, const char* type,
+                          const char* about) {
+    command->add_option(name, value, about)->type_name(type);
+  };
+  option("--group", line.group, "ID", "of this group");
+  option("--nexthop", options_.nexthop, "NAME", "that name this nexthop");
+  option("--reason", line.reason, "REASON", "decisions for this reason, and their effects");
+  option("--kind", line.kind, "KIND", "decision, effect, nexthop, reload, start or stop");
+  option("--since", line.since, "TIME", "younger than 90s, 10m, 2h, 7d, or after event number N");
+  option("--limit", line.limit, "NUMBER", "the newest so many (default: 50)");
 }
 
 CLI::App* CommandLine::with_json(CLI::App* command) {

@@ -87,6 +87,14 @@ struct Destinations {
   Duration every = std::chrono::seconds(10);
 };
 
+/// Where events are kept over restarts.
+struct History {
+  std::string file = "/var/lib/hopwise/events.jsonl";  // and beside it one with ".1"; "": nowhere
+  std::uint64_t size_bytes = 16'000'000;               // of both
+
+  bool operator==(const History&) const = default;
+};
+
 struct Config {
   bool steer = true;           // false: measure and decide, but leave all traffic to the kernel
   bool dry_run = false;        // by the command line: nothing is installed, whatever a group says
@@ -113,6 +121,7 @@ struct Config {
   engine::Options engine;
   dataplane::Options dataplane{.actuator = dataplane::Actuator::automatic};
   api::Options api;
+  History history;
 };
 
 /// Whether flows may leave a nexthop by themselves. Behind NAT a flow dies with a change of its

@@ -31,6 +31,12 @@ AffinityRule affinity_rule(const std::vector<const Nexthop*>& nexthops,
   return {entry->affinity.value_or(config.affinity), entry->flowlet_gap};
 }
 
+std::optional<std::string> group_name(const std::vector<const Nexthop*>& nexthops,
+                                      const config::Config& config) {
+  const config::GroupConfig* entry = entry_for(nexthops, config);
+  return entry != nullptr ? std::optional(entry->name) : std::nullopt;
+}
+
 Duration flowlet_gap(Duration minimum, std::span<const PathDelay> paths) {
   Duration gap = minimum;
   const auto lowest =

@@ -7,7 +7,9 @@
 #pragma once
 
 #include <map>
+#include <optional>
 #include <span>
+#include <string>
 #include <vector>
 
 #include "core/config/config.hpp"
@@ -26,6 +28,10 @@ struct AffinityRule {
 /// The configuration's word on a group with these nexthops.
 AffinityRule affinity_rule(const std::vector<const Nexthop*>& nexthops,
                            const config::Config& config);
+
+/// The name of the configuration's entry that rules such a group, if there is one.
+std::optional<std::string> group_name(const std::vector<const Nexthop*>& nexthops,
+                                      const config::Config& config);
 
 struct PathDelay {
   Duration rtt{};

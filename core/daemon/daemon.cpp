@@ -24,6 +24,7 @@
 #include "core/daemon/destinations.hpp"
 #include "core/daemon/engine_readings.hpp"
 #include "core/daemon/escape_watch.hpp"
+#include "core/daemon/history.hpp"
 #include "core/daemon/host.hpp"
 #include "core/daemon/log.hpp"
 #include "core/daemon/memories.hpp"
@@ -70,6 +71,7 @@ class Daemon {
   ProbeThread::Events probe_events();
   probes::Staging staging();
   api::Handlers api_handlers();
+  History::Parts history_parts();
 
   void observe(std::span<const Sample> samples);
   void observe(const std::vector<dataplane::Escape>& escapes);
@@ -109,7 +111,7 @@ class Daemon {
   std::unique_ptr<EscapeWatch> escapes_;
   std::unique_ptr<api::Server> server_;
 
-  Journal journal_;
+  std::unique_ptr<History> history_;
   Readings readings_;
   EngineReadings engine_readings_;
   std::vector<ProbeStatus> probe_status_;  // by nexthop
@@ -120,6 +122,8 @@ class Daemon {
 };
 
 Result<> Daemon::start() {
+  history_ = std::make_unique<History>(history_parts(), config_.history);
+  history_->started("hopwise " HOPWISE_VERSION ", " + config_name(options_));
   permission_ = std::make_unique<Permission>(config_, log_);
   auto dataplane = dataplane::Dataplane::open(permission_->dataplane_options(config_));
   if (!dataplane) return dataplane.error();
@@ -149,6 +153,7 @@ Result<> Daemon::start() {
           .forget =
               [this](NexthopId id) {
                 metrics_.forget(id);
+                history_->forget(id);
                 traces_->forget(id);
                 bandwidths_->forget(id);
               },
@@ -174,7 +179,6 @@ Result<> Daemon::start() {
   // data plane -> engine
   escapes_ = std::make_unique<EscapeWatch>(io_, *dataplane_,
                                            [this](const auto& escapes) { observe(escapes); });
-  journal_.started = now();
   wire_signals();
   schedule_tick();
   log_.info("started", {{"version", HOPWISE_VERSION},
@@ -256,7 +260,15 @@ api::Handlers Daemon::api_handlers() {
             const auto& kept = traces_->journal().traces();
             return std::vector<Trace>(kept.begin(), kept.end());
           },
+      .events = [this](const EventQuery& query) { return history_->page(query); },
   };
+}
+
+History::Parts Daemon::history_parts() {
+  return {.log = log_,
+          .name = [this](NexthopId id) { return name_of(id, steering_->nexthops()); },
+          .now = now,
+          .wall = [] { return WallTime(std::chrono::system_clock::now()); }};
 }
 
 void Daemon::wire_signals() {
@@ -268,6 +280,7 @@ void Daemon::wire_signals() {
     }
     notify_stopping();
     memories_->save_now(*steering_);
+    history_->stopping(signal == SIGTERM ? "SIGTERM" : "SIGINT");
     log_.info("stopping", {{"signal", signal == SIGTERM ? "SIGTERM" : "SIGINT"},
                            {"traffic", "as it is for the lease, then by the kernel's routes"},
                            {"programs", "stay for the next run; `hopwise detach` removes them"}});
@@ -301,13 +314,17 @@ void Daemon::decide_soon() {
 
 void Daemon::decide() {
   decide_pending_ = false;
-  for (const Decision& decision : engine_.decide(now())) carry_out(decision);
+  const auto decisions = engine_.decide(now());
+  // engine -> history: effects, states of nexthops
+  if (!decisions.empty()) follow(engine_, steering_->nexthops(), *history_);
+  for (const Decision& decision : decisions) carry_out(decision);
   steering_->settle_pace();
 }
 
 void Daemon::carry_out(const Decision& decision) {
   dataplane_->publish(decision, now());
-  journal_.record(decision);
+  // decision -> history
+  history_->decided(decision);
   log_decision(log_, decision, steering_->nexthops());
   // decision -> traces
   if (config_.traces) traces_->decided(decision, *steering_);
@@ -342,6 +359,8 @@ void Daemon::settle_lease() {
 
 void Daemon::every_second() {
   settle_lease();
+  follow(engine_, steering_->nexthops(), *history_);
+  history_->flush();
   steering_->expire();
   steering_->settle_affinities();
   const auto passive = dataplane_->take_passive();
@@ -377,7 +396,7 @@ Result<> Daemon::reload() {
   auto wanted = reload_config(options_, config_);
   notify_ready("steering");
   if (!wanted) {
-    ++journal_.reload_failures;
+    history_->reload_failed(wanted.error().message);
     log_.error("reload_failed",
                {{"error", wanted.error().message}, {"kept", "running configuration"}});
     return wanted.error();
@@ -390,7 +409,8 @@ Result<> Daemon::reload() {
   destinations_->reconfigure(config_.destinations);
   check_policy();
   permission_->check_wishes(config_);
-  ++journal_.reloads;
+  history_->reconfigure(config_.history);
+  history_->reloaded(config_name(options_));
   log_.info("reloaded", {{"config", config_name(options_)}});
   return {};
 }
@@ -398,8 +418,8 @@ Result<> Daemon::reload() {
 // --- what it tells of itself ----------------------------------------------------------------
 
 SnapshotParts Daemon::parts() const {
-  return {*dataplane_, engine_,      *steering_,    *destinations_, *permission_, journal_,
-          readings_,   *bandwidths_, probe_status_, probe_totals_,  config_.steer};
+  return {*dataplane_, engine_,      *steering_,    *destinations_, *permission_, *history_,
+          readings_,   *bandwidths_, probe_status_, probe_totals_,  config_};
 }
 
 Status Daemon::snapshot() const {

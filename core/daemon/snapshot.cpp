@@ -10,12 +10,6 @@ namespace {
 // A path's newest sample older than this no longer proves that steering stands on measurements.
 constexpr Duration kFresh = std::chrono::seconds(5);
 
-std::string name_of(NexthopId id, const std::map<NexthopId, NexthopRecord>& nexthops) {
-  const auto found = nexthops.find(id);
-  return found == nexthops.end() ? "nexthop-" + std::to_string(raw(id))
-                                 : found->second.nexthop.name;
-}
-
 NexthopStatus describe(const NexthopRecord& record, const SnapshotParts& parts) {
   NexthopStatus status;
   status.nexthop = record.nexthop;
@@ -28,6 +22,7 @@ NexthopStatus describe(const NexthopRecord& record, const SnapshotParts& parts) 
   status.bandwidth = parts.bandwidths.of(record.nexthop, capacity);
   status.trains = parts.bandwidths.trains_of(id);
   status.load = parts.bandwidths.load(record.nexthop, capacity);
+  status.carrier = parts.engine.carrier(id);
   const auto view = parts.engine.nexthop(id);
   if (!view) return status;
   status.state = view->state;
@@ -48,6 +43,15 @@ void describe_control(GroupStatus& status, const SnapshotParts& parts,
   }
 }
 
+std::optional<std::string> name_of(const Group& group, const SnapshotParts& parts) {
+  std::vector<const Nexthop*> nexthops;
+  for (const Path& path : group.paths)
+    if (const auto found = parts.steering.nexthops().find(path.nexthop);
+        found != parts.steering.nexthops().end())
+      nexthops.push_back(&found->second.nexthop);
+  return group_name(nexthops, parts.config);
+}
+
 GroupStatus describe(const Group& group, const SnapshotParts& parts,
                      const DataplaneCounters& counters, TimePoint now) {
   GroupStatus status;
@@ -55,8 +59,10 @@ GroupStatus describe(const Group& group, const SnapshotParts& parts,
   status.routes = parts.steering.routes_of(group.id);
   if (group.variant.destination) status.destination = group.variant.destination->text();
   status.affinity = dataplane::text(parts.steering.affinity_of(group.id));
-  status.traffic_class = parts.steering.class_of(group);
-  status.dry_run = parts.steering.is_dry_run(group);
+  if (const std::string name = parts.steering.class_of(group); !name.empty())
+    status.traffic_class = name;
+  status.name = name_of(group, parts);
+  status.law = parts.engine.law(group.id);
   describe_control(status, parts, counters, now);
   const auto views = parts.engine.group(group.id);
   const auto buckets = parts.dataplane.buckets(group.id);
@@ -137,17 +143,25 @@ std::string summarise(const Explanation& e, const SnapshotParts& parts) {
 
 }  // namespace
 
-void Journal::record(const Decision& decision) {
-  ++by_reason[decision.reason];
-  recent.push_back(decision);
-  if (recent.size() > kRecent) recent.pop_front();
+std::string name_of(NexthopId id, const std::map<NexthopId, NexthopRecord>& nexthops) {
+  const auto found = nexthops.find(id);
+  return found == nexthops.end() ? "nexthop-" + std::to_string(raw(id))
+                                 : found->second.nexthop.name;
+}
+
+void follow(engine::Engine& engine, const std::map<NexthopId, NexthopRecord>& nexthops,
+            History& history) {
+  for (const Effect& effect : engine.take_effects()) history.took_effect(effect);
+  for (const auto& [id, record] : nexthops)
+    if (const auto view = engine.nexthop(id)) history.saw(id, view->state);
 }
 
 Status take_snapshot(const SnapshotParts& parts, TimePoint now) {
+  const Journal& journal = parts.history.journal();
   Status status;
   status.version = HOPWISE_VERSION;
-  status.uptime_s = seconds(now - parts.journal.started);
-  status.steering = parts.steer;
+  status.uptime_s = seconds(now - journal.started);
+  status.steering = parts.config.steer;
   status.actuator = text(parts.permission.actuator().actuator);
   status.actuator_because = parts.permission.actuator().because;
   status.lease_remaining_s = std::max(0.0, seconds(parts.dataplane.lease_expires() - now));
@@ -164,10 +178,11 @@ Status take_snapshot(const SnapshotParts& parts, TimePoint now) {
   status.routes_kernel = parts.steering.kernel_routes();
   status.packets_by_reason = counters.packets_by_reason;
   status.dataplane_events = counters.events;
-  status.decisions_by_reason = parts.journal.by_reason;
-  status.recent_decisions.assign(parts.journal.recent.begin(), parts.journal.recent.end());
-  status.reloads = parts.journal.reloads;
-  status.reload_failures = parts.journal.reload_failures;
+  status.decisions_by_reason = journal.by_reason;
+  status.recent_decisions.assign(journal.recent.begin(), journal.recent.end());
+  status.reloads = journal.reloads;
+  status.reload_failures = journal.reload_failures;
+  status.history = parts.history.status();
   status.not_ready_because = why_not_ready(status, parts, now);
   status.ready = status.not_ready_because.empty();
   return status;
@@ -187,7 +202,7 @@ Result<Explanation> explain_flow(const SnapshotParts& parts, const FlowTuple& fl
       if (const auto found = parts.steering.nexthops().find(path.nexthop);
           found != parts.steering.nexthops().end())
         explanation.nexthops.push_back(describe(found->second, parts));
-    const auto& recent = parts.journal.recent;
+    const auto& recent = parts.history.journal().recent;
     const auto last = std::find_if(recent.rbegin(), recent.rend(),
                                    [&](const Decision& d) { return d.group == *id; });
     if (last != recent.rend()) explanation.last_decision = *last;

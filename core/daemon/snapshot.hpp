@@ -2,12 +2,12 @@
 // does this flow go, and why". Only reads.
 #pragma once
 
-#include <deque>
 #include <map>
 #include <vector>
 
 #include "core/daemon/bandwidth_watch.hpp"
 #include "core/daemon/destinations.hpp"
+#include "core/daemon/history.hpp"
 #include "core/daemon/log.hpp"
 #include "core/daemon/permission.hpp"
 #include "core/daemon/readings.hpp"
@@ -16,32 +16,26 @@
 
 namespace hopwise {
 
-/// What has happened since the start, as far as it is kept.
-struct Journal {
-  TimePoint started;
-  std::deque<Decision> recent;  // newest last, at most kRecent
-  std::map<Reason, std::uint64_t> by_reason;
-  std::uint64_t reloads = 0;
-  std::uint64_t reload_failures = 0;
-
-  static constexpr std::size_t kRecent = 200;
-
-  void record(const Decision& decision);
-};
-
 struct SnapshotParts {
   const dataplane::Dataplane& dataplane;
   const engine::Engine& engine;
   const Steering& steering;
   const Destinations& destinations;
   const Permission& permission;
-  const Journal& journal;
+  const History& history;
   const Readings& readings;
   const BandwidthWatch& bandwidths;
   const std::vector<ProbeStatus>& probes;  // ordered by nexthop
   const ProberTotals& probing;
-  bool steer;  // as configured
+  const config::Config& config;
 };
+
+/// As configured, or made of its number for one that has gone.
+std::string name_of(NexthopId id, const std::map<NexthopId, NexthopRecord>& nexthops);
+
+/// What became of decisions, and which nexthops changed their state.
+void follow(engine::Engine& engine, const std::map<NexthopId, NexthopRecord>& nexthops,
+            History& history);
 
 Status take_snapshot(const SnapshotParts& parts, TimePoint now);
 

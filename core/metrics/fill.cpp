@@ -4,6 +4,7 @@
 #include <unordered_map>
 
 #include "core/metrics/figures.hpp"
+#include "core/metrics/law.hpp"
 #include "core/metrics/page.hpp"
 #include "core/metrics/probers.hpp"
 
@@ -38,6 +39,10 @@ void add_daemon(Page& page, const Status& status) {
   page.add(Metric::routes, status.routes_kernel, {{"kind", "kernel"}});
   page.add(Metric::config_reloads_total, status.reloads, {{"result", "success"}});
   page.add(Metric::config_reloads_total, status.reload_failures, {{"result", "failure"}});
+  page.add(Metric::history_events_total, status.history.events);
+  page.add(Metric::history_dropped_total, status.history.dropped);
+  page.add(Metric::history_corrupt_total, status.history.corrupt);
+  page.add(Metric::history_write_failures_total, status.history.write_failures);
   for (const auto& [reason, packets] : status.packets_by_reason)
     page.add(Metric::packets_total, packets, {{"reason", reason}});
   for (const auto& [event, count] : status.dataplane_events)
@@ -236,6 +241,7 @@ void fill(Page& page, const Status& status, const RttHistograms& rtts, TimePoint
   for (const GroupStatus& group : status.groups) add_group(page, group);
   add(page, nexthops, kHealth, now);
   add(page, paths, kShares, now);
+  add_groups_law(page, status);
   add_outcomes(page, probers, now);
   add_states(page, nexthops);
   add_info(page, nexthops);
@@ -246,10 +252,12 @@ void fill(Page& page, const Status& status, const RttHistograms& rtts, TimePoint
   add_bandwidth(page, nexthops);
   add_trains(page, nexthops);
   add_load(page, nexthops);
+  add_carriers(page, status);
   add_proofs(page, probers, now);
   add_histograms(page, probers);
   add(page, paths, kTraffic, now);
   add_passive(page, paths);
+  add_paths_law(page, status);
   add_details(page, probers);
 }
 

@@ -48,6 +48,15 @@
     "What the nexthop's interface carries now for all who use it, by direction")                   \
   X(nexthop_utilisation_ratio, gauge, "ratio",                                                     \
     "Share of the exactly known bandwidth that the interface's forward load takes")                \
+  X(nexthop_capacity_bytes_per_second, gauge, "bytes_per_second",                                  \
+    "What the law lets the nexthop carry, by where it knows it from")                              \
+  X(nexthop_capacity_used_ratio, gauge, "ratio",                                                   \
+    "Share of that capacity that all who use the nexthop take now")                                \
+  X(nexthop_percentile_bytes_per_second, gauge, "bytes_per_second",                                \
+    "95th percentile of the nexthop's load in this period so far, as it is billed")                \
+  X(nexthop_commit_bytes_per_second, gauge, "bytes_per_second",                                    \
+    "95th percentile that is paid for, as configured")                                             \
+  X(nexthop_price, gauge, "", "Price of a byte beyond the commit, as configured")                  \
   X(probe_suspicious, gauge, "", "1 while the prober probes at the faster pace")                   \
   X(probe_state, gauge, "", "1 for the state that the prober is in, 0 for the others")             \
   X(probe_blamed, gauge, "", "1 while the anchor fails through every nexthop: it is not counted")  \
@@ -91,10 +100,30 @@
   X(stage_packets_total, counter, "",                                                              \
     "Packets that came to the staging device, by what became of them")                             \
   X(group_routes, gauge, "", "Routes that use the group")                                          \
+  X(group_info, gauge, "info",                                                                     \
+    "Policy, traffic class and destination of a group, in its labels; always 1")                   \
+  X(group_dry_run, gauge, "", "1 while decisions for the group are not installed, as configured")  \
+  X(group_reverted, gauge, "",                                                                     \
+    "1 while the group has routing's own weights because steering made things worse")              \
+  X(group_objective_unmet, gauge, "",                                                              \
+    "1 while none of the group's usable paths meets its objectives")                               \
+  X(group_demand_bytes_per_second, gauge, "bytes_per_second",                                      \
+    "What the group's traffic is expected to ask for")                                             \
+  X(group_loop_gain_ratio, gauge, "ratio",                                                         \
+    "Gain of the control loop as a share of that up to which it is stable")                        \
+  X(group_gain_seconds, gauge, "seconds",                                                          \
+    "How much faster steered flows are than those that routing carries; bounds at 95 percent")     \
   X(path_weight_ratio, gauge, "ratio", "Share of the group's movable traffic that is wanted")      \
   X(path_buckets, gauge, "", "Buckets of the group that the path holds")                           \
   X(path_usable, gauge, "", "1 while flows may use the path")                                      \
   X(path_cost, gauge, "", "What the policy makes of the estimate; lower is better")                \
+  X(path_cost_term, gauge, "", "The path's cost under the group's policy, term by term")           \
+  X(path_predicted_rtt_seconds, gauge, "seconds",                                                  \
+    "Round-trip time expected of the path once flows have followed the weights")                   \
+  X(path_predicted_utilisation_ratio, gauge, "ratio",                                              \
+    "Share of the nexthop's capacity expected to be used then")                                    \
+  X(path_disagreement_seconds, gauge, "seconds",                                                   \
+    "How far probes and the path's own traffic surely differ; 0 while they do not")                \
   X(path_packets_total, counter, "", "Packets that the path carried, by direction")                \
   X(path_bytes_total, counter, "bytes", "Bytes that the path carried, by direction")               \
   X(path_segments_total, counter, "", "TCP segments with data that the path carried forward")      \
@@ -118,6 +147,12 @@
     "TCP segments of the group's control flows that were sent again")                              \
   X(control_passive_rtt_seconds, summary, "seconds",                                               \
     "Round-trip time from here to the peers of the group's control flows, likewise")               \
+  X(history_events_total, counter, "", "Events since the start")                                   \
+  X(history_dropped_total, counter, "", "Events that the disk would not take: never written")      \
+  X(history_corrupt_total, counter, "",                                                            \
+    "Records of the history's file that were damaged when read")                                   \
+  X(history_write_failures_total, counter, "",                                                     \
+    "Times that the history's file could not be written")                                          \
   X(scrape_duration_seconds, gauge, "seconds", "Time that it took to gather this page")            \
   X(scrape_dropped_series, gauge, "", "Series left out of this page to keep it under its limit")   \
   X(scrape_failures_total, counter, "", "Pages that could not be gathered whole")

@@ -14,7 +14,9 @@
 #include "core/model/bandwidth.hpp"
 #include "core/model/decision.hpp"
 #include "core/model/estimate.hpp"
+#include "core/model/event.hpp"
 #include "core/model/flow.hpp"
+#include "core/model/law.hpp"
 #include "core/model/passive.hpp"
 #include "core/model/path.hpp"
 #include "core/model/traffic.hpp"
@@ -117,6 +119,7 @@ struct NexthopStatus {
   std::map<std::string, std::uint64_t> trains{};
   std::optional<Duration> shift{};  // delay is lastingly this far above its usual
   std::optional<Load> load{};
+  std::optional<CarrierView> carrier{};  // as the law sees it
 };
 
 struct PathStatus {
@@ -134,13 +137,15 @@ struct GroupStatus {
   GroupId id{};
   std::size_t routes = 0;       // or, of a class' group, the groups whose traffic it carries
   std::string affinity{};       // "flow", "flowlet" or "bucket"
-  std::string traffic_class{};  // by name; empty: all that has no group of its own
-  bool dry_run = false;         // decided about, and left to routing
-  std::optional<std::string> destination{};  // of one destination alone: its prefix
   std::vector<PathStatus> paths;
   std::optional<PathTraffic> control_traffic{};  // empty: no control group
   std::optional<PassiveRtt> control_passive{};
   PassiveTotal control_total{};
+  std::optional<std::string> name{};           // of the configuration's entry that rules it
+  std::optional<std::string> traffic_class{};  // of a class of traffic: its name
+  std::optional<std::string> destination{};    // of one destination alone: its prefix
+  std::optional<std::string> objectives{};     // in words: "max_latency 80ms"
+  std::optional<GroupLawView> law{};
 };
 
 /// Destinations with a group of their own. Totals are since the start.
@@ -181,6 +186,7 @@ struct Status {
   std::vector<Decision> recent_decisions;  // newest last, bounded
   std::uint64_t reloads = 0;
   std::uint64_t reload_failures = 0;
+  HistoryStatus history{};
 };
 
 /// The answer to "where does this flow go, and why".

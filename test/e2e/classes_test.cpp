@@ -53,7 +53,7 @@ Json group_of(const Router& router, const Json& name) {
   const Json now = router.status();
   for (const Json& group : now["groups"])
     for (const Json& path : group["paths"])
-      if (group["class"] == name && path["nexthop_id"] == id) return group;
+      if (group["traffic_class"] == name && path["nexthop_id"] == id) return group;
   return {};
 }
 
@@ -153,7 +153,7 @@ TEST_CASE("a group in dry run goes routing's way while decisions are told", "[e2
   REQUIRE(lab::eventually(20s, [&] { return router.delivered(0, kOther) > 200; }));
   REQUIRE(lab::eventually(
       10s, [&] { return router.nexthop(0, Family::v4)["probes"][0]["received"] > 25; }));
-  CHECK(group_of(router, nullptr)["dry_run"] == true);
+  CHECK(group_of(router, nullptr)["law"]["mode"] == "dry_run");
 
   router.lab().relay().set(router.lab().core_link(0), {.delay = 90ms});
   REQUIRE(lab::eventually(20s, [&] { return share_of_first(router, nullptr) < 0.1; }));

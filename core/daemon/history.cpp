@@ -1,0 +1,163 @@
+#include "core/daemon/history.hpp"
+
+#include <algorithm>
+
+namespace hopwise {
+
+History::History(Parts parts, const config::History& options)
+    : parts_(std::move(parts)), options_(options) {
+  journal_.started = parts_.now();
+  open(options);
+}
+
+History::~History() {
+  if (file_) static_cast<void>(file_->flush());
+}
+
+void History::reconfigure(const config::History& options) {
+  if (options == options_) return;
+  flush();
+  options_ = options;
+  open(options);
+}
+
+void History::open(const config::History& options) {
+  if (file_) status_.dropped += file_->dropped();
+  file_.reset();
+  status_.file = options.file;
+  status_.trouble.clear();
+  if (options.file.empty()) return;
+  file_ = std::make_unique<HistoryFile>(options.file, options.size_bytes);
+  flush();
+  take_up(options.file, options.size_bytes);
+}
+
+// Numbers go on after the file's. Its events are shown only where this run has none yet: they
+// would stand behind younger ones.
+void History::take_up(const std::string& file, std::uint64_t size) {
+  const auto found = read_history(file, size);
+  if (!found) return parts_.log.warn("history_unreadable", {{"error", found.error().message}});
+  const bool first = kept_.empty();
+  status_.corrupt += found->corrupt;
+  const auto& lines = found->lines;
+  std::size_t begin = lines.size();
+  for (std::size_t bytes = 0; begin > 0 && bytes < kMostKept; bytes += lines[begin].size()) --begin;
+  for (; begin < lines.size(); ++begin) {
+    auto record = api::read_event(lines[begin]);
+    if (!record) {
+      ++status_.corrupt;
+      continue;
+    }
+    status_.last = std::max(status_.last, record->sequence);
+    if (first && (kept_.empty() || record->sequence > kept_.back().sequence))
+      keep(std::move(*record));
+  }
+  if (status_.corrupt > 0)
+    parts_.log.warn("history_damaged", {{"file", file},
+                                        {"records", std::to_string(status_.corrupt)},
+                                        {"then", "they are left out"}});
+}
+
+void History::keep(EventRecord record) {
+  kept_bytes_ += record.json.size();
+  kept_.push_back(std::move(record));
+  while (kept_bytes_ > kMostKept && kept_.size() > 1) {
+    kept_bytes_ -= kept_.front().json.size();
+    kept_.pop_front();
+  }
+}
+
+std::uint64_t History::record(EventKind kind, What what) {
+  const Event event{++status_.last, parts_.wall(), parts_.now(), kind, std::move(what)};
+  EventRecord record = api::record_of(event, parts_.name);
+  ++status_.events;
+  if (file_) {
+    file_->append(record.json);
+    if (file_->waiting_bytes() >= kWriteAt && status_.trouble.empty()) flush();
+  }
+  keep(std::move(record));
+  return event.sequence;
+}
+
+void History::flush() {
+  if (!file_) return;
+  const auto written = file_->flush();
+  if (!written) {
+    ++status_.write_failures;
+    if (status_.trouble.empty())
+      parts_.log.warn("history_not_written", {{"error", written.error().message},
+                                              {"instead", "events are kept in memory"}});
+    status_.trouble = written.error().message;
+    return;
+  }
+  if (status_.trouble.empty()) return;
+  status_.trouble.clear();
+  parts_.log.info("history_written_again", {{"file", options_.file}});
+}
+
+void History::started(const std::string& detail) {
+  record(EventKind::start, Notice{detail});
+}
+
+void History::stopping(const std::string& detail) {
+  record(EventKind::stop, Notice{detail});
+}
+
+void History::reloaded(const std::string& detail) {
+  ++journal_.reloads;
+  record(EventKind::reload, Notice{detail});
+}
+
+void History::reload_failed(const std::string& detail) {
+  ++journal_.reload_failures;
+  record(EventKind::reload, Notice{detail, true});
+}
+
+void History::decided(const Decision& decision) {
+  ++journal_.by_reason[decision.reason];
+  journal_.recent.push_back(decision);
+  if (journal_.recent.size() > Journal::kRecent) journal_.recent.pop_front();
+  const std::uint64_t event = record(EventKind::decision, decision);
+  if (decision.id == 0) return;
+  decisions_[decision.id] = {event, decision.reason};
+  if (decisions_.size() > kDecisionsKnown) decisions_.erase(decisions_.begin());
+}
+
+void History::took_effect(const Effect& effect) {
+  EffectOf what{effect};
+  if (const auto found = decisions_.find(effect.decision); found != decisions_.end()) {
+    what.event = found->second.event;
+    what.reason = found->second.reason;
+  }
+  record(EventKind::effect, std::move(what));
+}
+
+void History::saw(NexthopId id, PathState state) {
+  const auto [known, is_new] = states_.try_emplace(id, state);
+  if (is_new || known->second == state) return;
+  record(EventKind::nexthop, NexthopChange{id, known->second, state});
+  known->second = state;
+}
+
+EventPage History::page(const EventQuery& query) {
+  if (status_.trouble.empty()) flush();
+  EventPage page;
+  page.last = status_.last;
+  page.first = kept_.empty() ? 0 : kept_.front().sequence;
+  page.file = options_.file;
+  for (auto event = kept_.rbegin(); event != kept_.rend() && page.events.size() < query.limit;
+       ++event) {
+    if (event->sequence <= query.after) break;
+    if (query.accepts(*event)) page.events.push_back(*event);
+  }
+  std::ranges::reverse(page.events);
+  return page;
+}
+
+HistoryStatus History::status() const {
+  HistoryStatus status = status_;
+  if (file_) status.dropped += file_->dropped();
+  return status;
+}
+
+}  // namespace hopwise

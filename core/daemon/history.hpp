@@ -1,0 +1,95 @@
+// What hopwise did and saw: decisions with their inputs, what became of them, nexthops that change
+// state, reloads, starts and stops. Each becomes one event, numbered on and on over restarts, kept
+// in memory (the newest 4 MB of text) and appended to the history's file.
+//
+// Promises: the control loop never fails for the history's sake. A file that cannot be written is
+// told once in the log, events go on in memory, and it is tried again every second. Whoever was
+// shown an event finds it in the file, also after a SIGKILL: page() writes before it answers.
+#pragma once
+
+#include <deque>
+#include <functional>
+#include <map>
+#include <memory>
+#include <string>
+
+#include "core/api/event_json.hpp"
+#include "core/config/config.hpp"
+#include "core/daemon/history_file.hpp"
+#include "core/daemon/log.hpp"
+#include "core/model/event.hpp"
+
+namespace hopwise {
+
+/// Of the present run, as values: what the status counts and shows.
+struct Journal {
+  TimePoint started;
+  std::deque<Decision> recent;  // newest last, at most kRecent
+  std::map<Reason, std::uint64_t> by_reason;
+  std::uint64_t reloads = 0;
+  std::uint64_t reload_failures = 0;
+
+  static constexpr std::size_t kRecent = 200;
+};
+
+class History {
+ public:
+  struct Parts {
+    Log& log;
+    api::NameOf name;  // of a nexthop, now
+    std::function<TimePoint()> now;
+    std::function<WallTime()> wall;
+  };
+
+  /// Takes up what earlier runs left in the file.
+  History(Parts parts, const config::History& options);
+  ~History();
+  void reconfigure(const config::History& options);
+
+  void started(const std::string& detail);
+  void stopping(const std::string& detail);
+  void reloaded(const std::string& detail);
+  void reload_failed(const std::string& detail);
+  void decided(const Decision& decision);
+  void took_effect(const Effect& effect);
+  /// An event when it is another state than the last one told.
+  void saw(NexthopId id, PathState state);
+  void forget(NexthopId id) { states_.erase(id); }
+
+  /// Writes what waits; once a second.
+  void flush();
+
+  /// May write first.
+  [[nodiscard]] EventPage page(const EventQuery& query);
+  [[nodiscard]] HistoryStatus status() const;
+  [[nodiscard]] const Journal& journal() const { return journal_; }
+
+ private:
+  static constexpr std::size_t kMostKept = 4 << 20;  // bytes of text
+  static constexpr std::size_t kWriteAt = 64 * 1024;
+  static constexpr std::size_t kDecisionsKnown = 1000;
+
+  using What = decltype(Event::what);
+
+  void open(const config::History& options);
+  void take_up(const std::string& file, std::uint64_t size);
+  std::uint64_t record(EventKind kind, What what);
+  void keep(EventRecord record);
+
+  struct Told {
+    std::uint64_t event = 0;
+    Reason reason = Reason::initial;
+  };
+
+  Parts parts_;
+  config::History options_;
+  std::unique_ptr<HistoryFile> file_;  // null: in memory alone
+  std::deque<EventRecord> kept_;
+  std::size_t kept_bytes_ = 0;
+  std::map<std::uint64_t, Told> decisions_;  // by the engine's number
+  std::map<NexthopId, PathState> states_;
+  Journal journal_;
+  HistoryStatus status_;
+};
+
+}  // namespace hopwise
