@@ -5,7 +5,7 @@
 //   GET /readyz             200 when traffic is being steered on fresh measurements, else 503 and
 //                           why
 //   GET /api/v1/status      the whole Status, JSON
-//   GET /api/v1/explain     ?src=&dst=&proto=&sport=&dport=
+//   GET /api/v1/explain     ?src=&dst=&proto=&sport=&dport=&dscp=
 //   GET /api/v1/traces      all that are kept, or ?id=
 //   POST /api/v1/traces     ?nexthop=&dst=&probes=&hops= begins one (unix socket only)
 //   POST /api/v1/reload     as SIGHUP (unix socket only)
