@@ -17,7 +17,7 @@ constexpr int kExpedited = 46;
 // The first is near and dear, the second far and free.
 lab::Topology near_and_far() {
   lab::Topology topology = two_upstreams();
-  topology.upstreams[1].link.delay = 60ms;
+  topology.upstreams[1].impairment.delay = 60ms;
   return topology;
 }
 
