@@ -5,7 +5,7 @@
 //   GET /readyz             200 when traffic is being steered on fresh measurements, else 503 and
 //                           why
 //   GET /api/v1/status      the whole Status, JSON
-//   GET /api/v1/explain     ?src=&dst=&proto=&sport=&dport=
+//   GET /api/v1/explain     ?src=&dst=&proto=&sport=&dport=&dscp=
 //   GET /api/v1/events      ?since=&within_s=&group=&nexthop=&reason=&kind=&limit=
 //   GET /api/v1/groups      all, or ?id= (a number or a name): what the control law holds of them
 //   GET /api/v1/traces      all that are kept, or ?id=

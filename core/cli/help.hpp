@@ -30,6 +30,8 @@ inline constexpr const char* kRun =
     "nexthop's gets `steer` on TC ingress, those that are get `observe`; each nexthop is probed "
     "at\n"
     "its gateway, or at the anchors that the configuration names.\n"
+    "With --dry-run all that is decided and told, and nothing is installed: routing carries the\n"
+    "traffic, and all of it is measured like the control group's.\n"
     "SIGHUP reloads the configuration, SIGTERM ends. However it ends, flows go on as they are for\n"
     "the lease (5 s), and by the kernel's own routes after that; the next run takes them over.\n"
     "Log: one line an event on standard error, key=value.";

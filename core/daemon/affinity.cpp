@@ -33,7 +33,7 @@ AffinityRule affinity_rule(const std::vector<const Nexthop*>& nexthops,
 
 std::optional<std::string> group_name(const std::vector<const Nexthop*>& nexthops,
                                       const config::Config& config) {
-  const config::GroupConfig* entry = entry_for(nexthops, config);
+  const config::GroupConfig* entry = configured_group(nexthops, config);
   return entry != nullptr ? std::optional(entry->name) : std::nullopt;
 }
 

@@ -183,6 +183,18 @@ void compare_features(Packets& packets, PacketSet& set, std::size_t routes, std:
     return [&set, affinity, direct] {
       set.set_affinity(affinity);
       set.set_direct(direct);
+      set.dataplane().set_classes({}).value();
+    };
+  };
+  // Each is looked at to its end: only the last word of the destination tells.
+  const auto with_rules = [&set, &in](std::size_t count) {
+    ClassRule rule;
+    rule.protocol = IPPROTO_TCP;
+    rule.destination_port = PortRange{1, 65535};
+    rule.destination = Prefix::parse("0.0.0.1/32");
+    return [&set, usual = in(dataplane::Affinity::flow), rules = std::vector(count, rule)] {
+      usual();
+      set.dataplane().set_classes(rules).value();
     };
   };
   using dataplane::Affinity;
@@ -194,6 +206,8 @@ void compare_features(Packets& packets, PacketSet& set, std::size_t routes, std:
       {"neighbour left to the kernel (its own look-up not included)", &usual,
        in(Affinity::flow, false)},
       {"control group of 1/10 (of new flows: the check alone)", &control, in(Affinity::flow)},
+      {"4 rules of classes, none of which fits", &usual, with_rules(4)},
+      {"32 rules of classes, none of which fits", &usual, with_rules(32)},
       {"flowlet affinity", &usual, in(Affinity::flowlet)},
       {"bucket affinity, 1/16 measured", &usual, in(Affinity::bucket)},
       {"bucket affinity, measurement and escape off", &blind, in(Affinity::bucket)},

@@ -17,7 +17,7 @@ constexpr int kExpedited = 46;
 // The first is near and dear, the second far and free.
 lab::Topology near_and_far() {
   lab::Topology topology = two_upstreams();
-  topology.upstreams[1].link.delay = 60ms;
+  topology.upstreams[1].impairment.delay = 60ms;
   return topology;
 }
 
@@ -99,7 +99,7 @@ TEST_CASE("each class' packets are its group's, by port and by DSCP", "[e2e][cla
 }
 
 TEST_CASE("voice and bulk go different ways over the same nexthops, after a restart too",
-          "[e2e][classes]") {
+          "[.policies][e2e][classes]") {
   Router router(near_and_far());
   const Json config = with_classes(router.lab());
   router.start(config);

@@ -17,8 +17,8 @@ struct StreamPlan {
   int flows = 16;  // 5-tuples, in turn
   int packets_per_s = 1000;
   int payload_bytes = 200;
-  int dscp = 0;
   int large_bytes = 0;  // of every second datagram of a 5-tuple, where not 0
+  int dscp = 0;
 };
 
 /// Reordering is told within one 5-tuple: a datagram behind a later one.

@@ -1,5 +1,7 @@
 #include "core/daemon/terms.hpp"
 
+#include <array>
+
 #include "test/catch.hpp"
 
 using namespace hopwise;
@@ -63,7 +65,7 @@ TEST_CASE("a class asks its own terms first, then its group's, key by key", "[da
 TEST_CASE("the command line's dry run holds for every group", "[daemon][classes]") {
   config::Config config = voice_and_bulk();
   config.dry_run = true;
-  for (const std::uint8_t traffic_class : {0, 1, 2})
+  for (const std::uint8_t traffic_class : std::array<std::uint8_t, 3>{0, 1, 2})
     CHECK(terms_of(Variant{traffic_class}, {&kA, &kB}, config).mode == engine::Mode::dry_run);
 }
 
