@@ -72,8 +72,8 @@ TEST_CASE("a destination with most of the traffic gets a group of its own, while
   CHECK(router.status()["destinations"]["promoted"] >= 1);
   REQUIRE(lab::eventually(10s, [&] {
     std::uint64_t packets = 0;
-    for (const Json& path : group_of(router, kHeavy)["paths"])
-      packets += path["forward_packets"].get<std::uint64_t>();
+    const Json group = group_of(router, kHeavy);
+    for (const Json& path : group["paths"]) packets += path["forward_packets"].get<std::uint64_t>();
     return packets > 500;
   }));
 
