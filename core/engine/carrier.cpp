@@ -14,7 +14,7 @@ constexpr double kQueue_ms = 15;  // stands, where it is certain
 constexpr double kClean_ms = 5;   // less is none
 constexpr double kLost = 0.01;    // at a high load
 constexpr double kCleanLoss = 0.005;
-constexpr double kHigh = 0.9;  // load, of the capacity: losses may be its own
+constexpr double kHigh = 0.8;  // load, of the capacity: losses may be its own
 constexpr double kFull = 0.7;
 constexpr double kMoreThanClean = 1.1;
 constexpr double kOwn = 0.5;       // of the load, at least, or it is somebody else's doing
@@ -29,8 +29,8 @@ constexpr double kThrough = 0.85;  // of what came through: no cut goes below
 constexpr double kMoreThanSent = 1.02;
 constexpr Duration kSettle = seconds(10);
 constexpr Duration kLongestSettle = seconds(30);
-constexpr Duration kLossWindow = minutes(2);  // the longest: Options::score_loss_window
-constexpr double kDrains = 0.7;               // a queue that shrinks to this part is draining
+constexpr Duration kLossWindow = seconds(15);
+constexpr double kDrains = 0.7;  // a queue that shrinks to this part is draining
 
 constexpr double kGrowth = 0.005;  // a minute
 constexpr double kFastest = 0.04;
@@ -110,8 +110,8 @@ void Carrier::learn(double queue_ms, double loss, TimePoint now) {
   const auto capacity = physical(now);
   // What loses at all times loses by itself.
   const bool well = was_clean_ && now - *was_clean_ <= kUsual;
-  const bool full = (capacity && *carries >= kHigh * capacity->bit_s) ||
-                    *carries >= kMoreThanClean * clean_peak_.now(now);
+  const double high = capacity ? kHigh * capacity->bit_s : kMoreThanClean * clean_peak_.now(now);
+  const bool full = *carries >= high;
   const bool by_load = well && full;
   const bool queue = queue_ms > kQueue_ms || (loss > kLost && by_load);
   if (!queue) {
@@ -157,7 +157,7 @@ void Carrier::cut(double load, double queue_ms, double loss, TimePoint now) {
   cut_queue_ms_ = queue_ms;
   const auto drains = duration_cast<Duration>(
       std::chrono::duration<double, std::milli>(std::max(queue_ms, 0.0) / (1 - kCut)));
-  // Losses are counted over a window: those of before the cut must have left it.
+  // Losses are counted over a window: most of those of before the cut must have left it.
   const bool by_queue = queue_ms > kQueue_ms;
   drained_ = now + (by_queue ? std::min(kSettle + drains, kLongestSettle) : kLossWindow);
 }

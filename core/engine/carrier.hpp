@@ -7,8 +7,9 @@
 // - Cut, when a queue surely stands (over 15 ms), or at a high load packets are surely lost, while
 //   more than half of the load is our own: to 0.95 of what was thought or of what was carried,
 //   whichever is less. Then nothing for 10 s and the time in which 5 % less drains such a queue
-//   (for losses: for two minutes, the window they are counted in), and nothing while it drains. Never below 0.85 of what came through meanwhile: a greedy flow
-//   keeps a queue at any load, and what came through was carried.
+//   (for losses: 15 s, most of the window they are counted in), and nothing while it drains. Never
+//   below 0.85 of what came through meanwhile: a greedy flow keeps a queue at any load, and what
+//   came through was carried.
 // - Raised at once to what is carried for ten clean seconds; grown by 0.5 % a minute while clean
 //   and loaded near it, twice as fast after each further ten clean minutes, up to 4 %: a path that
 //   was slow for an hour must not be taken for slow all day.
