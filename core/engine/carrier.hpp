@@ -1,13 +1,31 @@
 // A nexthop as a carrier of traffic: what it can carry, what it carries, and what of that is ours.
 //
-// Capacity is what was told, or what was learnt where nothing exact was told: cut when a queue
-// stands while most of the load is our own, grown slowly while all is clean. Somebody else's queue
-// (little of the load is ours) teaches nothing. A commit bounds it from above by what the 95th
-// percentile of the period still allows.
+// Capacity is what was told, or what was learnt. An exact word (the operator's, the link's) is
+// never exceeded, even where more is carried cleanly: it may be meant; utilisation then tells. But
+// the truth may be less (a fast link to a slow modem), so from below it is learnt all the same:
+//
+// - Cut, when a queue surely stands (over 15 ms), or at a high load packets are surely lost, while
+//   more than half of the load is our own: to 0.95 of what was thought or of what was carried,
+//   whichever is less. Then nothing for 10 s and the time in which 5 % less drains such a queue,
+//   and nothing while it drains. Never below 0.85 of what came through meanwhile: a greedy flow
+//   keeps a queue at any load, and what came through was carried.
+// - Raised at once to what is carried for ten clean seconds; grown by 0.5 % a minute while clean
+//   and loaded near it, twice as fast after each further ten clean minutes, up to 4 %: a path that
+//   was slow for an hour must not be taken for slow all day.
+// - Somebody else's queue teaches nothing: where most of the load is not ours; where we carry less
+//   than half of what we lately did; and for half a minute where more was lately carried cleanly
+//   (lasting so long, the path itself has become narrow).
+// - A bound from below (train, passive peak) is the least that is taken for learnt, except for ten
+//   minutes after a cut, which contradicts it: the peak is one of the first hop only.
+//
+// Nothing known: no bound, until a queue under our own load teaches one. A commit that is spent
+// bounds all of these (commit.hpp). A capacity of 0 is a word too: the path bears nothing.
 #pragma once
 
 #include <optional>
 
+#include "core/engine/average.hpp"
+#include "core/engine/commit.hpp"
 #include "core/engine/memory.hpp"
 #include "core/engine/policy.hpp"
 #include "core/model/law.hpp"
@@ -17,14 +35,18 @@ namespace hopwise::engine {
 
 class Carrier {
  public:
-  void set_terms(const NexthopTerms& terms) { terms_ = terms; }
+  /// Another exact word than before: what was learnt is forgotten. Figures that are not finite, or
+  /// negative, count as not told.
+  void set_terms(const NexthopTerms& terms);
   [[nodiscard]] const NexthopTerms& terms() const { return terms_; }
 
   /// By the interface's counters. False: impossible, and ignored.
   bool observe(const LoadReading& reading);
-  /// What all paths over it carried of ours, bits a second, averaged as the load is.
+  /// What all paths over it carry of ours, bits a second: the sum of Demand::carried_bit_s(), which
+  /// is averaged as the load is. Once a second; stands for the load where no interface tells it.
   void carried(double own_bit_s, TimePoint at);
-  /// The path's queue now; `certain`: it surely stands above the noise.
+  /// Once an epoch. `queue_ms` surely stands at the nexthop now (0: none, or not surely), `loss` is
+  /// the lower bound of its ratio of loss.
   void learn(double queue_ms, double loss, TimePoint now);
 
   /// What the law may load it to; empty: nothing is known that could bound it.
@@ -37,9 +59,42 @@ class Carrier {
   void recall(const NexthopMemory& memory, TimePoint now);
 
  private:
+  struct Known {
+    double bit_s = 0;
+    std::string_view from;
+  };
+  /// Decays by half in ten minutes.
+  struct Peak {
+    double bit_s = 0;
+    TimePoint at;
+    [[nodiscard]] double now(TimePoint t) const;
+    void raise(double to, TimePoint t);
+  };
+
+  [[nodiscard]] std::optional<double> load(TimePoint now) const;
+  /// Without the commit.
+  [[nodiscard]] std::optional<Known> physical(TimePoint now) const;
+  [[nodiscard]] std::optional<Known> known(TimePoint now) const;
+  [[nodiscard]] bool ours(double load, bool lasting, TimePoint now) const;
+  void clean(double load, double elapsed_s, TimePoint now);
+  void cut(double load, double queue_ms, double loss, TimePoint now);
+
   NexthopTerms terms_;
-  std::optional<double> load_bit_s_;
+  Commit commit_;
+  Average load_;
   std::optional<double> own_bit_s_;
+  std::optional<TimePoint> own_at_;
+  std::optional<double> learnt_bit_s_;
+  TimePoint learnt_at_;              // cut, raised or grown
+  Peak peak_;                        // of the load
+  Peak clean_peak_;                  // of the load without a queue
+  std::optional<TimePoint> judged_;  // the last learn()
+  std::optional<TimePoint> queued_;  // since when, without a pause
+  std::optional<TimePoint> clean_;   // since when, without a pause
+  std::optional<TimePoint> was_clean_;
+  std::optional<TimePoint> cut_at_;
+  std::optional<TimePoint> drained_;  // no cut before: what a cut left is on its way out
+  double cut_queue_ms_ = 0;
 };
 
 }  // namespace hopwise::engine

@@ -1,9 +1,30 @@
 #include "core/engine/demand.hpp"
 
+#include <algorithm>
 #include <cmath>
-#include <numeric>
 
 namespace hopwise::engine {
+namespace {
+
+constexpr Duration kPinnedTau = std::chrono::seconds(60);
+constexpr Duration kJudgedTau = std::chrono::seconds(120);
+constexpr Duration kTogether = std::chrono::milliseconds(1500);  // readings of one second
+constexpr double kLeft = 0.02;        // a share that was more than this, and is 0, was taken away
+constexpr double kApart = 0.01;       // shares: the candidates differ enough to be judged
+constexpr double kEnough = 10;        // path-seconds of that, before the first verdict
+constexpr double kBetter = 0.8;       // mean square error of another, to be believed instead
+constexpr std::uint64_t kSeen = 5;    // readings, before anything is taken for pinned
+constexpr double kLeast_bit_s = 1e4;  // with less, shares mean nothing
+
+template <class Reading>
+std::optional<double> rate(const Reading& reading) {
+  if (reading.over <= Duration::zero() || reading.over > kLongestReading) return std::nullopt;
+  const double bit_s =
+      8 * static_cast<double>(reading.traffic.forward_bytes) / seconds(reading.over);
+  return bit_s <= kAbsurdBit_s ? std::optional(bit_s) : std::nullopt;
+}
+
+}  // namespace
 
 void Demand::set_paths(std::span<const int> kept) {
   std::vector<OfPath> next(kept.size());
@@ -13,31 +34,103 @@ void Demand::set_paths(std::span<const int> kept) {
   paths_ = std::move(next);
 }
 
-bool Demand::observe(std::size_t path, const PathReading& reading, double) {
-  if (path >= paths_.size() || reading.over <= Duration::zero()) return false;
-  paths_[path] = {8 * static_cast<double>(reading.traffic.forward_bytes) / seconds(reading.over),
-                  reading.at};
+bool Demand::observe(std::size_t path, const PathReading& reading, double weight) {
+  const auto bit_s = rate(reading);
+  if (path >= paths_.size() || !bit_s || !(weight >= 0 && weight <= 1)) return false;
+  OfPath& p = paths_[path];
+  if (p.carried.newest() && reading.at <= *p.carried.newest()) return false;
+  const Duration gap = p.carried.newest() ? reading.at - *p.carried.newest() : reading.over;
+  if (gap > kReadingsCease) p = {.routing = p.routing};
+  p.carried.add(*bit_s, reading.at, kLoadTau);
+  newest_ = std::max(newest_.value_or(reading.at), reading.at);
+  set_alphas(gap);
+  follow(p, weight, reading.at);
+
+  const double demand = sum_bit_s();
+  const double carried = carried_bit_s(path);
+  if (++p.seen < kSeen || demand < kLeast_bit_s) return true;
+  judge(p, (carried - p.pinned_bit_s) / demand);
+  const double beyond = carried - p.followed[lifetime_].averaged * demand;
+  p.pinned_bit_s += alphas_.pinned * (beyond - p.pinned_bit_s);
   return true;
 }
 
-std::optional<double> Demand::total_bit_s(TimePoint) const {
-  double total = 0;
-  bool any = false;
-  for (const OfPath& p : paths_) {
-    total += p.carried_bit_s;
-    any = any || p.at;
+bool Demand::observe(const ControlReading& reading, std::span<const double> shares) {
+  const auto bit_s = rate(reading);
+  if (!bit_s || shares.size() != paths_.size()) return false;
+  if (control_.newest() && reading.at <= *control_.newest()) return false;
+  for (const double share : shares)
+    if (!(share >= 0 && share <= 1)) return false;
+  for (std::size_t i = 0; i < shares.size(); ++i) paths_[i].routing = shares[i];
+  control_.add(*bit_s, reading.at, kLoadTau);
+  newest_ = std::max(newest_.value_or(reading.at), reading.at);
+  return true;
+}
+
+void Demand::set_alphas(Duration gap) {
+  if (gap == alphas_.gap) return;
+  alphas_.gap = gap;
+  for (std::size_t k = 0; k < kCandidates; ++k)
+    alphas_.flows[k] = 1 - std::exp(-seconds(gap) / kLifetimes_s[k]);
+  alphas_.averaged = alpha_of(gap, kLoadTau);
+  alphas_.pinned = alpha_of(gap, kPinnedTau);
+  alphas_.judged = alpha_of(gap, kJudgedTau);
+}
+
+void Demand::follow(OfPath& path, double weight, TimePoint at) {
+  if (weight == 0 && path.followed[lifetime_].flows > kLeft) jumped_ = at;
+  const bool jump = jumped_ && at - *jumped_ <= kTogether && at >= *jumped_ - kTogether;
+  for (std::size_t k = 0; k < kCandidates; ++k) {
+    Followed& f = path.followed[k];
+    if (path.seen == 0 || jump) f.flows = weight;
+    f.flows += alphas_.flows[k] * (weight - f.flows);
+    if (path.seen == 0) f.averaged = f.flows;
+    f.averaged += alphas_.averaged * (f.flows - f.averaged);
   }
-  return any ? std::optional(total) : std::nullopt;
+}
+
+// All candidates tell the same while weights rest: then nothing can be learnt.
+void Demand::judge(const OfPath& path, double carried_share) {
+  const double spread = std::abs(path.followed.front().averaged - path.followed.back().averaged);
+  if (spread < kApart) return;
+  ++judged_;
+  const double part = std::max(alphas_.judged, 1 / judged_);
+  std::size_t best = 0;
+  for (std::size_t k = 0; k < kCandidates; ++k) {
+    const double off = carried_share - path.followed[k].averaged;
+    error_[k] += part * (off * off - error_[k]);
+    if (error_[k] < error_[best]) best = k;
+  }
+  if (judged_ >= kEnough && error_[best] < kBetter * error_[lifetime_]) lifetime_ = best;
+}
+
+std::optional<double> Demand::total_bit_s(TimePoint now) const {
+  if (!newest_ || now - *newest_ > kReadingsCease) return std::nullopt;
+  return sum_bit_s();
+}
+
+double Demand::sum_bit_s() const {
+  double sum = 0;
+  for (std::size_t i = 0; i < paths_.size(); ++i) sum += carried_bit_s(i);
+  return sum;
 }
 
 double Demand::carried_bit_s(std::size_t path) const {
-  return path < paths_.size() ? paths_[path].carried_bit_s : 0;
+  if (path >= paths_.size() || !newest_) return 0;
+  const OfPath& p = paths_[path];
+  return p.carried.at(*newest_).value_or(0) + p.routing * control_.at(*newest_).value_or(0);
 }
 
-double Demand::predicted_bit_s(std::size_t, double weight) const {
-  double total = 0;
-  for (const OfPath& p : paths_) total += p.carried_bit_s;
-  return weight * total;
+double Demand::pinned_bit_s(std::size_t path) const {
+  if (path >= paths_.size()) return 0;
+  double sum = 0;
+  for (const OfPath& p : paths_) sum += p.pinned_bit_s;
+  return paths_[path].pinned_bit_s - sum / static_cast<double>(paths_.size());
+}
+
+double Demand::predicted_bit_s(std::size_t path, double weight) const {
+  if (path >= paths_.size() || !std::isfinite(weight)) return 0;
+  return std::max(0.0, weight * sum_bit_s() + pinned_bit_s(path));
 }
 
 }  // namespace hopwise::engine

@@ -8,6 +8,7 @@
 #include <string_view>
 #include <vector>
 
+#include "core/model/bandwidth.hpp"
 #include "core/model/path.hpp"
 #include "core/model/time.hpp"
 
@@ -80,18 +81,21 @@ struct GroupTerms {
   bool operator==(const GroupTerms&) const = default;
 };
 
-/// What a nexthop can carry, as told: a bound from below still leaves the truth to be learnt.
+/// What a nexthop can carry, as told: exact, or a bound from below that leaves the truth to be
+/// learnt.
 struct Capacity {
   double bit_s = 0;
   bool exact = true;
+  BandwidthMethod method = BandwidthMethod::configured;  // who says so
 
   bool operator==(const Capacity&) const = default;
 };
 
 struct NexthopTerms {
-  std::optional<Capacity> capacity{};
+  std::optional<Capacity> capacity{};    // exact: never loaded beyond; else as `at_least`
   std::optional<double> commit_bit_s{};  // 95th percentile that is paid for
-  double price = 0;  // of a byte beyond the commit, or of any where there is none
+  double price = 0;                    // of a byte beyond the commit, or of any where there is none
+  std::optional<Capacity> at_least{};  // what was measured that it carries
 
   bool operator==(const NexthopTerms&) const = default;
 };

@@ -1,0 +1,320 @@
+#include "core/engine/carrier.hpp"
+
+#include <cmath>
+
+#include "test/catch.hpp"
+
+using namespace hopwise;
+using namespace hopwise::engine;
+using namespace std::chrono_literals;
+
+namespace {
+
+constexpr double kMbit = 1e6;
+constexpr double kNaN = std::numeric_limits<double>::quiet_NaN();
+const TimePoint kStart{1000h};
+
+/// A line with a buffer of 100 ms; what does not fit is lost. The law, in short: our load is up to
+/// `fill` of what the carrier says, or all of the demand where it says nothing.
+struct Line {
+  Carrier carrier;
+  double capacity = 100 * kMbit;
+  double queue_bits = 0;
+  TimePoint at = kStart;
+  double offered = 0;
+
+  double queue_ms() const { return 1000 * queue_bits / capacity; }
+  void second(double own, double others = 0) {
+    at += 1s;
+    offered = own + others;
+    const double served = std::min(queue_bits + offered, capacity);
+    const double buffer = 0.1 * capacity;
+    const double left = queue_bits + offered - served;
+    const double lost = std::max(0.0, left - buffer) / std::max(offered, 1.0);
+    queue_bits = std::min(left, buffer);
+    carrier.observe({NexthopId{1}, at, 1s, served});
+    carrier.carried(own, at);
+    carrier.learn(queue_ms(), lost, at);
+  }
+  /// Flows follow the word of the law within some ten seconds.
+  void follow(double demand, double fill, Duration for_) {
+    double own = offered;
+    for (const TimePoint until = at + for_; at < until;) {
+      const double may = fill * carrier.capacity_bit_s(at).value_or(demand / fill);
+      own += (std::min(demand, may) - own) / 10;
+      second(own);
+    }
+  }
+  double known() const { return carrier.capacity_bit_s(at).value_or(-1); }
+  std::string from() const { return carrier.view(at).capacity_from; }
+};
+
+NexthopTerms told(double bit_s, BandwidthMethod method = BandwidthMethod::configured) {
+  NexthopTerms terms;
+  terms.capacity = Capacity{bit_s, method != BandwidthMethod::train, method};
+  return terms;
+}
+
+}  // namespace
+
+TEST_CASE("an exact word is the bound while nothing contradicts it", "[engine][carrier]") {
+  Line line;
+  line.carrier.set_terms(told(100 * kMbit));
+  for (int i = 0; i < 3600; ++i) line.second(80 * kMbit);
+  CHECK(line.known() == 100 * kMbit);
+  CHECK(line.from() == "configured");
+  CHECK(*line.carrier.view(line.at).utilisation == Approx(0.8));
+}
+
+TEST_CASE("nothing is known of a nexthop before a queue under own load teaches it",
+          "[engine][carrier]") {
+  Line line;
+  for (int i = 0; i < 600; ++i) line.second(90 * kMbit);
+  CHECK_FALSE(line.carrier.capacity_bit_s(line.at));
+  for (int i = 0; i < 30; ++i) line.second(130 * kMbit);
+  REQUIRE(line.carrier.capacity_bit_s(line.at));
+  CHECK(line.known() <= 100 * kMbit);
+  CHECK(line.known() >= 75 * kMbit);
+  CHECK(line.from() == "learnt");
+}
+
+TEST_CASE("a capacity told too high is cut, once for one queue, and settles below the truth",
+          "[engine][carrier]") {
+  Line line;
+  const double word = GENERATE(130 * kMbit, 200 * kMbit, 1000 * kMbit);
+  line.carrier.set_terms(told(word, BandwidthMethod::link));
+  for (int i = 0; i < 300; ++i) line.second(80 * kMbit);
+  CHECK(line.known() == word);
+  line.follow(500 * kMbit, 0.9, 20min);
+  double worst = 0;
+  double low = 1e12;
+  for (int minute = 0; minute < 60; ++minute) {
+    line.follow(500 * kMbit, 0.9, 1min);
+    worst = std::max(worst, line.queue_ms());
+    low = std::min(low, line.known());
+    CHECK(line.known() <= 120 * kMbit);
+  }
+  CHECK(low >= 75 * kMbit);
+  CHECK(line.from() == "learnt");
+}
+
+TEST_CASE("a standing queue is cut for once in its drain time", "[engine][carrier]") {
+  Line line;
+  line.carrier.set_terms(told(100 * kMbit));
+  for (int i = 0; i < 60; ++i) line.second(90 * kMbit);
+  int cuts = 0;
+  double last = line.known();
+  for (int i = 0; i < 120; ++i) {  // elephants: nothing relieves it
+    line.second(110 * kMbit);
+    if (line.known() < last) {
+      ++cuts;
+      CHECK(line.known() >= 0.85 * last);
+    }
+    last = line.known();
+  }
+  CHECK(cuts >= 2);
+  CHECK(cuts <= 120 / 10);
+  CHECK(last >= 0.8 * 100 * kMbit);  // a greedy flow does not talk it down for ever
+}
+
+TEST_CASE("a capacity told too low is kept to, however much is carried", "[engine][carrier]") {
+  Line line;
+  line.carrier.set_terms(told(70 * kMbit));
+  for (int i = 0; i < 3600; ++i) line.second(95 * kMbit);
+  CHECK(line.known() == 70 * kMbit);
+  CHECK(*line.carrier.view(line.at).utilisation > 1.3);
+}
+
+TEST_CASE("what was learnt grows again while clean and loaded, up to the word",
+          "[engine][carrier]") {
+  Line line;
+  line.carrier.set_terms(told(100 * kMbit));
+  for (int i = 0; i < 60; ++i) line.second(90 * kMbit);
+  line.capacity = 50 * kMbit;  // the line resyncs
+  line.follow(100 * kMbit, 0.85, 10min);
+  const double narrow = line.known();
+  CHECK(narrow < 60 * kMbit);
+  CHECK(narrow > 35 * kMbit);
+  line.capacity = 100 * kMbit;
+  line.follow(100 * kMbit, 0.85, 5min);
+  const double five = line.known();
+  CHECK(five < 1.06 * narrow);  // half a percent a minute, and what was clean meanwhile
+  line.follow(100 * kMbit, 0.85, 3h);
+  CHECK(line.known() == 100 * kMbit);
+  CHECK(line.from() == "configured");
+}
+
+TEST_CASE("it does not grow while idle", "[engine][carrier]") {
+  Line line;
+  for (int i = 0; i < 60; ++i) line.second(90 * kMbit);
+  for (int i = 0; i < 30; ++i) line.second(130 * kMbit);
+  for (int i = 0; i < 30; ++i) line.second(10 * kMbit);
+  const double learnt = line.known();
+  for (int i = 0; i < 3600; ++i) line.second(10 * kMbit);
+  CHECK(line.known() == learnt);
+}
+
+TEST_CASE("somebody else's congestion teaches nothing", "[engine][carrier]") {
+  Line line;
+  line.carrier.set_terms(told(100 * kMbit));
+  SECTION("on our own interface") {
+    for (int i = 0; i < 300; ++i) line.second(30 * kMbit, 80 * kMbit);
+  }
+  SECTION("further on, at a small part of what we carried") {
+    for (int i = 0; i < 60; ++i) line.second(90 * kMbit);
+    for (int i = 0; i < 20; ++i) line.second(20 * kMbit);
+    for (int i = 0; i < 120; ++i) {
+      line.second(20 * kMbit);
+      line.carrier.learn(60, 0.02, line.at + 500ms);
+    }
+  }
+  SECTION("for a short while, at a load that was borne cleanly") {
+    for (int i = 0; i < 60; ++i) line.second(90 * kMbit);
+    for (int i = 0; i < 20; ++i) line.second(60 * kMbit);
+    for (int i = 0; i < 20; ++i) {
+      line.at += 1s;
+      line.carrier.observe({NexthopId{1}, line.at, 1s, 60 * kMbit});
+      line.carrier.carried(60 * kMbit, line.at);
+      line.carrier.learn(60, 0, line.at);
+    }
+  }
+  SECTION("without a word of what is ours") {
+    for (int i = 0; i < 300; ++i) {
+      line.at += 1s;
+      line.carrier.observe({NexthopId{1}, line.at, 1s, 90 * kMbit});
+      line.carrier.learn(60, 0.02, line.at);
+    }
+  }
+  CHECK(line.known() == 100 * kMbit);
+}
+
+TEST_CASE("a path that always loses is not full", "[engine][carrier]") {
+  Line line;
+  for (int i = 0; i < 600; ++i) {
+    line.at += 1s;
+    line.carrier.observe({NexthopId{1}, line.at, 1s, 60 * kMbit});
+    line.carrier.carried(60 * kMbit, line.at);
+    line.carrier.learn(0, 0.02, line.at);
+  }
+  CHECK_FALSE(line.carrier.capacity_bit_s(line.at));
+}
+
+TEST_CASE("losses at a high load teach it where there is no buffer", "[engine][carrier]") {
+  Line line;
+  line.carrier.set_terms(told(130 * kMbit));
+  const auto second = [&](double own) {
+    line.at += 1s;
+    const double lost = std::max(0.0, own - 100 * kMbit) / own;
+    line.carrier.observe({NexthopId{1}, line.at, 1s, own});
+    line.carrier.carried(own, line.at);
+    line.carrier.learn(0, lost, line.at);
+  };
+  for (int i = 0; i < 60; ++i) second(90 * kMbit);
+  for (int i = 0; i < 60; ++i) second(120 * kMbit);
+  CHECK(line.known() < 105 * kMbit);
+  CHECK(line.known() > 75 * kMbit);
+}
+
+TEST_CASE("a bound from below raises what is learnt, and bounds nothing alone",
+          "[engine][carrier]") {
+  Line line;
+  line.carrier.set_terms(told(95 * kMbit, BandwidthMethod::train));
+  CHECK_FALSE(line.carrier.capacity_bit_s(line.at));
+  NexthopMemory memory;
+  memory.learnt_bit_s = 40 * kMbit;
+  line.carrier.recall(memory, line.at);
+  CHECK(line.known() == 95 * kMbit);
+  CHECK(line.from() == "train");
+  // The queue's word is newer than the bound.
+  for (int i = 0; i < 60; ++i) line.second(60 * kMbit);
+  line.capacity = 60 * kMbit;
+  for (int i = 0; i < 60; ++i) line.second(80 * kMbit);
+  CHECK(line.known() < 60 * kMbit);
+  CHECK(line.from() == "learnt");
+}
+
+TEST_CASE("a capacity of nothing bears nothing", "[engine][carrier]") {
+  Line line;
+  line.carrier.set_terms(told(0));
+  line.second(1 * kMbit);
+  CHECK(line.known() == 0);
+  CHECK(line.from() == "configured");
+  CHECK_FALSE(line.carrier.view(line.at).utilisation);
+}
+
+TEST_CASE("a commit that is spent is the bound", "[engine][carrier]") {
+  Line line;
+  NexthopTerms terms = told(100 * kMbit);
+  terms.commit_bit_s = 20 * kMbit;
+  terms.price = 3;
+  line.carrier.set_terms(terms);
+  for (int i = 0; i < 431 * 5; ++i)
+    line.carrier.observe({NexthopId{1}, line.at += 1min, 1min, 50 * kMbit});
+  CHECK(line.known() == 20 * kMbit);
+  CHECK(line.from() == "commit");
+  const CarrierView view = line.carrier.view(line.at);
+  CHECK(*view.commit_bit_s == 20 * kMbit);
+  CHECK(*view.percentile_bit_s == Approx(50 * kMbit));
+  CHECK(view.price == 3);
+}
+
+TEST_CASE("what is learnt outlives the process for a week", "[engine][carrier]") {
+  Line line;
+  for (int i = 0; i < 60; ++i) line.second(90 * kMbit);
+  for (int i = 0; i < 30; ++i) line.second(130 * kMbit);
+  NexthopMemory memory;
+  line.carrier.remember(memory, line.at);
+  Carrier next;
+  next.recall(memory, TimePoint{10s});
+  CHECK(*next.capacity_bit_s(TimePoint{10s}) == line.known());
+  memory.learnt_age = 24h * 8;
+  Carrier late;
+  late.recall(memory, TimePoint{10s});
+  CHECK_FALSE(late.capacity_bit_s(TimePoint{10s}));
+  memory.learnt_age = {};
+  for (const double bad : {kNaN, -1.0, 0.0, 1e30}) {
+    memory.learnt_bit_s = bad;
+    Carrier other;
+    other.recall(memory, TimePoint{10s});
+    CHECK_FALSE(other.capacity_bit_s(TimePoint{10s}));
+  }
+}
+
+TEST_CASE("another exact word begins anew", "[engine][carrier]") {
+  Line line;
+  line.carrier.set_terms(told(130 * kMbit));
+  for (int i = 0; i < 60; ++i) line.second(90 * kMbit);
+  for (int i = 0; i < 30; ++i) line.second(130 * kMbit);
+  REQUIRE(line.from() == "learnt");
+  line.carrier.set_terms(told(130 * kMbit));
+  CHECK(line.from() == "learnt");
+  line.carrier.set_terms(told(300 * kMbit));
+  CHECK(line.known() == 300 * kMbit);
+}
+
+TEST_CASE("impossible figures change nothing", "[engine][carrier]") {
+  Line line;
+  line.carrier.set_terms(told(100 * kMbit));
+  line.second(50 * kMbit);
+  Carrier& c = line.carrier;
+  const TimePoint at = line.at;
+  CHECK_FALSE(c.observe({NexthopId{1}, at + 1s, 1s, kNaN}));
+  CHECK_FALSE(c.observe({NexthopId{1}, at + 1s, 1s, -5}));
+  CHECK_FALSE(c.observe({NexthopId{1}, at + 1s, 1s, 1e30}));
+  CHECK_FALSE(c.observe({NexthopId{1}, at + 1s, 0s, 5}));
+  CHECK_FALSE(c.observe({NexthopId{1}, at + 1s, 2h, 5}));
+  CHECK_FALSE(c.observe({NexthopId{1}, at, 1s, 5}));       // told twice
+  CHECK_FALSE(c.observe({NexthopId{1}, at - 5s, 1s, 5}));  // late
+  c.carried(kNaN, at + 1s);
+  c.carried(-1, at + 1s);
+  c.learn(kNaN, 0, at + 1s);
+  c.learn(100, kNaN, at + 2s);
+  c.learn(100, -1, at + 3s);
+  CHECK(line.known() == 100 * kMbit);
+  CHECK(*c.view(at).load_bit_s == Approx(50 * kMbit));
+  for (const double bad : {kNaN, -1.0, 1e30}) {
+    c.set_terms(told(bad));
+    CHECK_FALSE(c.capacity_bit_s(at));
+  }
+  CHECK_FALSE(c.view(at + 11s).load_bit_s);  // readings have ceased
+}
