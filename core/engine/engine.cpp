@@ -63,7 +63,12 @@ struct Engine::Impl {
   void open_book() {
     if (booked && now - *booked < options.epoch) return;
     booked = now;
-    for (auto& [id, nexthop] : nexthops) nexthop.load = {};
+    for (auto& [id, nexthop] : nexthops) {
+      const auto full = nexthop.load.full;
+      nexthop.load = {};
+      nexthop.load.at = now;
+      nexthop.load.full = full;
+    }
     for (auto& [id, group] : groups) group.enter_book();
     for (auto& [id, nexthop] : nexthops) {
       if (nexthop.groups == 0) continue;
@@ -71,8 +76,13 @@ struct Engine::Impl {
       carrier.carried(nexthop.load.carried_bit_s, now);
       if (const auto& reading = nexthop.reading())
         carrier.learn(standing_queue_ms(*reading), reading->loss.lower, now);
-      nexthop.load.background_bit_s = carrier.background_bit_s();
-      nexthop.load.capacity_bit_s = carrier.capacity_bit_s(now);
+      BookedLoad& load = nexthop.load;
+      load.background_bit_s = carrier.background_bit_s();
+      load.capacity_bit_s = carrier.capacity_bit_s(now);
+      const double all = load.carried_bit_s + load.background_bit_s;
+      if (load.capacity_bit_s && load.carried_bit_s >= all / 2 && all > 0 &&
+          all >= kNearlyFull * *load.capacity_bit_s)
+        load.full = now;
     }
   }
   void advance_to(TimePoint t) { now = std::max(now, t); }

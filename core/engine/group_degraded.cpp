@@ -20,9 +20,9 @@ constexpr Duration kTogetherLoss = std::chrono::seconds(6);  // loss shows slowl
 constexpr Duration kJustLeft = std::chrono::seconds(30);
 constexpr Duration kJustGiven = std::chrono::seconds(10);
 constexpr double kRaise = 0.01;  // less is no load worth the name
-constexpr double kFull = 0.85;   // of the capacity: from here on a queue is to be expected
 constexpr double kRoom = 0.95;   // of the capacity: what an escape may fill
 constexpr Duration kFlowsEnd = std::chrono::seconds(30);
+constexpr Duration kDrained = std::chrono::seconds(2);
 
 double queue_ms(const TrackedNexthop& nexthop) {
   const Reading& reading = *nexthop.reading();
@@ -70,15 +70,17 @@ void GroupLaw::judge_one(Share& s, TimePoint now) {
 bool GroupLaw::load_explains(const Share& s, TimePoint now) const {
   const BookedLoad& load = s.nexthop->load;
   if (!s.could_bit_s || now - s.nexthop->health().fell_at() > kFlowsEnd) return false;
+  // Losses are counted over a while, and show when the load may have gone.
+  if (load.full_within(s.nexthop->fell_by_loss() ? options_->loss_window : kDrained)) return true;
   const double all = load.ours_bit_s() + load.background_bit_s;
-  return load.ours_bit_s() >= all / 2 && all >= kFull * *s.could_bit_s;
+  return load.ours_bit_s() >= all / 2 && all > 0 && all >= kNearlyFull * *s.could_bit_s;
 }
 
 // What the others have no room for stays: a slow path is better than a full one.
 double GroupLaw::least_share(const Share& s) const {
   const double least = floor_of(s);
   const LoadLine own = load_line(s);
-  const double movable = own.known ? own.movable_bit_s : demand_.predicted_bit_s(index(s), 1);
+  const double movable = own.known ? own.movable_bit_s : planned_bit_s(s, 1);
   if (movable <= 0) return least;
   double room = 0;
   for (const Share& o : shares_) {

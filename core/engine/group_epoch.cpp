@@ -27,7 +27,7 @@ constexpr double kBrokenStep = 0.10;                 // an epoch, while a path i
 /// A path that the slow law judges.
 struct GroupLaw::Contender {
   Share* share = nullptr;
-  const Reading* reading = nullptr;
+  Reading reading;
   double wanted = 0;  // of what the contenders have together
   LoadLine load;      // by that
   double cost = 0;
@@ -35,7 +35,8 @@ struct GroupLaw::Contender {
   // Against the cheapest:
   double excess = 0;
   double without_load = 0;  // of the excess
-  double band = 0;
+  double quiet = 0;  // band of what is measured
+  double band = 0;   // and of the load's wavering
   double noise = 0;  // of the band
 };
 
@@ -43,6 +44,7 @@ void GroupLaw::run_epoch(TimePoint now) {
   const double elapsed = std::min(seconds(now - *epoch_), 2 * seconds(options_->epoch));
   epoch_ = now;
   fuse_evidence(now);
+  plan(elapsed, now);
   heed_proof(now);
   if (!reverted_) heed_objectives(elapsed / seconds(options_->epoch), now);
   const bool routed = unmet_ && objectives_.unmet == Unmet::routing;
@@ -62,8 +64,7 @@ void GroupLaw::fuse_evidence(TimePoint now) {
     passive.push_back(&s.evidence);
     active.push_back(s.nexthop->reading() ? &*s.nexthop->reading() : nullptr);
   }
-  const auto fused = fuse(passive, active, now);
-  for (std::size_t i = 0; i < shares_.size(); ++i) shares_[i].fused = fused[i];
+  fuse(passive, active, now, fused_);
 }
 
 // Up after proof; not while damped, and not onto a path that is dearer than what it would relieve.
@@ -100,7 +101,7 @@ void GroupLaw::run_slow_law(TimePoint now) {
   bool even = true;
   const Contender* dearest = nullptr;  // of those that still have something to lose
   for (Contender& c : field) {
-    even = even && std::max(std::abs(c.excess), std::abs(c.without_load)) < c.band / 2;
+    even = even && std::abs(c.without_load) < c.quiet / 2 && std::abs(c.excess) < c.band / 2;
     const double least = loads && travelling_ ? std::max(kArrived * c.band, c.noise) : c.band;
     // What nothing distinguishes from the cheapest counts as equal to it.
     if (c.excess <= least) {
@@ -126,14 +127,14 @@ void GroupLaw::gather(Row<Contender>& field) {
   double sum = 0;
   for (Share& s : shares_) {
     const TrackedNexthop& n = *s.nexthop;
-    const Reading* reading = figures(s);
+    const auto reading = scored(s);
     const bool proven = n.state() == PathState::up || !n.probed() || s.loaded ||
                         (n.health().recovering() && n.answering());
     if (!s.usable || !proven || !reading || reading->samples < kJudgedSamples) continue;
     if (s.objective_limit < 1) continue;
     Contender c;
     c.share = &s;
-    c.reading = reading;
+    c.reading = *reading;
     field.push_back(c);
     sum += s.wanted;
   }
@@ -152,7 +153,7 @@ void GroupLaw::gather(Row<Contender>& field) {
     // Limits of others make the weight more than what is wanted, and every step counts for more.
     c.load = load_line(s, s.wanted > kTiny ? sum * within[index(s)] / s.wanted : sum);
     c.extra = price_cost(s.nexthop->carrier.terms(), policy()) + preference(s);
-    c.cost = score_terms(*c.reading, policy()).total() + c.extra +
+    c.cost = score_terms(c.reading, policy()).total() + c.extra +
              policy().load_weight * c.load.cost(c.wanted);
   }
 }
@@ -166,12 +167,12 @@ const GroupLaw::Contender* GroupLaw::compare(std::span<Contender> field) const {
     return weight * kDemandNoise * rho * load_slope(rho);
   };
   for (Contender& c : field) {
-    c.without_load = score_excess(*best->reading, *c.reading, policy()) + c.extra - best->extra;
+    c.without_load = score_excess(best->reading, c.reading, policy()) + c.extra - best->extra;
     c.excess = c.without_load +
                weight * (c.load.cost(c.wanted) - best->load.cost(best->wanted));
-    c.noise = score_noise(*best->reading, *c.reading, policy());
-    c.band = score_band(*best->reading, *c.reading, policy(), *options_) +
-             std::abs(wavering(c) - wavering(*best));
+    c.noise = score_noise(best->reading, c.reading, policy());
+    c.quiet = score_band(best->reading, c.reading, policy(), *options_);
+    c.band = c.quiet + std::abs(wavering(c) - wavering(*best));
   }
   return &*best;
 }
@@ -194,7 +195,10 @@ bool GroupLaw::step(std::span<Contender> field, const Contender& cheapest, TimeP
     shares.push_back(c.wanted);
     costs.push_back(c.cost);
     predicted.push_back(policy().load_weight * c.load.slope(c.wanted));
-    measured.push_back(queue_slope(*c.reading, c.wanted, policy()));
+    // Somebody else's queue does not answer to our shares.
+    const BookedLoad& load = c.share->nexthop->load;
+    const bool answers = load.carried_bit_s > 0 && load.carried_bit_s >= load.background_bit_s;
+    measured.push_back(answers ? queue_slope(c.reading, c.wanted, policy()) : 0);
     loads.push_back(c.load);
     judged.push_back(c.share);
     sum += c.share->wanted;
@@ -239,7 +243,7 @@ bool GroupLaw::step(std::span<Contender> field, const Contender& cheapest, TimeP
 void GroupLaw::tell_move(const Contender& dearest, const Contender& cheapest) {
   std::string text =
       format("cost=%.3f best=%.3f rtt_ms=%.1f best_rtt_ms=%.1f", dearest.cost, cheapest.cost,
-             dearest.reading->rtt_ms, cheapest.reading->rtt_ms);
+             dearest.reading.rtt_ms, cheapest.reading.rtt_ms);
   if (dearest.load.known) text += format(" load=%.2f", dearest.load.utilisation(dearest.wanted));
   if (cheapest.load.known)
     text += format(" best_load=%.2f", cheapest.load.utilisation(cheapest.wanted));

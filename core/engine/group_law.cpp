@@ -86,6 +86,9 @@ void GroupLaw::set_paths(const std::vector<Member>& members) {
   clear();  // of what left
   shares_ = std::move(next);
   demand_.set_paths(stays);
+  fused_.clear();
+  routing_.clear();
+  for (const Share& share : shares_) routing_.push_back(share.kernel);
   changed_ = true;
 }
 

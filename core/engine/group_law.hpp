@@ -78,7 +78,6 @@ class GroupLaw {
     double weight = 0;                // as last decided
     double objective_limit = 1;       // as far as objectives let it
     double booked_bit_s = 0;          // what it has in the book
-    Fused fused;                      // its figures by all that is known, as of this epoch
     Cap cap;                          // the slow law raises `wanted` no further
     std::optional<Relief> relief;     // this fault's answer so far: our raise was taken back
     std::optional<TimePoint> left;    // traffic was taken from it for delay or loss
@@ -160,7 +159,11 @@ class GroupLaw {
   [[nodiscard]] const Policy& policy() const { return terms_ ? terms_->policy : options_->policy; }
   [[nodiscard]] bool dry() const { return terms_ && terms_->mode == Mode::dry_run; }
   [[nodiscard]] const Reading* figures(const Share& share) const;
+  /// Without what our own load explains.
+  [[nodiscard]] std::optional<Reading> scored(const Share& share) const;
   [[nodiscard]] double preference(const Share& share) const;
+  void plan(double elapsed_s, TimePoint now);
+  [[nodiscard]] double planned_bit_s(const Share& share, double weight) const;
   [[nodiscard]] std::size_t index(const Share& share) const {
     return static_cast<std::size_t>(&share - shares_.data());
   }
@@ -177,6 +180,8 @@ class GroupLaw {
   std::optional<GroupTerms> terms_;
   Objectives objectives_;  // of the terms, those that can be judged
   std::vector<Share> shares_;
+  std::vector<Fused> fused_;     // their figures by all that is known, as of this epoch
+  std::vector<double> routing_;  // routing's own shares
   Demand demand_;
   Proof proof_;
   std::vector<Effect> effects_;
@@ -190,6 +195,8 @@ class GroupLaw {
   bool unmet_ = false;     // told
   bool travelling_ = false;  // the slow law is on its way to where costs are equal
   Schedule schedule_;        // of its last step
+  std::optional<double> planned_bit_s_;  // demand, averaged
+  double plan_ = 1;                      // that, of the demand now
   std::optional<Trigger> trigger_;
 };
 

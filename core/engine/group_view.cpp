@@ -6,6 +6,12 @@
 #include "core/model/format.hpp"
 
 namespace hopwise::engine {
+namespace {
+
+constexpr double kSurge = 0.06;     // more is no wavering
+constexpr double kPlanned_s = 30;
+
+}  // namespace
 
 void GroupLaw::set_terms(const GroupTerms& terms) {
   if (terms_ && *terms_ == terms) return;
@@ -23,7 +29,7 @@ void GroupLaw::observe(const PathReading& reading) {
   for (std::size_t i = 0; i < shares_.size(); ++i) {
     if (shares_[i].path.id != reading.path) continue;
     if (!shares_[i].evidence.observe(reading)) return;
-    demand_.observe(i, reading, shares_[i].weight);
+    demand_.observe(i, reading, dry() ? shares_[i].kernel : shares_[i].weight);
     proof_.observe(reading);
     return;
   }
@@ -31,20 +37,12 @@ void GroupLaw::observe(const PathReading& reading) {
 
 void GroupLaw::observe(const ControlReading& reading) {
   proof_.observe(reading);
-  if (!dry()) return;
-  for (std::size_t i = 0; i < shares_.size(); ++i) {
-    PathReading part{shares_[i].path.id, reading.at, reading.over, {}, {}};
-    part.traffic.forward_bytes = static_cast<std::uint64_t>(
-        shares_[i].kernel * static_cast<double>(reading.traffic.forward_bytes));
-    part.traffic.forward_packets = static_cast<std::uint64_t>(
-        shares_[i].kernel * static_cast<double>(reading.traffic.forward_packets));
-    demand_.observe(i, part, shares_[i].kernel);
-  }
+  demand_.observe(reading, routing_);
 }
 
 // A dry run moves nothing: its traffic stays where routing puts it.
 void GroupLaw::book(Share& s) {
-  const double booked = demand_.predicted_bit_s(index(s), dry() ? s.kernel : s.weight);
+  const double booked = planned_bit_s(s, dry() ? s.kernel : s.weight);
   s.nexthop->load.predicted_bit_s += booked - s.booked_bit_s;
   s.booked_bit_s = booked;
 }
@@ -59,8 +57,42 @@ void GroupLaw::enter_book() {
 
 const Reading* GroupLaw::figures(const Share& s) const {
   if (s.nexthop->probed() && !s.nexthop->reading()) return nullptr;  // too old to act on
-  if (s.fused.reading) return &*s.fused.reading;
+  const std::size_t i = index(s);
+  if (i < fused_.size() && fused_[i].reading) return &*fused_[i].reading;
   return s.nexthop->reading() ? &*s.nexthop->reading() : nullptr;
+}
+
+// A queue that our own load made, or has just made, is no property of the path: what the load will
+// be is known, and costs by itself. The slow average would tell of it for a minute more, the losses
+// for two, and the shares would overshoot by as much.
+std::optional<Reading> GroupLaw::scored(const Share& s) const {
+  const Reading* figures = this->figures(s);
+  if (!figures) return std::nullopt;
+  Reading reading = *figures;
+  const BookedLoad& load = s.nexthop->load;
+  if (!load.capacity_bit_s || !load.full_within(options_->score_loss_window)) return reading;
+  reading.rtt_ms = std::min(reading.rtt_ms, reading.base_ms);
+  const double later = load.predicted_bit_s + load.background_bit_s;
+  if (later < kLoadKnee * *load.capacity_bit_s) reading.loss.lower = 0;
+  return reading;
+}
+
+// Demand wavers: it is planned with its average over half a minute, unless it surely is another.
+void GroupLaw::plan(double elapsed_s, TimePoint now) {
+  const auto demand = demand_.total_bit_s(now);
+  if (!demand || *demand <= 0) {
+    planned_bit_s_.reset();
+    return;
+  }
+  if (!planned_bit_s_ || std::abs(*demand - *planned_bit_s_) > kSurge * *planned_bit_s_)
+    planned_bit_s_ = demand;
+  else
+    *planned_bit_s_ += (1 - std::exp(-elapsed_s / kPlanned_s)) * (*demand - *planned_bit_s_);
+  plan_ = *planned_bit_s_ / *demand;
+}
+
+double GroupLaw::planned_bit_s(const Share& s, double weight) const {
+  return (planned_bit_s_ ? plan_ : 1) * demand_.predicted_bit_s(index(s), weight);
 }
 
 double GroupLaw::preference(const Share& s) const {
@@ -74,8 +106,8 @@ double GroupLaw::preference(const Share& s) const {
 LoadLine GroupLaw::load_line(const Share& s, double scale) const {
   const BookedLoad& load = s.nexthop->load;
   if (!load.capacity_bit_s) return {};
-  const double pinned = demand_.predicted_bit_s(index(s), 0);
-  const double movable = std::max(0.0, demand_.predicted_bit_s(index(s), 1) - pinned);
+  const double pinned = planned_bit_s(s, 0);
+  const double movable = std::max(0.0, planned_bit_s(s, 1) - pinned);
   const double others = std::max(0.0, load.predicted_bit_s - s.booked_bit_s);
   return {load.background_bit_s + others + pinned, scale * movable, *load.capacity_bit_s, true};
 }
@@ -91,7 +123,7 @@ Standing GroupLaw::standing(const Share& s) const {
 
 CostTerms GroupLaw::terms_of(const Share& s, double weight) const {
   CostTerms terms;
-  if (const Reading* reading = figures(s)) terms = score_terms(*reading, policy());
+  if (const auto reading = scored(s)) terms = score_terms(*reading, policy());
   terms.price = price_cost(s.nexthop->carrier.terms(), policy());
   terms.load = policy().load_weight * load_line(s).cost(weight);
   terms.preference = preference(s);
@@ -104,7 +136,7 @@ Prediction GroupLaw::predict(const Share& s, double weight) const {
   const BookedLoad& load = s.nexthop->load;
   const double others = std::max(0.0, load.predicted_bit_s - s.booked_bit_s);
   if (demand_.carried_bit_s(index(s)) > 0 || s.booked_bit_s > 0 || load.capacity_bit_s)
-    p.bit_s = load.background_bit_s + others + demand_.predicted_bit_s(index(s), weight);
+    p.bit_s = load.background_bit_s + others + planned_bit_s(s, weight);
   if (p.bit_s && load.capacity_bit_s && *load.capacity_bit_s > 0)
     p.utilisation = *p.bit_s / *load.capacity_bit_s;
   if (const Reading* reading = figures(s)) {
@@ -162,8 +194,10 @@ GroupLawView GroupLaw::law(TimePoint now) const {
     path.predicted = predict(s, s.weight);
     if (s.nexthop->reading()) path.active_ms = s.nexthop->reading()->rtt_ms;
     path.passive_ms = s.evidence.passive_ms(now);
-    path.passive_share = s.fused.passive_share;
-    path.disagreement_ms = s.fused.disagreement_ms;
+    if (index(s) < fused_.size()) {
+      path.passive_share = fused_[index(s)].passive_share;
+      path.disagreement_ms = fused_[index(s)].disagreement_ms;
+    }
     path.retransmitted = s.evidence.retransmitted(now);
     path.ece = s.evidence.ece(now);
     if (law.demand_bit_s) path.own_bit_s = demand_.carried_bit_s(index(s));

@@ -25,6 +25,8 @@
 #include <optional>
 #include <span>
 
+#include "core/model/time.hpp"
+
 namespace hopwise::engine {
 
 /// phi: of the utilisation `rho`, 0..; below 0 and NaN cost nothing.
@@ -44,9 +46,15 @@ struct BookedLoad {
   double carried_bit_s = 0;     // now
   double background_bit_s = 0;  // not ours to move
   std::optional<double> capacity_bit_s{};
+  TimePoint at;                     // when the book was opened
+  std::optional<TimePoint> full{};  // when it was last nearly full, mostly of ours
 
+  [[nodiscard]] bool full_within(Duration time) const { return full && at - *full < time; }
   [[nodiscard]] double ours_bit_s() const { return std::max(predicted_bit_s, carried_bit_s); }
 };
+
+/// Of the capacity: from here on a queue is to be expected.
+inline constexpr double kNearlyFull = 0.85;
 
 /// One path as the slow law sees its nexthop: rho(w) = (others + pinned + w movable) / capacity.
 struct LoadLine {
