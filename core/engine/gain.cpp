@@ -31,9 +31,9 @@ Schedule schedule(std::span<const double> shares, const Slopes& slopes, double g
   gain = std::clamp(gain, 0.0, monotone_gain(0));
   const int delay = std::max(slopes.delay, 1);
   Schedule s;
-  s.rate = gain / std::max({flat, predicted, floor / 2});
+  s.rate = gain / std::max(flat, floor / 2);
   if (measured > 0) s.rate = std::min(s.rate, std::min(gain, monotone_gain(delay)) / measured);
-  s.gain = s.rate * predicted;
+  s.gain = s.rate * predicted / (1 + s.rate * predicted);
   s.stable = stable_gain(0);
   if (s.rate * measured / stable_gain(delay) > s.gain / s.stable) {
     s.gain = s.rate * measured;

@@ -4,13 +4,14 @@
 // with S the slopes of the costs in the shares. Its largest eigenvalue is at most the trace,
 // g = eta sum w_i (1 - w_i) S_i, and for two paths it is that. Two loops close over the same step:
 //
-// - of the predicted load, which is arithmetic and has no delay: stable for g < 2, without overshoot
-//   for g <= 1; the step is also cut by line search (load.hpp), whatever the gain;
+// - of the predicted load, which is arithmetic and has no delay. A step that took the costs as they
+//   are now would be stable for g < 2 and not overshoot for g <= 1. This one takes them as it makes
+//   them (load.hpp): what g would be becomes g / (1 + g), below 1 at whatever rate;
 // - of measured queues, which answer d epochs late: stable iff g < 2 sin(pi / (2 (2d + 1))), without
 //   overshoot iff g <= d^d / (d + 1)^(d + 1) (roots of z^(d+1) - z^d + g; Kuruklis 1994).
 //
-// eta is the largest that keeps both within their figures, and no larger than is sensible where
-// nothing bends.
+// So eta is what is sensible where nothing bends, g* over sum w_i (1 - w_i) / 2, and less where
+// measured queues demand it.
 #pragma once
 
 #include <span>

@@ -3,10 +3,9 @@
 // The slow law sets out when some path is dearer than the cheapest by more than the dead band, and
 // then goes on until it is dearer by a quarter of it only (never by less than the noise): costs end
 // up nearly equal, and small changes after that are no reason to set out again. Where loads are
-// known the costs bend with the shares, so that this is a point between the corners; a journey also
-// ends as soon as it would turn back. That, and a step that never goes beyond the point where the
-// predicted costs are equal (load.hpp) at a gain that measured ones bear (gain.hpp), is why shares
-// in steady state do not move at all.
+// known the costs bend with the shares, so that this is a point between the corners. That, and a step that
+// never goes beyond the point where the predicted costs are equal (load.hpp), at a gain that measured
+// ones bear (gain.hpp), is why shares in steady state do not move at all.
 #include <algorithm>
 #include <cmath>
 #include <numeric>
@@ -212,26 +211,14 @@ bool GroupLaw::step(std::span<Contender> field, const Contender& cheapest, TimeP
                                                      seconds(options_->epoch)));
   schedule_ = schedule(shares, {predicted, measured, delay}, options_->gain, options_->floor);
   const double most = dropping ? std::max(kBrokenStep, options_->max_step) : options_->max_step;
-  exponential_step(shares, costs, {schedule_.rate, most, options_->floor}, next);
-  const double part = worthwhile_part(shares, next, costs, loads, policy().load_weight);
-
-  if (!travelling_)
-    for (Share& s : shares_) s.heading = 0;
+  const Bend bend{known ? std::span<const LoadLine>(loads) : std::span<const LoadLine>{},
+                  policy().load_weight};
+  exponential_step(shares, costs, {schedule_.rate, most, options_->floor}, next, bend);
   travelling_ = known;
-  for (std::size_t i = 0; i < n; ++i) next[i] = shares[i] + part * (next[i] - shares[i]);
-  for (std::size_t i = 0; known && i < n; ++i) {
-    const double turn = (next[i] - shares[i]) * judged[i]->heading;
-    if (turn < 0 && std::abs(next[i] - shares[i]) > kTiny) {
-      travelling_ = false;
-      return false;
-    }
-  }
   double largest = 0;
   auto before = row<double>(arena, n);
   for (std::size_t i = 0; i < n; ++i) {
     before.push_back(judged[i]->wanted);
-    if (std::abs(next[i] - shares[i]) > kTiny)
-      judged[i]->heading = next[i] > shares[i] ? 1 : -1;
     judged[i]->wanted = next[i] * sum;
   }
   apply_caps(judged, now);

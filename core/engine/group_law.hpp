@@ -85,7 +85,6 @@ class GroupLaw {
     std::optional<TimePoint> given;   // another's traffic was given to it for those
     std::optional<TimePoint> fit;     // breaks no objective, with a margin, since
     std::optional<double> could_bit_s;  // what the nexthop could carry when its fault began
-    double heading = 0;                 // which way the slow law moves it on this journey
     std::optional<double> base_ms;      // as of the last epoch
     PathEvidence evidence;            // of its own traffic
     bool usable = false;

@@ -1,6 +1,7 @@
 #include "core/engine/load.hpp"
 
 #include <algorithm>
+#include <cmath>
 #include <cstddef>
 
 namespace hopwise::engine {
@@ -10,7 +11,9 @@ constexpr double kFull = 1.5;  // phi(1)
 constexpr double kWidth = 1 - kLoadKnee;
 constexpr double kSteep = 2 * kFull / kWidth;  // phi'(1), and beyond
 constexpr double kMost = 10;                   // absurd capacities end here
-constexpr int kHalvings = 20;
+constexpr int kNewton = 40;
+constexpr double kNear = 1e-9;
+constexpr double kLeastShare = 1e-6;
 
 }  // namespace
 
@@ -38,27 +41,53 @@ double LoadLine::slope(double share) const {
   return load_slope(utilisation(share)) * movable_bit_s / capacity_bit_s;
 }
 
-// The derivative of the potential along the step grows with t: its zero is found by halving.
-double worthwhile_part(std::span<const double> shares, std::span<const double> next,
-                       std::span<const double> costs, std::span<const LoadLine> loads,
-                       double load_weight) {
-  const auto calls = [&](double t) {
-    double along = 0;
-    for (std::size_t i = 0; i < shares.size(); ++i) {
-      const double d = next[i] - shares[i];
-      const double later = loads[i].cost(shares[i] + t * d) - loads[i].cost(shares[i]);
-      along += d * (costs[i] + load_weight * later);
-    }
-    return along < 0;
-  };
-  if (calls(1)) return 1;
-  double low = 0;
-  double high = 1;
-  for (int i = 0; i < kHalvings; ++i) {
-    const double middle = (low + high) / 2;
-    (calls(middle) ? low : high) = middle;
+namespace {
+
+// x of x + rate c(share e^x) = mu, and dx/dmu. The left side is convex and grows: Newton's steps
+// from the right never cross the zero.
+struct Root {
+  double x = 0;
+  double slope = 1;
+};
+
+Root root(double share, double still, double mu, double rate, const LoadLine& load, double weight) {
+  Root r{std::min(mu - rate * still, -std::log(share)), 1};
+  for (int i = 0; i < kNewton; ++i) {
+    const double w = share * std::exp(r.x);
+    r.slope = 1 + rate * weight * load.slope(w) * w;
+    const double excess = r.x + rate * (still + weight * load.cost(w)) - mu;
+    if (excess < kNear) break;
+    r.x -= excess / r.slope;
   }
-  return low;
+  r.slope = 1 / r.slope;
+  return r;
+}
+
+}  // namespace
+
+void proximal_step(std::span<const double> shares, std::span<const double> costs, double rate,
+                   const Bend& bend, std::span<double> next) {
+  const auto [least, most] = std::minmax_element(costs.begin(), costs.end());
+  double low = rate * *least;
+  double high = rate * *most;
+  double mu = low;
+  for (std::size_t i = 0; i < shares.size(); ++i) mu += shares[i] * (rate * costs[i] - low);
+  for (int turn = 0; turn < kNewton; ++turn) {
+    double sum = 0;
+    double slope = 0;
+    for (std::size_t i = 0; i < shares.size(); ++i) {
+      const double share = std::max(shares[i], kLeastShare);
+      const double still = costs[i] - bend.weight * bend.loads[i].cost(shares[i]);
+      const Root r = root(share, still, mu, rate, bend.loads[i], bend.weight);
+      next[i] = share * std::exp(r.x);
+      sum += next[i];
+      slope += next[i] * r.slope;
+    }
+    if (std::abs(sum - 1) < kNear) break;
+    (sum < 1 ? low : high) = mu;
+    mu += (1 - sum) / std::max(slope, kNear);
+    if (!(mu > low && mu < high)) mu = (low + high) / 2;
+  }
 }
 
 }  // namespace hopwise::engine

@@ -69,11 +69,19 @@ struct LoadLine {
   [[nodiscard]] double slope(double share) const;
 };
 
-/// The part of the step from `shares` to `next` (0..1) after which the costs, with the loads as they
-/// would be by then, no longer call for it: an exact line search down the convex potential. `costs`
-/// are those at `shares`.
-double worthwhile_part(std::span<const double> shares, std::span<const double> next,
-                       std::span<const double> costs, std::span<const LoadLine> loads,
-                       double load_weight);
+/// What bends a cost, beyond its value now.
+struct Bend {
+  std::span<const LoadLine> loads{};
+  double weight = 0;  // of the load's cost
+};
+
+/// Exponential weights with the costs as they will be at the new shares,
+///   w'_i = w_i exp(mu - rate c_i(w'_i)), mu such that they sum to 1:
+/// the proximal step of the convex potential under Kullback and Leibler's divergence (Censor &
+/// Zenios 1992; Rockafellar 1976). At whatever rate it goes down the potential and never beyond the
+/// point where costs are equal; a small link, whose cost is steep, is where it belongs after one
+/// step, while the others are on their way. `costs` are those at `shares`; the result is in `next`.
+void proximal_step(std::span<const double> shares, std::span<const double> costs, double rate,
+                   const Bend& bend, std::span<double> next);
 
 }  // namespace hopwise::engine

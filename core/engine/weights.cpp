@@ -24,14 +24,15 @@ void close_sum(std::span<double> shares) {
 }  // namespace
 
 void exponential_step(std::span<const double> shares, std::span<const double> costs,
-                      const StepLimits& limits, std::span<double> next) {
+                      const StepLimits& limits, std::span<double> next, const Bend& bend) {
   const std::size_t n = shares.size();
   std::copy(shares.begin(), shares.end(), next.begin());
   if (n < 2) return;
 
   double mean = 0;
   for (std::size_t i = 0; i < n; ++i) mean += shares[i] * costs[i];
-  for (std::size_t i = 0; i < n; ++i)
+  if (!bend.loads.empty()) proximal_step(shares, costs, limits.rate, bend, next);
+  for (std::size_t i = 0; bend.loads.empty() && i < n; ++i)
     next[i] = shares[i] * std::exp(std::clamp(-limits.rate * (costs[i] - mean), -20.0, 20.0));
   const double sum = total(next);
   Arena arena;

@@ -5,6 +5,8 @@
 #include <span>
 #include <vector>
 
+#include "core/engine/load.hpp"
+
 namespace hopwise::engine {
 
 struct StepLimits {
@@ -14,9 +16,10 @@ struct StepLimits {
 };
 
 /// One epoch of exponential weights (Littlestone & Warmuth 1994), w'_i ~ w_i exp(-eta (c_i - c)),
-/// into `next`, which is as long as `shares`. `rate` is eta, as gain.hpp schedules it.
+/// into `next`, which is as long as `shares`. `rate` is eta, as gain.hpp schedules it. Where loads
+/// are known, with the costs as the step makes them: proximal_step().
 void exponential_step(std::span<const double> shares, std::span<const double> costs,
-                      const StepLimits& limits, std::span<double> next);
+                      const StepLimits& limits, std::span<double> next, const Bend& bend = {});
 
 struct Bounds {
   double lower = 0;
