@@ -22,7 +22,6 @@ constexpr Duration kJustGiven = std::chrono::seconds(10);
 constexpr double kRaise = 0.01;  // less is no load worth the name
 constexpr double kRoom = 0.95;   // of the capacity: what an escape may fill
 constexpr Duration kFlowsEnd = std::chrono::seconds(30);
-constexpr Duration kDrained = std::chrono::seconds(2);
 
 double queue_ms(const TrackedNexthop& nexthop) {
   const Reading& reading = *nexthop.reading();
@@ -69,11 +68,15 @@ void GroupLaw::judge_one(Share& s, TimePoint now) {
 // flows have had the time to end, is judged as ever.
 bool GroupLaw::load_explains(const Share& s, TimePoint now) const {
   const BookedLoad& load = s.nexthop->load;
-  if (!s.could_bit_s || now - s.nexthop->health().fell_at() > kFlowsEnd) return false;
+  if (!s.could_bit_s) return false;
   // Losses are counted over a while, and show when the load may have gone.
-  if (load.full_within(s.nexthop->fell_by_loss() ? options_->loss_window : kDrained)) return true;
-  const double all = load.ours_bit_s() + load.background_bit_s;
-  return load.ours_bit_s() >= all / 2 && all > 0 && all >= kNearlyFull * *s.could_bit_s;
+  if (s.nexthop->fell_by_loss() && load.full_within(options_->loss_window)) return true;
+  const auto full = [&](double ours) {
+    const double all = ours + load.background_bit_s;
+    return ours >= all / 2 && all > 0 && all >= kNearlyFull * *s.could_bit_s;
+  };
+  return full(load.carried_bit_s) ||
+         (full(load.predicted_bit_s) && now - s.nexthop->health().fell_at() < kFlowsEnd);
 }
 
 // What the others have no room for stays: a slow path is better than a full one.

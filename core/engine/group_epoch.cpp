@@ -171,7 +171,7 @@ const GroupLaw::Contender* GroupLaw::compare(std::span<Contender> field) const {
                weight * (c.load.cost(c.wanted) - best->load.cost(best->wanted));
     c.noise = score_noise(best->reading, c.reading, policy());
     c.quiet = score_band(best->reading, c.reading, policy(), *options_);
-    c.band = c.quiet + std::abs(wavering(c) - wavering(*best));
+    c.band = c.quiet + std::max(wavering(c), wavering(*best));
   }
   return &*best;
 }

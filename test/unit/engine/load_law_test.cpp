@@ -86,3 +86,19 @@ TEST_CASE("shares of groups that share links come to rest on random plants, near
   std::printf("  60 random plants: worst %.3f of the oracle at 95 %%, %d moves in 10 h\n", worst,
               moves);
 }
+TEST_CASE("dbg", "[.dbg]") {
+  Loop loop = random_plant(1, 1);
+  loop.run(560);
+  for (int i = 0; i < 100; ++i) {
+    loop.run(1);
+    std::printf("%d:", 560 + i);
+    for (std::uint32_t n = 0; n < loop.links.size(); ++n) {
+      const auto c = loop.engine.carrier(NexthopId{n + 1});
+      const auto p = loop.engine.law(GroupId{1})->paths[n];
+      std::printf("  [%.0f/%.0f q%.0f c%.0f u%.2f w%.3f]", loop.links[n].load / 1e6, loop.links[n].capacity / 1e6,
+                  loop.links[n].queue_ms, c->capacity_bit_s.value_or(0) / 1e6,
+                  p.predicted.utilisation.value_or(-1), p.weight);
+    }
+    std::printf(" D %.0f\n", loop.engine.law(GroupId{1})->demand_bit_s.value_or(0) / 1e6);
+  }
+}
