@@ -28,6 +28,7 @@ constexpr int kUsage = 2;
 struct Options {
   std::string config;
   std::string socket;
+  std::string state_file;
   bool json = false;
   std::string source, destination, protocol = "tcp";
   std::string source_port = "0", destination_port = "0";
@@ -53,7 +54,7 @@ int run(const Options& options) {
   // A wrong configuration is told apart from a host that will not let us start.
   const std::string path = config::choose_path(options.config);
   if (const auto config = config::load(path); !config) return fail(config.error(), kUsage);
-  const auto ended = run_daemon({options.config, options.socket});
+  const auto ended = run_daemon({options.config, options.socket, options.state_file});
   return ended ? 0 : fail(ended.error());
 }
 
@@ -208,7 +209,10 @@ CommandLine::CommandLine() {
   app_.name("hopwise");
   app_.footer(help::kExamples);
 
-  with_socket(command("run", "run the daemon in the foreground", help::kRun, cli::run));
+  with_socket(command("run", "run the daemon in the foreground", help::kRun, cli::run))
+      ->add_option("--state", options_.state_file,
+                   "state file (default: the configuration's, " + config::Config{}.state_file + ")")
+      ->type_name("");
   with_config(command("check", "validate the configuration and exit", help::kCheck, check),
               "-c,--config,FILE");
   with_json(command("status", "what hopwise sees and does now", help::kStatus, status));

@@ -245,6 +245,13 @@ void read_api(Object& o, api::Options& a) {
                           " bytes (or \"\" for none)");
 }
 
+void read_state(Object& o, Config& config) {
+  o.any_text("file", config.state_file);
+  if (!config.state_file.empty() &&
+      (config.state_file[0] != '/' || config.state_file.back() == '/'))
+    o.fault("file", "must be the absolute path of a file (or \"\" to remember nothing)");
+}
+
 }  // namespace
 
 bool RouteFilter::accepts(const Prefix& prefix) const {
@@ -268,6 +275,7 @@ void read(Object& top, Config& config) {
   top.object("engine", [&](Object& o) { read_engine(o, config.engine); });
   top.object("dataplane", [&](Object& o) { read_dataplane(o, config); });
   top.object("api", [&](Object& o) { read_api(o, config.api); });
+  top.object("state", [&](Object& o) { read_state(o, config); });
   top.one_of("log_level", config.log_level, {"debug", "info", "warn", "error"});
   config.dataplane.mark_base = config.probes.mark_base;
 }

@@ -67,6 +67,8 @@ struct Config {
   std::optional<Trains> trains;    // empty: none
   bool local_traffic = false;      // true: steer also what this host itself sends
   std::string log_level = "info";  // debug, info, warn, error
+  /// Where what was learnt outlives a restart; empty: nowhere.
+  std::string state_file = "/var/lib/hopwise/state.json";
 
   routes::Options routes;
   probes::Options probes;

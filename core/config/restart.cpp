@@ -65,6 +65,7 @@ std::optional<std::string> needs_restart(const Config& running, const Config& wa
       {"dataplane.busy_moves", n(r.dataplane.busy_moves), n(w.dataplane.busy_moves)},
       {"dataplane.idle_after", duration_text(r.dataplane.idle_after),
        duration_text(w.dataplane.idle_after)},
+      {"state.file", r.state_file, w.state_file},
       {"api.listen", r.api.listen, w.api.listen},
       {"api.socket", r.api.socket, w.api.socket},
   };

@@ -10,6 +10,7 @@ std::string config_name(const DaemonOptions& options) {
 Result<config::Config> load_config(const DaemonOptions& options) {
   auto config = config::load(config::choose_path(options.config_path));
   if (config && !options.socket.empty()) config->api.socket = options.socket;
+  if (config && !options.state_file.empty()) config->state_file = options.state_file;
   return config;
 }
 

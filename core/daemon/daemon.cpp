@@ -24,6 +24,7 @@
 #include "core/daemon/escape_watch.hpp"
 #include "core/daemon/host.hpp"
 #include "core/daemon/log.hpp"
+#include "core/daemon/memories.hpp"
 #include "core/daemon/permission.hpp"
 #include "core/daemon/policy_watch.hpp"
 #include "core/daemon/probe_thread.hpp"
@@ -99,6 +100,7 @@ class Daemon {
   std::unique_ptr<ProbeThread> probes_;
   std::unique_ptr<Traces> traces_;
   std::unique_ptr<BandwidthWatch> bandwidths_;
+  std::unique_ptr<Memories> memories_;
   std::unique_ptr<Steering> steering_;
   std::unique_ptr<PolicyWatch> policy_;
   std::unique_ptr<EscapeWatch> escapes_;
@@ -129,15 +131,29 @@ Result<> Daemon::start() {
   bandwidths_ = std::make_unique<BandwidthWatch>(
       BandwidthWatch::Parts{*probes_, engine_, *dataplane_, log_}, now);
 
+  memories_ = std::make_unique<Memories>(io_, config_.state_file, engine_, log_, now);
+  memories_->load();
   follower_ = std::make_unique<routes::Follower>(io_, config_.routes, route_events());
-  steering_ = std::make_unique<Steering>(Steering::Parts{*dataplane_, engine_, *probes_, *follower_,
-                                                         log_, permission_->actuator().actuator,
-                                                         [this](NexthopId id) {
-                                                           metrics_.forget(id);
-                                                           traces_->forget(id);
-                                                           bandwidths_->forget(id);
-                                                         }},
-                                         config_, now);
+  steering_ = std::make_unique<Steering>(
+      Steering::Parts{
+          .dataplane = *dataplane_,
+          .engine = engine_,
+          .probes = *probes_,
+          .follower = *follower_,
+          .log = log_,
+          .actuator = permission_->actuator().actuator,
+          .forget =
+              [this](NexthopId id) {
+                metrics_.forget(id);
+                traces_->forget(id);
+                bandwidths_->forget(id);
+              },
+          // state file -> engine
+          .nexthop_joined = [this](const Nexthop& nexthop) { memories_->recall(nexthop); },
+          .group_joined = [this](const Group& group,
+                                 Shares shares) { memories_->recall(group, *steering_, shares); },
+      },
+      config_, now);
   auto server = api::Server::open(io_, config_.api, api_handlers());
   if (!server) return server.error();
   server_ = std::move(*server);
@@ -242,6 +258,7 @@ void Daemon::wire_signals() {
       return wire_signals();
     }
     notify_stopping();
+    memories_->save_now(*steering_);
     log_.info("stopping", {{"signal", signal == SIGTERM ? "SIGTERM" : "SIGINT"},
                            {"traffic", "as it is for the lease, then by the kernel's routes"},
                            {"programs", "stay for the next run; `hopwise detach` removes them"}});
@@ -324,6 +341,8 @@ void Daemon::every_second() {
   if (config_.trains) bandwidths_->send_train(*steering_, *config_.trains);
   if (config_.traces) traces_->compare(*steering_, engine_);
   escapes_->tell(log_, steering_->nexthops());
+  // engine -> state file
+  memories_->every_second(*steering_);
   probes_->fetch_status([this](std::vector<ProbeStatus> status, const ProberTotals& totals) {
     probe_status_ = std::move(status);
     std::ranges::stable_sort(probe_status_, {}, &ProbeStatus::nexthop);

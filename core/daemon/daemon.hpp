@@ -11,6 +11,7 @@ namespace hopwise {
 struct DaemonOptions {
   std::string config_path;  // empty: the default path where it exists, else defaults
   std::string socket;       // overrides api.socket where not empty
+  std::string state_file;   // overrides state.file where not empty
 };
 
 /// Runs until SIGTERM or SIGINT; SIGHUP reloads the configuration, whole or not at all. Returns an

@@ -78,6 +78,7 @@ std::optional<GroupId> Steering::join_group(const routes::Route& route) {
     parts_.engine.set_group(
         acquired->group, clock_(),
         adopted ? parts_.dataplane.buckets(acquired->group.id) : std::vector<std::uint32_t>{});
+    parts_.group_joined(acquired->group, adopted ? Shares::adopted : Shares::recalled);
     settle_affinity(acquired->group);
     roles_changed_ = true;
   }
@@ -178,6 +179,7 @@ void Steering::add_nexthop(NexthopId id, const NexthopKey& key) {
   nexthops_[id] = record;
   note(parts_.dataplane.set_nexthop(record.nexthop));
   aim(record);
+  parts_.nexthop_joined(record.nexthop);
   parts_.log.info("nexthop_added", {{"nexthop", record.nexthop.name},
                                     {"gateway", key.gateway.text()},
                                     {"interface", record.nexthop.interface}});

@@ -15,6 +15,7 @@
 #include "core/config/config.hpp"
 #include "core/daemon/affinity.hpp"
 #include "core/daemon/log.hpp"
+#include "core/daemon/memories.hpp"
 #include "core/daemon/probe_thread.hpp"
 #include "core/dataplane/dataplane.hpp"
 #include "core/engine/engine.hpp"
@@ -46,7 +47,9 @@ class Steering {
     routes::Follower& follower;
     Log& log;
     dataplane::Actuator actuator;
-    std::function<void(NexthopId)> forget;  // metrics of a nexthop that goes
+    std::function<void(NexthopId)> forget;                   // metrics of a nexthop that goes
+    std::function<void(const Nexthop&)> nexthop_joined;      // what was known of it
+    std::function<void(const Group&, Shares)> group_joined;  // likewise; before it is decided on
   };
   using Clock = std::function<TimePoint()>;
 

@@ -192,6 +192,7 @@ std::vector<Decision> Engine::decide(TimePoint now) {
   for (auto& [id, group] : impl_->groups)
     if (auto decision = group.decide(impl_->now, extent)) {
       decision->id = ++impl_->decisions;
+      group.note(*decision);
       decisions.push_back(std::move(*decision));
     }
   return decisions;
@@ -207,9 +208,7 @@ std::vector<Effect> Engine::take_effects() {
 std::optional<NexthopMemory> Engine::memory(NexthopId id, TimePoint now) const {
   const TrackedNexthop* nexthop = impl_->find(id);
   if (!nexthop) return std::nullopt;
-  NexthopMemory memory;
-  nexthop->carrier.remember(memory, now);
-  return memory;
+  return nexthop->memory(now);
 }
 
 std::optional<GroupMemory> Engine::memory(GroupId id, TimePoint now) const {
@@ -218,7 +217,7 @@ std::optional<GroupMemory> Engine::memory(GroupId id, TimePoint now) const {
 }
 
 void Engine::recall(NexthopId id, const NexthopMemory& memory, TimePoint now) {
-  impl_->nexthops.try_emplace(id, id, impl_->options).first->second.carrier.recall(memory, now);
+  impl_->nexthops.try_emplace(id, id, impl_->options).first->second.recall(memory, now);
 }
 
 void Engine::recall(GroupId id, const GroupMemory& memory, TimePoint now) {

@@ -193,6 +193,27 @@ double Estimator::base_ms() const {
   return lowest.value_or(slow_ms_);
 }
 
+std::optional<Estimator::Base> Estimator::base(TimePoint now) const {
+  std::optional<Base> lowest;
+  base_.each_at(now, [&](const std::optional<double>& slot, TimePoint began) {
+    if (slot && (!lowest || *slot <= lowest->rtt_ms))
+      lowest = {*slot, std::max(now - began, Duration::zero())};
+  });
+  return lowest;
+}
+
+// The clock may have begun anew since: what is older than the clock counts as of its beginning.
+bool Estimator::recall(const Base& base, TimePoint now) {
+  const bool possible = std::isfinite(base.rtt_ms) && base.rtt_ms > 0 &&
+                        base.rtt_ms <= milliseconds(kAbsurdRtt) && base.age >= Duration::zero();
+  if (!possible || base.age >= options_->base_window) return false;
+  auto* slot = base_.find(std::max(now - base.age, TimePoint{}));
+  if (!slot) return false;
+  *slot = std::min(slot->value_or(base.rtt_ms), base.rtt_ms);
+  conclusions_.reset();
+  return true;
+}
+
 double Estimator::median_recent() const {
   std::array<double, kRecent> sorted{};
   const auto n = static_cast<std::ptrdiff_t>(std::min<std::uint64_t>(replies_, kRecent));

@@ -47,6 +47,13 @@ class SlotRing {
     return number <= newest_ - kSlots || number < 0 ? nullptr : &slots_[number % kSlots];
   }
   [[nodiscard]] const std::array<Slot, kSlots>& slots() const { return slots_; }
+  /// Calls `visit` with each slot that is not over at `now`, and the time at which it begins.
+  template <class Visit>
+  void each_at(TimePoint now, Visit visit) const {
+    const std::int64_t last = now.time_since_epoch().count() / width_;
+    for (std::int64_t n = std::max({newest_, last, kSlots - 1}) - kSlots + 1; n <= newest_; ++n)
+      visit(slots_[n % kSlots], TimePoint(Duration(n * width_)));
+  }
   /// Calls `visit` with each slot that began at `since` or later.
   template <class Visit>
   void each_since(TimePoint since, Visit visit) const {
@@ -95,6 +102,15 @@ class Estimator {
   void settle();
   /// Counts of consecutive outcomes start anew (the link was away).
   void forget_streaks();
+
+  /// The lowest RTT of the base window, and how long ago it was measured.
+  struct Base {
+    double rtt_ms = 0;
+    Duration age{};
+  };
+  [[nodiscard]] std::optional<Base> base(TimePoint now) const;
+  /// One of an earlier run: it expires as it would have. False: it has, or it is impossible.
+  bool recall(const Base& base, TimePoint now);
 
   [[nodiscard]] Estimate estimate() const;
   [[nodiscard]] const std::optional<Reading>& reading() const { return conclusions().reading; }

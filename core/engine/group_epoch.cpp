@@ -102,14 +102,12 @@ void GroupLaw::run_slow_law(TimePoint now) {
   for (Contender& c : field) {
     even = even && std::abs(c.without_load) < c.quiet / 2 && std::abs(c.excess) < c.band / 2;
     const double least = loads && travelling_ ? std::max(kArrived * c.band, c.noise) : c.band;
-    // What nothing distinguishes from the cheapest counts as equal to it.
-    if (c.excess <= least) {
-      c.cost = cheapest->cost;
-      continue;
-    }
+    // What nothing distinguishes from the cheapest counts as equal to it; on a journey down a
+    // potential that would be a lie which the next step has to take back.
+    c.cost = cheapest->cost + (loads || c.excess > least ? c.excess : 0);
+    if (c.excess <= least) continue;
     const bool can_lose = c.wanted > floor_of(*c.share) + kHalfBucket;
     if (can_lose && (!dearest || c.excess > dearest->excess)) dearest = &c;
-    c.cost = cheapest->cost + c.excess;
   }
   if (!even) even_since_.reset();
   if (even && !even_since_) even_since_ = now;

@@ -104,6 +104,8 @@ void GroupLaw::clear() {
 std::optional<Decision> GroupLaw::decide(TimePoint now, Extent extent) {
   extent_ = extent;
   trigger_.reset();
+  proof_.advance(now);
+  if (followed_.due(now)) tell(followed_.advance(now, figures(now)));
   tell_recoveries(now);
   judge_usability(now);
   if (!overload_.holds(now) && !reverted_) judge_degraded(now);

@@ -13,6 +13,7 @@
 
 #include "core/engine/arena.hpp"
 #include "core/engine/demand.hpp"
+#include "core/engine/effects.hpp"
 #include "core/engine/evidence.hpp"
 #include "core/engine/gain.hpp"
 #include "core/engine/objectives.hpp"
@@ -52,6 +53,8 @@ class GroupLaw {
   void enter_book();
 
   std::optional<Decision> decide(TimePoint now, Extent extent);
+  /// The decision that decide() gave, with the id it got: its effect will be told.
+  void note(const Decision& decision);
   [[nodiscard]] std::vector<Effect> take_effects() { return std::exchange(effects_, {}); }
 
   [[nodiscard]] std::vector<PathView> view() const;
@@ -138,6 +141,8 @@ class GroupLaw {
   void lower(Share& share, double epochs, Reason reason);
   void follow_routing();
 
+  [[nodiscard]] std::vector<PathFigures> figures(TimePoint now) const;
+  void tell(std::optional<Effect> effect);
   void lift_idle_limits(std::span<const double> weights);
   std::optional<Decision> conclude(TimePoint now);
 
@@ -183,7 +188,8 @@ class GroupLaw {
   std::vector<double> routing_;  // routing's own shares
   Demand demand_;
   Proof proof_;
-  std::vector<Effect> effects_;
+  Effects followed_;                            // the decision whose effect is awaited
+  std::vector<Effect> effects_;                 // not taken yet
   Extent extent_ = Extent::some;                // of the present faults, at this decision
   bool changed_ = true;                         // set_paths() was called since the last decision
   std::optional<TimePoint> epoch_;              // when the last one ran

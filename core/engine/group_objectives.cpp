@@ -32,7 +32,6 @@ void GroupLaw::follow_routing() {
 }
 
 void GroupLaw::heed_proof(TimePoint now) {
-  proof_.advance(now);
   const bool reverted = (!terms_ || terms_->revert) && proof_.reverted(now);
   if (reverted == reverted_) return;
   reverted_ = reverted;
@@ -40,7 +39,10 @@ void GroupLaw::heed_proof(TimePoint now) {
   if (const auto gain = proof_.gain())
     text = format("gain_ms=%.2f lower_ms=%.2f upper_ms=%.2f samples=%llu", gain->gain_ms,
                   gain->lower_ms, gain->upper_ms, static_cast<unsigned long long>(gain->samples));
-  if (reverted) follow_routing();
+  if (reverted) {
+    text = proof_.evidence();
+    follow_routing();
+  }
   trigger({reverted ? Reason::reverted : Reason::resumed, std::nullopt, std::move(text), true});
 }
 

@@ -16,6 +16,7 @@ constexpr double kPlanned_s = 30;
 void GroupLaw::set_terms(const GroupTerms& terms) {
   if (terms_ && *terms_ == terms) return;
   terms_ = terms;
+  proof_.set_terms(terms);
   terms_->policy = sound(terms.policy);
   objectives_ = sound(terms.objectives);
   for (Share& s : shares_) {
@@ -182,6 +183,7 @@ GroupLawView GroupLaw::law(TimePoint now) const {
   law.gain_stable = schedule_.stable;
   law.held = held(now);
   law.proof = proof_.gain();
+  law.loss_proof = proof_.loss_gain();
   for (const Share& s : shares_) {
     PathLaw path;
     path.path = s.path.id;
@@ -205,17 +207,6 @@ GroupLawView GroupLaw::law(TimePoint now) const {
     law.paths.push_back(path);
   }
   return law;
-}
-
-GroupMemory GroupLaw::memory(TimePoint now) const {
-  GroupMemory memory;
-  for (const Share& s : shares_) memory.shares.push_back({s.path.nexthop, s.wanted});
-  proof_.remember(memory, now);
-  return memory;
-}
-
-void GroupLaw::recall(const GroupMemory& memory, TimePoint now) {
-  proof_.recall(memory, now);
 }
 
 }  // namespace hopwise::engine

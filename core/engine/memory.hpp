@@ -22,7 +22,8 @@ struct NexthopMemory {
   std::vector<Base> bases{};
   std::optional<double> learnt_bit_s{};
   Duration learnt_age{};
-  double penalty = 0;  // flap penalty, as of now
+  double penalty = 0;      // flap penalty ...
+  Duration penalty_age{};  // ... so long ago
   /// Loads of whole 5-minute slots of the present period, bits a second, oldest first, and what
   /// the open slot has so far.
   std::vector<float> commit_slots{};
@@ -36,7 +37,9 @@ struct GroupMemory {
   };
   std::vector<Share> shares{};
   bool reverted = false;
-  Duration reverted_for{};  // how long a revert lasts that is still running
+  Duration reverted_for{};    // how long a revert lasts that is still running
+  std::uint32_t reverts = 0;  // that are not forgotten yet: the next one is so much longer
+  Duration since_revert{};    // since the newest of these was over
 };
 
 }  // namespace hopwise::engine

@@ -18,6 +18,16 @@ void FlapPenalty::forgive(TimePoint now, const Options& options) {
   suppressed_ = suppressed_ && value_ > options.flap_suppress;
 }
 
+void FlapPenalty::recall(double value, Duration age, TimePoint now, const Options& options) {
+  if (!std::isfinite(value) || value <= 0) return;
+  const double left = std::min(value, 16 * options.flap_reuse) *
+                      std::exp2(-std::max(seconds(age), 0.0) / seconds(options.flap_half_life));
+  if (left <= at(now, options)) return;  // what this run saw is more
+  value_ = left;
+  when_ = now;
+  suppressed_ = suppressed_ || value_ > options.flap_suppress;
+}
+
 double FlapPenalty::at(TimePoint now, const Options& options) const {
   if (value_ == 0 || now <= when_) return value_;
   return value_ * std::exp2(-seconds(now - when_) / seconds(options.flap_half_life));

@@ -16,6 +16,8 @@ class FlapPenalty {
   void add(TimePoint now, const Options& options);
   /// Takes back what one fall added.
   void forgive(TimePoint now, const Options& options);
+  /// As it was `age` ago, in an earlier run.
+  void recall(double value, Duration age, TimePoint now, const Options& options);
   [[nodiscard]] double at(TimePoint now, const Options& options) const;
   /// With RFC 2439's hysteresis between suppress and reuse.
   bool suppressed(TimePoint now, const Options& options);
@@ -47,6 +49,11 @@ class Health {
   void restore();
   /// The last fall was of our own making: it adds no penalty.
   void forgive(TimePoint now, const Options& options) { penalty_.forgive(now, options); }
+
+  /// A penalty of an earlier run, which decays on.
+  void recall(double penalty, Duration age, TimePoint now, const Options& options) {
+    penalty_.recall(penalty, age, now, options);
+  }
 
   [[nodiscard]] PathState state() const { return state_; }
   /// In probation after a fault, rather than new.

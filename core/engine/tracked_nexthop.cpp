@@ -1,6 +1,7 @@
 #include "core/engine/tracked_nexthop.hpp"
 
 #include <algorithm>
+#include <cmath>
 
 #include "core/model/format.hpp"
 
@@ -21,7 +22,36 @@ void TrackedNexthop::set_anchors(std::span<const Anchor> anchors) {
   probed_.emplace(anchors.begin(), anchors.end());
   const auto dropped =
       std::erase_if(anchors_, [&](const auto& entry) { return !probed_->contains(entry.first); });
+  std::erase_if(recalled_, [&](const auto& entry) { return !probed_->contains(entry.first); });
   dirty_ = dirty_ || dropped > 0;
+}
+
+NexthopMemory TrackedNexthop::memory(TimePoint now) const {
+  NexthopMemory memory;
+  for (const auto& [anchor, e] : anchors_)
+    if (const auto base = e.base(now)) memory.bases.push_back({anchor, base->rtt_ms, base->age});
+  for (const auto& [anchor, base] : recalled_)
+    if (now - base.measured < options_->base_window)
+      memory.bases.push_back({anchor, base.rtt_ms, now - base.measured});
+  memory.penalty = health_.penalty(now, *options_);
+  carrier.remember(memory, now);
+  return memory;
+}
+
+// An anchor has no estimator before its first sample: one without samples would count as probed.
+void TrackedNexthop::recall(const NexthopMemory& memory, TimePoint now) {
+  for (const NexthopMemory::Base& base : memory.bases) {
+    const bool possible = std::isfinite(base.rtt_ms) && base.rtt_ms > 0 &&
+                          base.age >= Duration::zero() && base.age < options_->base_window;
+    if (!possible || (probed_ && !probed_->contains(base.anchor))) continue;
+    if (const auto found = anchors_.find(base.anchor); found != anchors_.end())
+      found->second.recall({base.rtt_ms, base.age}, now);
+    else if (recalled_.size() < kMaxAnchors)
+      recalled_[base.anchor] = {base.rtt_ms, now - base.age};
+  }
+  health_.recall(memory.penalty, memory.penalty_age, now, *options_);
+  carrier.recall(memory, now);
+  dirty_ = true;
 }
 
 void TrackedNexthop::observe(const Sample& sample, std::set<Anchor>& answered) {
@@ -34,6 +64,9 @@ void TrackedNexthop::observe(const Sample& sample, std::set<Anchor>& answered) {
       }));
     }
     found = anchors_.try_emplace(sample.anchor, *options_).first;
+    if (const auto base = recalled_.extract(sample.anchor))
+      found->second.recall({base.mapped().rtt_ms, sample.known - base.mapped().measured},
+                           sample.known);
   }
   if (!found->second.observe(sample)) return;
   if (sample.outcome != Outcome::lost) answered.insert(sample.anchor);

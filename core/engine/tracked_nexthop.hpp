@@ -44,6 +44,9 @@ class TrackedNexthop {
   /// Faster probing is all that follows: what the probes say then decides.
   void observe(const EscapeEvent& event) { escaped_ = event.at; }
   void reconfigure(const Options& options);
+  /// What outlives a restart: bases of anchors, penalty, and what the carrier knows.
+  [[nodiscard]] NexthopMemory memory(TimePoint now) const;
+  void recall(const NexthopMemory& memory, TimePoint now);
 
   /// Draws the conclusions from what was observed since the last call.
   void advance(TimePoint now, const std::set<Anchor>& answered, const std::set<Anchor>& blamed);
@@ -119,7 +122,12 @@ class TrackedNexthop {
 
   NexthopId id_;
   const Options* options_;
+  struct Recalled {
+    double rtt_ms = 0;
+    TimePoint measured;
+  };
   std::map<Anchor, Estimator> anchors_;
+  std::map<Anchor, Recalled> recalled_;     // bases of anchors that no sample has come from yet
   std::optional<std::set<Anchor>> probed_;  // what is probed, where it is told
   std::set<Anchor> blamed_;
   std::optional<NexthopEvent> event_;

@@ -22,6 +22,16 @@ struct Gain {
   std::uint64_t samples = 0;  // of the smaller side
 };
 
+/// The same of retransmissions: ratios of segments with data. Positive is gain.
+struct LossGain {
+  double control = 0;
+  double steered = 0;
+  double gain = 0;
+  double lower = 0;
+  double upper = 0;
+  std::uint64_t segments = 0;  // of the smaller side
+};
+
 struct PathLaw {
   PathId path{};
   NexthopId nexthop{};
@@ -51,6 +61,7 @@ struct GroupLawView {
   double gain_stable = 0;  // up to which it is stable
   std::string held{};      // why nothing moves now; empty: it may
   std::optional<Gain> proof{};
+  std::optional<LossGain> loss_proof{};
   std::vector<PathLaw> paths{};
 
   [[nodiscard]] double margin() const { return gain_stable > 0 ? gain / gain_stable : 0; }

@@ -15,7 +15,8 @@ Result<> Lab::write_hopwise_config(const std::string& text) {
 }
 
 Result<Process> Lab::start_hopwise(const HopwiseRun& run) {
-  std::vector<std::string> argv{run.binary, "run", "--socket", hopwise_socket()};
+  std::vector<std::string> argv{run.binary,       "run",     "--socket",
+                                hopwise_socket(), "--state", hopwise_state()};
   if (run.config) {
     if (auto written = write_hopwise_config(*run.config); !written) return written.error();
     argv.insert(argv.end(), {"--config", hopwise_config()});

@@ -121,6 +121,8 @@ class Lab {
   [[nodiscard]] std::filesystem::path hopwise_config() const { return folder() / "hopwise.json"; }
   /// Replaces that file.
   Result<> write_hopwise_config(const std::string& text);
+  /// What start_hopwise() names as the state file, whatever the configuration says.
+  [[nodiscard]] std::filesystem::path hopwise_state() const { return folder() / "state.json"; }
   /// What start_hopwise() names as the API's socket, whatever the configuration says: labs that run
   /// side by side do not meet.
   [[nodiscard]] std::filesystem::path hopwise_socket() const { return folder() / "hopwise.sock"; }

@@ -187,6 +187,8 @@ TEST_CASE("keys that contradict each other are faults") {
                           {"name": "g", "nexthops": ["192.0.2.2"]}]})",
           R"({"groups": [{"name": "g", "nexthops": ["192.0.2.1"], "flowlet_gap": "66s"}]})",
           R"({"api": {"socket": "hopwise.sock"}})",
+          R"({"state": {"file": "state.json"}})",
+          R"({"state": {"file": "/var/lib/hopwise/"}})",
           R"({"lan_interfaces": ["eth0", "eth0"]})",
           R"({"lan_interfaces": ["an interface"]})",
           R"({"nexthops": [{"name": "a"}]})",
@@ -304,6 +306,7 @@ TEST_CASE("what cannot change while running is named") {
   CHECK(named([](C& c) { c.dataplane.actuator = dataplane::Actuator::mark; }) ==
         "dataplane.actuator");
   CHECK(named([](C& c) { c.probes.flows = 1; }) == "probe.flows");
+  CHECK(named([](C& c) { c.state_file = ""; }) == "state.file");
   CHECK(named([](C& c) { c.probes.stage_from = 100; }) == "probe.stage_from");
   CHECK(named([](C& c) { c.dataplane.measure = false; }) == "dataplane.measure");
   CHECK(named([](C& c) { c.escape = false; }) == "dataplane.escape");
