@@ -89,8 +89,7 @@ double price_cost(const NexthopTerms& terms, const Policy& p) {
 }
 
 double alarm_cost(const Reading& r, const Policy& p) {
-  const double delay =
-      std::max(0.0, r.recent_ms - milliseconds(p.delay_floor)) / delay_range_ms(p);
+  const double delay = std::max(0.0, r.recent_ms - milliseconds(p.delay_floor)) / delay_range_ms(p);
   return p.delay_weight * delay + p.loss_weight * r.alarm_loss / std::max(p.loss_limit, 1e-3);
 }
 

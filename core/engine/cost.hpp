@@ -9,10 +9,10 @@
 
 namespace hopwise::engine {
 
-/// a.sat((base-10)/(120-10)), b.sat((q-5)/50), g.sat((L-1%)/(Lmax-1%)) and d.sat(J/Jmax): sat clamps
-/// to 0..1, q = slow average - base, L what is certain of the loss. Figures are of the default
-/// policy; a queue is quiet up to a tenth of its limit. Price, load and preference are not of a
-/// reading: they stay 0.
+/// a.sat((base-10)/(120-10)), b.sat((q-5)/50), g.sat((L-1%)/(Lmax-1%)) and d.sat(J/Jmax): sat
+/// clamps to 0..1, q = slow average - base, L what is certain of the loss. Figures are of the
+/// default policy; a queue is quiet up to a tenth of its limit. Price, load and preference are not
+/// of a reading: they stay 0.
 CostTerms score_terms(const Reading& reading, const Policy& policy);
 
 /// How much dearer than `better` the other surely is: losses count by what their bounds leave of
@@ -25,8 +25,8 @@ double score_noise(const Reading& better, const Reading& other, const Policy& po
 double score_band(const Reading& better, const Reading& other, const Policy& policy,
                   const Options& options);
 
-/// d score / d share, if the path's queue is what its share of the traffic puts there. 0 while it is
-/// quiet, or beyond what the cost tells apart.
+/// d score / d share, if the path's queue is what its share of the traffic puts there. 0 while it
+/// is quiet, or beyond what the cost tells apart.
 double queue_slope(const Reading& reading, double share, const Policy& policy);
 
 /// What so much delay costs, without end: of preferences, and of alarms.

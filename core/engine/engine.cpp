@@ -91,7 +91,7 @@ struct Engine::Impl {
   std::map<NexthopId, TrackedNexthop> nexthops;
   std::map<GroupId, GroupLaw> groups;
   std::map<PathId, GroupId> paths;
-  std::uint64_t decisions = 0;  // made so far
+  std::uint64_t decisions = 0;      // made so far
   std::optional<TimePoint> booked;  // when the book was opened last
   std::set<Anchor> blamed;
   std::set<Anchor> answered;  // anchors that ever answered through any nexthop

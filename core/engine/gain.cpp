@@ -17,8 +17,7 @@ double monotone_gain(int delay) {
   return std::pow(d / (d + 1), d) / (d + 1);
 }
 
-Schedule schedule(std::span<const double> shares, const Slopes& slopes, double gain,
-                  double floor) {
+Schedule schedule(std::span<const double> shares, const Slopes& slopes, double gain, double floor) {
   double flat = 0;  // as if each cost rose by 1/2 over its whole share
   double predicted = 0;
   double measured = 0;

@@ -7,7 +7,8 @@
 // - of the predicted load, which is arithmetic and has no delay. A step that took the costs as they
 //   are now would be stable for g < 2 and not overshoot for g <= 1. This one takes them as it makes
 //   them (load.hpp): what g would be becomes g / (1 + g), below 1 at whatever rate;
-// - of measured queues, which answer d epochs late: stable iff g < 2 sin(pi / (2 (2d + 1))), without
+// - of measured queues, which answer d epochs late: stable iff g < 2 sin(pi / (2 (2d + 1))),
+// without
 //   overshoot iff g <= d^d / (d + 1)^(d + 1) (roots of z^(d+1) - z^d + g; Kuruklis 1994).
 //
 // So eta is what is sensible where nothing bends, g* over sum w_i (1 - w_i) / 2, and less where

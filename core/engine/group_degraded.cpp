@@ -63,9 +63,9 @@ void GroupLaw::judge_one(Share& s, TimePoint now) {
     begin_hold(s, *better, now);
 }
 
-// A queue on a nexthop that was nearly full of our own traffic is no fault: the slow law, which sees
-// it too, takes as much away as there is too much. What remains when the load has gone, or after
-// flows have had the time to end, is judged as ever.
+// A queue on a nexthop that was nearly full of our own traffic is no fault: the slow law, which
+// sees it too, takes as much away as there is too much. What remains when the load has gone, or
+// after flows have had the time to end, is judged as ever.
 bool GroupLaw::load_explains(const Share& s, TimePoint now) const {
   const BookedLoad& load = s.nexthop->load;
   if (!s.could_bit_s) return false;
@@ -212,7 +212,8 @@ const GroupLaw::Share* GroupLaw::better_than(const Share& s,
     if (untried && tried(o)) continue;
     if (o.nexthop->health().recovering() && !o.nexthop->answering()) continue;  // says nothing yet
     const auto& reading = o.nexthop->reading();
-    if (!reading || alarm_cost(*reading, policy()) + alarm_band(*reading, policy(), *options_) >= lowest)
+    if (!reading ||
+        alarm_cost(*reading, policy()) + alarm_band(*reading, policy(), *options_) >= lowest)
       continue;
     best = &o;
     lowest = alarm_cost(*reading, policy()) + alarm_band(*reading, policy(), *options_);

@@ -3,9 +3,9 @@
 // The slow law sets out when some path is dearer than the cheapest by more than the dead band, and
 // then goes on until it is dearer by a quarter of it only (never by less than the noise): costs end
 // up nearly equal, and small changes after that are no reason to set out again. Where loads are
-// known the costs bend with the shares, so that this is a point between the corners. That, and a step that
-// never goes beyond the point where the predicted costs are equal (load.hpp), at a gain that measured
-// ones bear (gain.hpp), is why shares in steady state do not move at all.
+// known the costs bend with the shares, so that this is a point between the corners. That, and a
+// step that never goes beyond the point where the predicted costs are equal (load.hpp), at a gain
+// that measured ones bear (gain.hpp), is why shares in steady state do not move at all.
 #include <algorithm>
 #include <cmath>
 #include <numeric>
@@ -34,9 +34,9 @@ struct GroupLaw::Contender {
   // Against the cheapest:
   double excess = 0;
   double without_load = 0;  // of the excess
-  double quiet = 0;  // band of what is measured
-  double band = 0;   // and of the load's wavering
-  double noise = 0;  // of the band
+  double quiet = 0;         // band of what is measured
+  double band = 0;          // and of the load's wavering
+  double noise = 0;         // of the band
 };
 
 void GroupLaw::run_epoch(TimePoint now) {
@@ -117,7 +117,8 @@ void GroupLaw::run_slow_law(TimePoint now) {
   }
   travelling_ = false;
   if (even && now - *even_since_ >= kEven && return_to_routing(field))
-    trigger({Reason::cost, std::nullopt, format("even_s=%.0f", seconds(now - *even_since_)), false});
+    trigger(
+        {Reason::cost, std::nullopt, format("even_s=%.0f", seconds(now - *even_since_)), false});
 }
 
 void GroupLaw::gather(Row<Contender>& field) {
@@ -165,8 +166,7 @@ const GroupLaw::Contender* GroupLaw::compare(std::span<Contender> field) const {
   };
   for (Contender& c : field) {
     c.without_load = score_excess(best->reading, c.reading, policy()) + c.extra - best->extra;
-    c.excess = c.without_load +
-               weight * (c.load.cost(c.wanted) - best->load.cost(best->wanted));
+    c.excess = c.without_load + weight * (c.load.cost(c.wanted) - best->load.cost(best->wanted));
     c.noise = score_noise(best->reading, c.reading, policy());
     c.quiet = score_band(best->reading, c.reading, policy(), *options_);
     c.band = c.quiet + std::max(wavering(c), wavering(*best));
@@ -202,11 +202,11 @@ bool GroupLaw::step(std::span<Contender> field, const Contender& cheapest, TimeP
     known = known || c.load.known;
     dropping = dropping || (c.load.known && c.load.utilisation(c.wanted) > 1);
   }
-  dropping = dropping && !(cheapest.load.known &&
-                           cheapest.load.utilisation(cheapest.wanted) > kLoadKnee);
+  dropping =
+      dropping && !(cheapest.load.known && cheapest.load.utilisation(cheapest.wanted) > kLoadKnee);
   // An average of tau answers as one measurement of that age would.
-  const int delay = 1 + static_cast<int>(std::lround(seconds(options_->slow_tau) /
-                                                     seconds(options_->epoch)));
+  const int delay =
+      1 + static_cast<int>(std::lround(seconds(options_->slow_tau) / seconds(options_->epoch)));
   schedule_ = schedule(shares, {predicted, measured, delay}, options_->gain, options_->floor);
   const double most = dropping ? std::max(kBrokenStep, options_->max_step) : options_->max_step;
   const Bend bend{known ? std::span<const LoadLine>(loads) : std::span<const LoadLine>{},
@@ -226,9 +226,8 @@ bool GroupLaw::step(std::span<Contender> field, const Contender& cheapest, TimeP
 }
 
 void GroupLaw::tell_move(const Contender& dearest, const Contender& cheapest) {
-  std::string text =
-      format("cost=%.3f best=%.3f rtt_ms=%.1f best_rtt_ms=%.1f", dearest.cost, cheapest.cost,
-             dearest.reading.rtt_ms, cheapest.reading.rtt_ms);
+  std::string text = format("cost=%.3f best=%.3f rtt_ms=%.1f best_rtt_ms=%.1f", dearest.cost,
+                            cheapest.cost, dearest.reading.rtt_ms, cheapest.reading.rtt_ms);
   if (dearest.load.known) text += format(" load=%.2f", dearest.load.utilisation(dearest.wanted));
   if (cheapest.load.known)
     text += format(" best_load=%.2f", cheapest.load.utilisation(cheapest.wanted));
@@ -236,8 +235,8 @@ void GroupLaw::tell_move(const Contender& dearest, const Contender& cheapest) {
 }
 
 // Where nothing has told paths apart for long, routing's own shares are the best guess (they may
-// stand for capacity). Five times slower than leaving them, and not to where load would cost. False:
-// they are there already.
+// stand for capacity). Five times slower than leaving them, and not to where load would cost.
+// False: they are there already.
 bool GroupLaw::return_to_routing(std::span<Contender> field) {
   double kernel = 0;
   double sum = 0;

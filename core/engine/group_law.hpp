@@ -4,8 +4,8 @@
 // Each path has a *wanted* share, which only routing and the slow law change (and what takes back
 // the slow law's doing), and a *limit*, which faults lower to the floor and the ramp raises again.
 // The weights are the wanted shares within the limits, so that what a fault took comes back by
-// itself and nothing else has to be undone. Objectives have a limit of their own beside it, and what
-// the weights will load the nexthops with is entered in the nexthops' book (load.hpp).
+// itself and nothing else has to be undone. Objectives have a limit of their own beside it, and
+// what the weights will load the nexthops with is entered in the nexthops' book (load.hpp).
 // Promises: weights sum to 1 (all 0 when link or neighbour leave no path usable); an unusable path
 // has weight 0; probes alone never make the last usable path unusable; nothing moves without a
 // decision, and a hold is told once.
@@ -78,18 +78,18 @@ class GroupLaw {
     double kernel = 0;  // routing's own share
     double wanted = 0;
     double limit = 1;
-    double weight = 0;                // as last decided
-    double objective_limit = 1;       // as far as objectives let it
-    double booked_bit_s = 0;          // what it has in the book
-    Cap cap;                          // the slow law raises `wanted` no further
-    std::optional<Relief> relief;     // this fault's answer so far: our raise was taken back
-    std::optional<TimePoint> left;    // traffic was taken from it for delay or loss
-    std::optional<TimePoint> ramped;  // the ramp's last step
-    std::optional<TimePoint> given;   // another's traffic was given to it for those
-    std::optional<TimePoint> fit;     // breaks no objective, with a margin, since
+    double weight = 0;                  // as last decided
+    double objective_limit = 1;         // as far as objectives let it
+    double booked_bit_s = 0;            // what it has in the book
+    Cap cap;                            // the slow law raises `wanted` no further
+    std::optional<Relief> relief;       // this fault's answer so far: our raise was taken back
+    std::optional<TimePoint> left;      // traffic was taken from it for delay or loss
+    std::optional<TimePoint> ramped;    // the ramp's last step
+    std::optional<TimePoint> given;     // another's traffic was given to it for those
+    std::optional<TimePoint> fit;       // breaks no objective, with a margin, since
     std::optional<double> could_bit_s;  // what the nexthop could carry when its fault began
     std::optional<double> base_ms;      // as of the last epoch
-    PathEvidence evidence;            // of its own traffic
+    PathEvidence evidence;              // of its own traffic
     bool usable = false;
     bool held = false;    // this fault's hold was told
     bool fallen = false;  // degraded or down when last seen
@@ -196,10 +196,10 @@ class GroupLaw {
   std::optional<TimePoint> even_since_;         // costs are equal
   std::optional<TimePoint> alternative_since_;  // some path is not down
   OverloadHold overload_;
-  bool reverted_ = false;  // told
-  bool unmet_ = false;     // told
-  bool travelling_ = false;  // the slow law is on its way to where costs are equal
-  Schedule schedule_;        // of its last step
+  bool reverted_ = false;                // told
+  bool unmet_ = false;                   // told
+  bool travelling_ = false;              // the slow law is on its way to where costs are equal
+  Schedule schedule_;                    // of its last step
   std::optional<double> planned_bit_s_;  // demand, averaged
   double plan_ = 1;                      // that, of the demand now
   std::optional<Trigger> trigger_;

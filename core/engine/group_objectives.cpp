@@ -86,8 +86,7 @@ void GroupLaw::limit_unfit(double epochs) {
 void GroupLaw::lower(Share& s, double epochs, Reason reason) {
   if (s.objective_limit <= floor_of(s)) return;
   const bool first = s.objective_limit >= 1;
-  s.objective_limit =
-      std::max(floor_of(s), std::min(s.objective_limit, s.weight) - kFall * epochs);
+  s.objective_limit = std::max(floor_of(s), std::min(s.objective_limit, s.weight) - kFall * epochs);
   trigger({reason, s.nexthop->id(), explain(objectives_, standing(s)), first});
 }
 

@@ -8,7 +8,7 @@
 namespace hopwise::engine {
 namespace {
 
-constexpr double kSurge = 0.06;     // more is no wavering
+constexpr double kSurge = 0.06;  // more is no wavering
 constexpr double kPlanned_s = 30;
 
 }  // namespace
@@ -159,9 +159,10 @@ std::vector<PathView> GroupLaw::view() const {
 std::string GroupLaw::held(TimePoint now) const {
   if (reverted_) return "reverted: steering was surely worse than routing";
   if (overload_.holds(now)) return "overload_hold: moving load made paths bad";
-  if (unmet_ && objectives_.unmet == Unmet::routing) return "objective_unmet: routing's own weights";
-  const auto usable = std::count_if(shares_.begin(), shares_.end(),
-                                    [](const Share& s) { return s.usable; });
+  if (unmet_ && objectives_.unmet == Unmet::routing)
+    return "objective_unmet: routing's own weights";
+  const auto usable =
+      std::count_if(shares_.begin(), shares_.end(), [](const Share& s) { return s.usable; });
   if (usable < 2) return "no_alternative: fewer than two paths are usable";
   if (std::any_of(shares_.begin(), shares_.end(), [](const Share& s) { return s.held; }))
     return "no other path is surely better than the one in fault";

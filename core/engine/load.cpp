@@ -72,7 +72,7 @@ void proximal_step(std::span<const double> shares, std::span<const double> costs
   double high = rate * *most;
   double mu = low;
   for (std::size_t i = 0; i < shares.size(); ++i) mu += shares[i] * (rate * costs[i] - low);
-  for (int turn = 0; turn < kNewton; ++turn) {
+  for (int turn = 0; turn < 2 * kNewton; ++turn) {
     double sum = 0;
     double slope = 0;
     for (std::size_t i = 0; i < shares.size(); ++i) {
@@ -85,9 +85,14 @@ void proximal_step(std::span<const double> shares, std::span<const double> costs
     }
     if (std::abs(sum - 1) < kNear) break;
     (sum < 1 ? low : high) = mu;
+    // Newton's step, and in turn the bracket's middle, so that neither shares of 1 nor the end of
+    // the cost's growth can stall it.
     mu += (1 - sum) / std::max(slope, kNear);
-    if (!(mu > low && mu < high)) mu = (low + high) / 2;
+    if (turn % 2 == 1 || !(mu > low && mu < high)) mu = (low + high) / 2;
   }
+  double sum = 0;
+  for (const double w : next) sum += w;
+  for (double& w : next) w /= sum;
 }
 
 }  // namespace hopwise::engine

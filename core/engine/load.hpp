@@ -14,7 +14,8 @@
 // 1.04: whatever the paths' delays are, the knee is passed only where it pays, and full is full. It
 // is convex and its slope continuous, so the sum of its integrals over the nexthops, plus each
 // group's own costs, is one convex potential (Beckmann 1956) of which every group's step goes down.
-// Beyond 1 it still grows: where the demand exceeds all there is, what is short is shared out evenly.
+// Beyond 1 it still grows: where the demand exceeds all there is, what is short is shared out
+// evenly.
 //
 // The book has one entry a nexthop: what all groups' weights will load it with once flows follow.
 // Groups step one after another, each upon what those before it have just entered (Gauss-Seidel):
@@ -36,8 +37,9 @@ double load_slope(double rho);
 
 /// From here on load costs.
 inline constexpr double kLoadKnee = 0.9;
-/// So much of the demand comes and goes by itself: what that makes of the cost is no reason to move.
-inline constexpr double kDemandNoise = 0.02;
+/// So much of the demand comes and goes by itself: what that makes of the cost is no reason to
+/// move.
+inline constexpr double kDemandNoise = 0.03;
 
 /// Of one nexthop, bits a second, over all groups. Capacity and background are looked up once an
 /// epoch.
@@ -64,7 +66,9 @@ struct LoadLine {
   bool known = false;         // false: nothing bounds it, load costs nothing
 
   [[nodiscard]] double utilisation(double share) const;
-  [[nodiscard]] double cost(double share) const { return known ? load_cost(utilisation(share)) : 0; }
+  [[nodiscard]] double cost(double share) const {
+    return known ? load_cost(utilisation(share)) : 0;
+  }
   /// d cost / d share.
   [[nodiscard]] double slope(double share) const;
 };

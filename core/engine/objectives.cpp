@@ -10,7 +10,8 @@ namespace {
 
 constexpr double kMargin = 0.1;  // to be called good again
 constexpr double kLeast = 1e-9;
-constexpr double kUntold = 0.02;  // the upper bound of loss of a clean path that is probed at leisure
+constexpr double kUntold =
+    0.02;  // the upper bound of loss of a clean path that is probed at leisure
 
 // How far beyond, as a part of the limit; a limit of 0 is never met by anything above it.
 double beyond(double figure, double limit) {

@@ -12,7 +12,10 @@ constexpr double kTick = 0.1;
 }  // namespace
 
 Loop::Loop(std::vector<LoopLink> l, std::vector<LoopGroup> g, const LoopOptions& options)
-    : engine(options.engine), links(std::move(l)), groups(std::move(g)), options_(options),
+    : engine(options.engine),
+      links(std::move(l)),
+      groups(std::move(g)),
+      options_(options),
       random_(options.seed) {
   for (std::uint32_t i = 0; i < groups.size(); ++i) {
     Group group{GroupId{i + 1}, {}};
@@ -75,9 +78,9 @@ void Loop::probe() {
     const double t = static_cast<double>(tick_) * kTick;
     const double rtt = link.rtt_ms + link.queue_ms + std::abs(normal()) * link.jitter_ms;
     const bool lost = static_cast<double>(random_()) * 0x1p-32 < link.loss;
-    engine.observe(Sample{NexthopId{n + 1}, anchor_address(1), lost ? Outcome::lost : Outcome::reply,
-                          at(t), at(t + (lost ? 0.5 : rtt / 1000)), ms(lost ? 0 : rtt),
-                          TimestampSource::kernel});
+    engine.observe(
+        Sample{NexthopId{n + 1}, anchor_address(1), lost ? Outcome::lost : Outcome::reply, at(t),
+               at(t + (lost ? 0.5 : rtt / 1000)), ms(lost ? 0 : rtt), TimestampSource::kernel});
   }
 }
 
@@ -85,7 +88,8 @@ void Loop::tell() {
   const TimePoint when = at(static_cast<double>(tick_) * kTick - options_.stale_s);
   for (std::uint32_t i = 0; i < groups.size(); ++i)
     for (std::size_t p = 0; p < groups[i].links.size(); ++p) {
-      PathReading r{PathId{i * 100 + groups[i].links[p] + 1}, when, std::chrono::seconds(1), {}, {}};
+      PathReading r{
+          PathId{i * 100 + groups[i].links[p] + 1}, when, std::chrono::seconds(1), {}, {}};
       const double sent = groups[i].carried[p] * (1 + groups[i].wave);
       r.traffic.forward_bytes = static_cast<std::uint64_t>(sent / 8);
       r.traffic.forward_packets = r.traffic.forward_bytes / 1200 + 1;

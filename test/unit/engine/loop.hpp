@@ -18,8 +18,8 @@ struct LoopLink {
   double capacity = 1e9;  // bits a second
   double rtt_ms = 20;
   double buffer_ms = 100;
-  double background = 0;           // bits a second, of others
-  std::optional<double> told{};    // capacity as the engine is told it
+  double background = 0;         // bits a second, of others
+  std::optional<double> told{};  // capacity as the engine is told it
   double jitter_ms = 0.3;
   // As it runs:
   double load = 0;
