@@ -19,6 +19,7 @@ namespace {
 constexpr Duration kEven = std::chrono::minutes(1);  // of equal costs, before shares return
 constexpr double kJudgedSamples = 50;                // fewer give no score
 constexpr double kArrived = 0.25;                    // of the dead band: the end of a journey
+constexpr double kRest = 0.95;      // load beyond which demand's wavering excuses no more
 constexpr double kBrokenStep = 0.10;                 // an epoch, while a path is about to drop
 
 }  // namespace
@@ -162,7 +163,8 @@ const GroupLaw::Contender* GroupLaw::compare(std::span<Contender> field) const {
   const double weight = policy().load_weight;
   const auto wavering = [&](const Contender& c) {
     const double rho = c.load.known ? c.load.utilisation(c.wanted) : 0;
-    return weight * kDemandNoise * rho * load_slope(rho);
+    // What is nearly full is no place to rest.
+    return weight * kDemandNoise * rho * load_slope(std::min(rho, kRest));
   };
   for (Contender& c : field) {
     c.without_load = score_excess(best->reading, c.reading, policy()) + c.extra - best->extra;

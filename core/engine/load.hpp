@@ -39,7 +39,7 @@ double load_slope(double rho);
 inline constexpr double kLoadKnee = 0.9;
 /// So much of the demand comes and goes by itself: what that makes of the cost is no reason to
 /// move.
-inline constexpr double kDemandNoise = 0.03;
+inline constexpr double kDemandNoise = 0.02;
 
 /// Of one nexthop, bits a second, over all groups. Capacity and background are looked up once an
 /// epoch.
