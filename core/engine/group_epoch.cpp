@@ -19,8 +19,8 @@ namespace {
 constexpr Duration kEven = std::chrono::minutes(1);  // of equal costs, before shares return
 constexpr double kJudgedSamples = 50;                // fewer give no score
 constexpr double kArrived = 0.25;                    // of the dead band: the end of a journey
-constexpr double kRest = 0.95;      // load beyond which demand's wavering excuses no more
-constexpr double kBrokenStep = 0.10;                 // an epoch, while a path is about to drop
+constexpr double kRest = 0.95;        // load beyond which demand's wavering excuses no more
+constexpr double kBrokenStep = 0.10;  // an epoch, while a path is about to drop
 
 }  // namespace
 
@@ -149,8 +149,10 @@ void GroupLaw::gather(Row<Contender>& field) {
   for (Contender& c : field) {
     const Share& s = *c.share;
     c.wanted = s.wanted / sum;
-    // Limits of others make the weight more than what is wanted, and every step counts for more.
-    c.load = load_line(s, s.wanted > kTiny ? sum * within[index(s)] / s.wanted : sum);
+    // Limits of others make the weight more than what is wanted, and every step counts for more. Of
+    // one that is limited itself the load is that of what is wanted, or wishes would wind up.
+    c.load =
+        load_line(s, s.wanted > kTiny ? sum * std::max(1.0, within[index(s)] / s.wanted) : sum);
     c.extra = price_cost(s.nexthop->carrier.terms(), policy()) + preference(s);
     c.cost = score_terms(c.reading, policy()).total() + c.extra +
              policy().load_weight * c.load.cost(c.wanted);
