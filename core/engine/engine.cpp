@@ -17,6 +17,11 @@ namespace {
 constexpr Duration kFuture = std::chrono::seconds(10);  // a sample this far ahead is a mistake
 constexpr Duration kTogether = std::chrono::seconds(2);
 
+// Out of the noise.
+double standing_queue_ms(const Reading& reading) {
+  return std::max(0.0, reading.recent_ms - reading.base_ms - 2 * reading.jitter_ms);
+}
+
 }  // namespace
 
 struct Engine::Impl {
@@ -54,6 +59,32 @@ struct Engine::Impl {
   [[nodiscard]] bool possible(const Reading& reading) const {
     return reading.over > Duration::zero() && reading.at <= now + kFuture;
   }
+  /// Once an epoch: what each nexthop carries and can, and what all groups will load it with.
+  void open_book() {
+    if (booked && now - *booked < options.epoch) return;
+    booked = now;
+    for (auto& [id, nexthop] : nexthops) {
+      const auto full = nexthop.load.full;
+      nexthop.load = {};
+      nexthop.load.at = now;
+      nexthop.load.full = full;
+    }
+    for (auto& [id, group] : groups) group.enter_book();
+    for (auto& [id, nexthop] : nexthops) {
+      if (nexthop.groups == 0) continue;
+      Carrier& carrier = nexthop.carrier;
+      carrier.carried(nexthop.load.carried_bit_s, now);
+      if (const auto& reading = nexthop.reading())
+        carrier.learn(standing_queue_ms(*reading), reading->loss.lower, now);
+      BookedLoad& load = nexthop.load;
+      load.background_bit_s = carrier.background_bit_s();
+      load.capacity_bit_s = carrier.capacity_bit_s(now);
+      const double all = load.carried_bit_s + load.background_bit_s;
+      if (load.capacity_bit_s && load.carried_bit_s >= all / 2 && all > 0 &&
+          all >= kNearlyFull * *load.capacity_bit_s)
+        load.full = now;
+    }
+  }
   void advance_to(TimePoint t) { now = std::max(now, t); }
 
   Options options;
@@ -61,7 +92,8 @@ struct Engine::Impl {
   std::map<NexthopId, TrackedNexthop> nexthops;
   std::map<GroupId, GroupLaw> groups;
   std::map<PathId, GroupId> paths;
-  std::uint64_t decisions = 0;  // made so far
+  std::uint64_t decisions = 0;      // made so far
+  std::optional<TimePoint> booked;  // when the book was opened last
   std::set<Anchor> blamed;
   std::set<Anchor> answered;  // anchors that ever answered through any nexthop
   TimePoint now;
@@ -173,6 +205,7 @@ std::vector<Decision> Engine::decide(TimePoint now) {
   impl_->blamed = blame(impl_->nexthops, impl_->blamed, impl_->answered, impl_->now);
   for (auto& [id, nexthop] : impl_->nexthops)
     nexthop.advance(impl_->now, impl_->answered, impl_->blamed);
+  impl_->open_book();
   const Extent extent = impl_->extent();
   std::vector<Decision> decisions;
   for (auto& [id, group] : impl_->groups)

@@ -20,6 +20,8 @@ constexpr Duration kTogetherLoss = std::chrono::seconds(6);  // loss shows slowl
 constexpr Duration kJustLeft = std::chrono::seconds(30);
 constexpr Duration kJustGiven = std::chrono::seconds(10);
 constexpr double kRaise = 0.01;  // less is no load worth the name
+constexpr double kRoom = 0.95;   // of the capacity: what an escape may fill
+constexpr Duration kFlowsEnd = std::chrono::seconds(30);
 
 double queue_ms(const TrackedNexthop& nexthop) {
   const Reading& reading = *nexthop.reading();
@@ -30,7 +32,8 @@ double queue_ms(const TrackedNexthop& nexthop) {
 
 void GroupLaw::judge_degraded(TimePoint now) {
   for (Share& s : shares_)
-    if (s.usable && s.limit > floor_of(s) && s.nexthop->state() == PathState::degraded)
+    if (s.usable && s.limit > floor_of(s) && s.nexthop->state() == PathState::degraded &&
+        s.limit > least_share(s) + (s.limited() ? kRaise : 0))
       judge_one(s, now);
 }
 
@@ -41,6 +44,8 @@ void GroupLaw::judge_one(Share& s, TimePoint now) {
     if (!s.limited() && !s.relief && (together || !others_in_doubt(s, now))) hold(s);
     return;
   }
+  s.loaded = load_explains(s, now);
+  if (s.loaded) return;
   const TrackedNexthop& other = *better->nexthop;
   const bool proven =
       other.state() == PathState::degraded || other.well_since(s.nexthop->fault_sent());
@@ -56,6 +61,38 @@ void GroupLaw::judge_one(Share& s, TimePoint now) {
     leave(s, *untried, now);
   else
     begin_hold(s, *better, now);
+}
+
+// A queue on a nexthop that was nearly full of our own traffic is no fault: the slow law, which
+// sees it too, takes as much away as there is too much. What remains when the load has gone, or
+// after flows have had the time to end, is judged as ever.
+bool GroupLaw::load_explains(const Share& s, TimePoint now) const {
+  const BookedLoad& load = s.nexthop->load;
+  if (!s.could_bit_s) return false;
+  // Losses are counted over a while, and show when the load may have gone.
+  if (s.nexthop->fell_by_loss() && load.full_within(options_->loss_window)) return true;
+  const auto full = [&](double ours) {
+    const double all = ours + load.background_bit_s;
+    return ours >= all / 2 && all > 0 && all >= kNearlyFull * *s.could_bit_s;
+  };
+  return full(load.carried_bit_s) ||
+         (full(load.predicted_bit_s) && now - s.nexthop->health().fell_at() < kFlowsEnd);
+}
+
+// What the others have no room for stays: a slow path is better than a full one.
+double GroupLaw::least_share(const Share& s) const {
+  const double least = floor_of(s);
+  const LoadLine own = load_line(s);
+  const double movable = own.known ? own.movable_bit_s : planned_bit_s(s, 1);
+  if (movable <= 0) return least;
+  double room = 0;
+  for (const Share& o : shares_) {
+    if (&o == &s || !o.usable || o.limited() || in_fault(o.nexthop->state())) continue;
+    const LoadLine line = load_line(o);
+    if (!line.known) return least;
+    room += std::max(0.0, kRoom * line.capacity_bit_s - line.fixed_bit_s - o.weight * movable);
+  }
+  return std::clamp(s.weight - room / movable, least, std::max(least, s.weight));
 }
 
 // What the slow law had raised goes back to those that lack it. False: there is nothing to take.
@@ -102,13 +139,15 @@ void GroupLaw::leave(Share& s, const Share& better, TimePoint now) {
     for (Share& o : shares_) all.push_back(&o);
     apply_caps(all, now);
   }
-  set_limit(s, floor_of(s));
+  const double least = least_share(s);
+  set_limit(s, least);
   s.relief.reset();
   s.left = now;
   for (Share& o : shares_)
     if (&o != &s && o.usable && !o.limited()) o.given = now;
-  const std::string text = format(" better=%u better_rtt_ms=%.1f", raw(better.nexthop->id()),
-                                  better.nexthop->reading()->recent_ms);
+  std::string text = format(" better=%u better_rtt_ms=%.1f", raw(better.nexthop->id()),
+                            better.nexthop->reading()->recent_ms);
+  if (least > floor_of(s)) text += format(" others_full stays=%.3f", least);
   trigger({Reason::path_degraded, s.nexthop->id(), s.nexthop->evidence() + text, true});
 }
 
@@ -120,11 +159,7 @@ void GroupLaw::begin_hold(const Share& s, const Share& better, TimePoint now) {
       format(" back_to=%u moved_s_ago=%.1f bounces=%d hold_s=%.0f", raw(better.nexthop->id()), ago,
              overload_.bounces(), seconds(overload_.length()));
   trigger({Reason::overload_hold, s.nexthop->id(), s.nexthop->evidence() + text, true});
-  for (Share& o : shares_) {
-    o.wanted = o.kernel;
-    o.relief.reset();
-    if (o.left) set_limit(o, 1);  // but what was down returns by its ramp
-  }
+  follow_routing();
 }
 
 // True while some other path may yet turn out to share the fault of this one.
@@ -171,16 +206,17 @@ const GroupLaw::Share* GroupLaw::better_than(const Share& s,
   };
   if (!s.nexthop->reading()) return nullptr;
   const Share* best = nullptr;
-  double lowest = alarm_cost(*s.nexthop->reading(), *options_);
+  double lowest = alarm_cost(*s.nexthop->reading(), policy());
   for (const Share& o : shares_) {
     if (&o == &s || !o.usable || o.nexthop->state() == PathState::down) continue;
     if (untried && tried(o)) continue;
     if (o.nexthop->health().recovering() && !o.nexthop->answering()) continue;  // says nothing yet
     const auto& reading = o.nexthop->reading();
-    if (!reading || alarm_cost(*reading, *options_) + alarm_band(*reading, *options_) >= lowest)
+    if (!reading ||
+        alarm_cost(*reading, policy()) + alarm_band(*reading, policy(), *options_) >= lowest)
       continue;
     best = &o;
-    lowest = alarm_cost(*reading, *options_) + alarm_band(*reading, *options_);
+    lowest = alarm_cost(*reading, policy()) + alarm_band(*reading, policy(), *options_);
   }
   return best;
 }

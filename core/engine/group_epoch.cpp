@@ -1,4 +1,11 @@
 // What a group does once an epoch: the slow law moves the wanted shares, the ramp raises limits.
+//
+// The slow law sets out when some path is dearer than the cheapest by more than the dead band, and
+// then goes on until it is dearer by a quarter of it only (never by less than the noise): costs end
+// up nearly equal, and small changes after that are no reason to set out again. Where loads are
+// known the costs bend with the shares, so that this is a point between the corners. That, and a
+// step that never goes beyond the point where the predicted costs are equal (load.hpp), at a gain
+// that measured ones bear (gain.hpp), is why shares in steady state do not move at all.
 #include <algorithm>
 #include <cmath>
 #include <numeric>
@@ -11,18 +18,53 @@ namespace {
 
 constexpr Duration kEven = std::chrono::minutes(1);  // of equal costs, before shares return
 constexpr double kJudgedSamples = 50;                // fewer give no score
+constexpr double kArrived = 0.25;                    // of the dead band: the end of a journey
+constexpr double kRest = 0.95;        // load beyond which demand's wavering excuses no more
+constexpr double kBrokenStep = 0.10;  // an epoch, while a path is about to drop
 
 }  // namespace
+
+/// A path that the slow law judges.
+struct GroupLaw::Contender {
+  Share* share = nullptr;
+  Reading reading;
+  double wanted = 0;  // of what the contenders have together
+  LoadLine load;      // by that
+  double cost = 0;
+  double extra = 0;  // of the cost: price and preference, which have no noise
+  // Against the cheapest:
+  double excess = 0;
+  double without_load = 0;  // of the excess
+  double quiet = 0;         // band of what is measured
+  double band = 0;          // and of the load's wavering
+  double noise = 0;         // of the band
+};
 
 void GroupLaw::run_epoch(TimePoint now) {
   const double elapsed = std::min(seconds(now - *epoch_), 2 * seconds(options_->epoch));
   epoch_ = now;
-  if (!overload_.holds(now)) run_slow_law(now);
+  fuse_evidence(now);
+  plan(elapsed, now);
+  heed_proof(now);
+  if (!reverted_) heed_objectives(elapsed / seconds(options_->epoch), now);
+  const bool routed = unmet_ && objectives_.unmet == Unmet::routing;
+  if (!overload_.holds(now) && !reverted_ && !routed) run_slow_law(now);
   for (Share& s : shares_) {
     if (!s.usable || !s.limited() || !ramp(s, options_->ramp_step * elapsed, now)) continue;
     const std::string text = format("limit=%.3f wanted=%.3f", s.limit, s.wanted);
     trigger({Reason::ramp, s.nexthop->id(), text, false});
   }
+}
+
+void GroupLaw::fuse_evidence(TimePoint now) {
+  Arena arena;
+  auto passive = row<const PathEvidence*>(arena, shares_.size());
+  auto active = row<const Reading*>(arena, shares_.size());
+  for (const Share& s : shares_) {
+    passive.push_back(&s.evidence);
+    active.push_back(s.nexthop->reading() ? &*s.nexthop->reading() : nullptr);
+  }
+  fuse(passive, active, now, fused_);
 }
 
 // Up after proof; not while damped, and not onto a path that is dearer than what it would relieve.
@@ -39,8 +81,8 @@ bool GroupLaw::ramp(Share& s, double step, TimePoint now) {
       if (&o == &s || !o.usable || o.nexthop->state() != PathState::up || !o.nexthop->reading())
         continue;
       const Reading& theirs = *o.nexthop->reading();
-      if (score_excess(theirs, *n.reading(), *options_) >
-          score_band(theirs, *n.reading(), *options_))
+      if (score_excess(theirs, *n.reading(), policy()) >
+          score_band(theirs, *n.reading(), policy(), *options_))
         return false;
     }
   }
@@ -50,80 +92,195 @@ bool GroupLaw::ramp(Share& s, double step, TimePoint now) {
 }
 
 void GroupLaw::run_slow_law(TimePoint now) {
-  std::vector<Share*> judged;
-  const Share* cheapest = nullptr;
-  for (Share& s : shares_) {
-    const auto& reading = s.nexthop->reading();
-    const bool proven = s.nexthop->state() == PathState::up ||
-                        (s.nexthop->health().recovering() && s.nexthop->answering());
-    if (!s.usable || !proven || !reading || reading->samples < kJudgedSamples) continue;
-    judged.push_back(&s);
-    s.cost = score_cost(*reading, *options_);
-    if (!cheapest || s.cost < cheapest->cost) cheapest = &s;
-  }
-  if (judged.size() < 2) return;
-
-  const Reading& best = *cheapest->nexthop->reading();
-  const double sum = std::accumulate(judged.begin(), judged.end(), 0.0,
-                                     [](double x, const Share* s) { return x + s->wanted; });
-  std::vector<double> wanted;
-  std::vector<double> costs;
+  Arena arena;
+  auto field = row<Contender>(arena, shares_.size());
+  gather(field);
+  if (field.size() < 2) return;
+  const Contender* cheapest = compare(field);
+  const bool loads = std::any_of(field.begin(), field.end(), [](auto& c) { return c.load.known; });
   bool even = true;
-  const Share* dearest = nullptr;  // of those that still have something to lose
-  for (const Share* s : judged) {
-    const double band = score_band(best, *s->nexthop->reading(), *options_);
-    const double excess = score_excess(best, *s->nexthop->reading(), *options_);
-    even = even && std::abs(excess) < band / 2;
-    wanted.push_back(s->wanted / sum);
-    // What nothing distinguishes from the cheapest counts as equal to it.
-    costs.push_back(excess > band ? cheapest->cost + excess : cheapest->cost);
-    const bool can_lose = wanted.back() > floor_of(*s) + kHalfBucket;
-    if (excess > band && can_lose && (!dearest || s->cost > dearest->cost)) dearest = s;
+  const Contender* dearest = nullptr;  // of those that still have something to lose
+  for (Contender& c : field) {
+    even = even && std::abs(c.without_load) < c.quiet / 2 && std::abs(c.excess) < c.band / 2;
+    const double least = loads && travelling_ ? std::max(kArrived * c.band, c.noise) : c.band;
+    // What nothing distinguishes from the cheapest counts as equal to it; on a journey down a
+    // potential that would be a lie which the next step has to take back.
+    c.cost = cheapest->cost + (loads || c.excess > least ? c.excess : 0);
+    if (c.excess <= least) continue;
+    const bool can_lose = c.wanted > floor_of(*c.share) + kHalfBucket;
+    if (can_lose && (!dearest || c.excess > dearest->excess)) dearest = &c;
   }
   if (!even) even_since_.reset();
   if (even && !even_since_) even_since_ = now;
-  std::string text;
   if (dearest) {
-    const auto next =
-        exponential_step(wanted, costs, {options_->gain, options_->max_step, options_->floor});
-    for (std::size_t i = 0; i < judged.size(); ++i) judged[i]->wanted = next[i] * sum;
-    apply_caps(judged, now);
-    text = format("cost=%.3f best=%.3f rtt_ms=%.1f best_rtt_ms=%.1f", dearest->cost, cheapest->cost,
-                  dearest->nexthop->reading()->rtt_ms, best.rtt_ms);
-    trigger({Reason::cost, dearest->nexthop->id(), text, false});
-  } else if (even && now - *even_since_ >= kEven) {
-    if (!return_to_routing(judged, sum)) return;
-    apply_caps(judged, now);
-    text = format("even_s=%.0f", seconds(now - *even_since_));
-    trigger({Reason::cost, std::nullopt, text, false});
+    if (step(field, *cheapest, now)) tell_move(*dearest, *cheapest);
+    return;
+  }
+  travelling_ = false;
+  if (even && now - *even_since_ >= kEven && return_to_routing(field))
+    trigger(
+        {Reason::cost, std::nullopt, format("even_s=%.0f", seconds(now - *even_since_)), false});
+}
+
+void GroupLaw::gather(Row<Contender>& field) {
+  double sum = 0;
+  for (Share& s : shares_) {
+    const TrackedNexthop& n = *s.nexthop;
+    const auto reading = scored(s);
+    const bool proven = n.state() == PathState::up || !n.probed() || s.loaded ||
+                        (n.health().recovering() && n.answering());
+    if (!s.usable || !proven || !reading || reading->samples < kJudgedSamples) continue;
+    if (s.objective_limit < 1) continue;
+    Contender c;
+    c.share = &s;
+    c.reading = *reading;
+    field.push_back(c);
+    sum += s.wanted;
+  }
+  Arena arena;
+  auto wanted = row<double>(arena, shares_.size());
+  auto bounds = row<Bounds>(arena, shares_.size());
+  Row<double> within(shares_.size(), arena);
+  for (const Share& s : shares_) {
+    wanted.push_back(s.wanted);
+    bounds.push_back(s.usable ? Bounds{floor_of(s), s.most()} : Bounds{0, 0});
+  }
+  bounded_shares(wanted, bounds, within);
+  for (Contender& c : field) {
+    const Share& s = *c.share;
+    c.wanted = s.wanted / sum;
+    // Limits of others make the weight more than what is wanted, and every step counts for more. Of
+    // one that is limited itself the load is that of what is wanted, or wishes would wind up.
+    c.load =
+        load_line(s, s.wanted > kTiny ? sum * std::max(1.0, within[index(s)] / s.wanted) : sum);
+    c.extra = price_cost(s.nexthop->carrier.terms(), policy()) + preference(s);
+    c.cost = score_terms(c.reading, policy()).total() + c.extra +
+             policy().load_weight * c.load.cost(c.wanted);
   }
 }
 
-// Where nothing has told paths apart for long, routing's own shares are the best guess (they may
-// stand for capacity). Five times slower than leaving them. False: they are there already.
-bool GroupLaw::return_to_routing(std::span<Share* const> judged, double sum) {
-  double kernel = 0;
-  for (const Share* s : judged) kernel += s->kernel;
+const GroupLaw::Contender* GroupLaw::compare(std::span<Contender> field) const {
+  const auto best = std::min_element(field.begin(), field.end(),
+                                     [](auto& a, auto& b) { return a.cost < b.cost; });
+  const double weight = policy().load_weight;
+  const auto wavering = [&](const Contender& c) {
+    const double rho = c.load.known ? c.load.utilisation(c.wanted) : 0;
+    // What is nearly full is no place to rest.
+    return weight * kDemandNoise * rho * load_slope(std::min(rho, kRest));
+  };
+  for (Contender& c : field) {
+    c.without_load = score_excess(best->reading, c.reading, policy()) + c.extra - best->extra;
+    c.excess = c.without_load + weight * (c.load.cost(c.wanted) - best->load.cost(best->wanted));
+    c.noise = score_noise(best->reading, c.reading, policy());
+    c.quiet = score_band(best->reading, c.reading, policy(), *options_);
+    c.band = c.quiet + std::max(wavering(c), wavering(*best));
+  }
+  return &*best;
+}
+
+// One step down the costs. False: nothing moved.
+bool GroupLaw::step(std::span<Contender> field, const Contender& cheapest, TimePoint now) {
+  Arena arena;
+  const std::size_t n = field.size();
+  auto shares = row<double>(arena, n);
+  auto costs = row<double>(arena, n);
+  auto predicted = row<double>(arena, n);
+  auto measured = row<double>(arena, n);
+  auto loads = row<LoadLine>(arena, n);
+  auto judged = row<Share*>(arena, n);
+  Row<double> next(n, arena);
+  bool known = false;
+  bool dropping = false;
+  double sum = 0;
+  for (const Contender& c : field) {
+    shares.push_back(c.wanted);
+    costs.push_back(c.cost);
+    predicted.push_back(policy().load_weight * c.load.slope(c.wanted));
+    // Somebody else's queue does not answer to our shares.
+    const BookedLoad& load = c.share->nexthop->load;
+    const bool answers = load.carried_bit_s > 0 && load.carried_bit_s >= load.background_bit_s;
+    measured.push_back(answers ? queue_slope(c.reading, c.wanted, policy()) : 0);
+    loads.push_back(c.load);
+    judged.push_back(c.share);
+    sum += c.share->wanted;
+    known = known || c.load.known;
+    dropping = dropping || (c.load.known && c.load.utilisation(c.wanted) > 1);
+  }
+  dropping =
+      dropping && !(cheapest.load.known && cheapest.load.utilisation(cheapest.wanted) > kLoadKnee);
+  // An average of tau answers as one measurement of that age would.
+  const int delay =
+      1 + static_cast<int>(std::lround(seconds(options_->slow_tau) / seconds(options_->epoch)));
+  schedule_ = schedule(shares, {predicted, measured, delay}, options_->gain, options_->floor);
+  const double most = dropping ? std::max(kBrokenStep, options_->max_step) : options_->max_step;
+  const Bend bend{known ? std::span<const LoadLine>(loads) : std::span<const LoadLine>{},
+                  policy().load_weight};
+  exponential_step(shares, costs, {schedule_.rate, most, options_->floor}, next, bend);
+  travelling_ = known;
   double largest = 0;
-  for (const Share* s : judged)
-    largest = std::max(largest, std::abs(s->kernel / kernel - s->wanted / sum));
+  auto before = row<double>(arena, n);
+  for (std::size_t i = 0; i < n; ++i) {
+    before.push_back(judged[i]->wanted);
+    judged[i]->wanted = next[i] * sum;
+  }
+  apply_caps(judged, now);
+  for (std::size_t i = 0; i < n; ++i)
+    largest = std::max(largest, std::abs(judged[i]->wanted - before[i]));
+  return largest > kTiny;
+}
+
+void GroupLaw::tell_move(const Contender& dearest, const Contender& cheapest) {
+  std::string text = format("cost=%.3f best=%.3f rtt_ms=%.1f best_rtt_ms=%.1f", dearest.cost,
+                            cheapest.cost, dearest.reading.rtt_ms, cheapest.reading.rtt_ms);
+  if (dearest.load.known) text += format(" load=%.2f", dearest.load.utilisation(dearest.wanted));
+  if (cheapest.load.known)
+    text += format(" best_load=%.2f", cheapest.load.utilisation(cheapest.wanted));
+  trigger({Reason::cost, dearest.share->nexthop->id(), std::move(text), false});
+}
+
+// Where nothing has told paths apart for long, routing's own shares are the best guess (they may
+// stand for capacity). Five times slower than leaving them, and not to where load would cost.
+// False: they are there already.
+bool GroupLaw::return_to_routing(std::span<Contender> field) {
+  double kernel = 0;
+  double sum = 0;
+  for (const Contender& c : field) {
+    kernel += c.share->kernel;
+    sum += c.share->wanted;
+  }
+  double largest = 0;
+  for (const Contender& c : field)
+    largest = std::max(largest, std::abs(c.share->kernel / kernel - c.wanted));
   if (largest < kHalfBucket) return false;
   const double part = std::min(1.0, options_->max_step / 5 / largest);
-  for (Share* s : judged) s->wanted += part * (s->kernel / kernel * sum - s->wanted);
+  const auto later = [&](const Contender& c) {
+    return c.wanted + part * (c.share->kernel / kernel - c.wanted);
+  };
+  for (const Contender& c : field)
+    if (later(c) > c.wanted && c.load.known && c.load.utilisation(later(c)) > kLoadKnee)
+      return false;
+  Arena arena;
+  auto judged = row<Share*>(arena, field.size());
+  for (const Contender& c : field) {
+    c.share->wanted = later(c) * sum;
+    judged.push_back(c.share);
+  }
+  apply_caps(judged, *epoch_);
   return true;
 }
 
 void GroupLaw::apply_caps(std::span<Share* const> judged, TimePoint now) {
+  Arena arena;
   double sum = 0;
-  std::vector<double> wanted;
+  auto wanted = row<double>(arena, judged.size());
   for (const Share* s : judged) sum += s->wanted;
-  std::vector<Bounds> bounds;
+  auto bounds = row<Bounds>(arena, judged.size());
   for (const Share* s : judged) {
     wanted.push_back(s->wanted / sum);
     bounds.push_back({std::min(floor_of(*s), s->wanted) / sum, s->cap.at(now) / sum});
   }
-  const auto capped = bounded_shares(wanted, bounds);
-  for (std::size_t i = 0; i < judged.size(); ++i) judged[i]->wanted = capped[i] * sum;
+  bounded_shares(wanted, bounds, wanted);
+  for (std::size_t i = 0; i < judged.size(); ++i) judged[i]->wanted = wanted[i] * sum;
 }
 
 }  // namespace hopwise::engine

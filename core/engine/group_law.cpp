@@ -86,12 +86,16 @@ void GroupLaw::set_paths(const std::vector<Member>& members) {
   clear();  // of what left
   shares_ = std::move(next);
   demand_.set_paths(stays);
+  fused_.clear();
+  routing_.clear();
+  for (const Share& share : shares_) routing_.push_back(share.kernel);
   changed_ = true;
 }
 
 void GroupLaw::clear() {
   for (Share& share : shares_) {
     set_limit(share, 1);
+    share.nexthop->load.predicted_bit_s -= share.booked_bit_s;
     --share.nexthop->groups;
   }
   shares_.clear();
@@ -104,9 +108,9 @@ std::optional<Decision> GroupLaw::decide(TimePoint now, Extent extent) {
   if (followed_.due(now)) tell(followed_.advance(now, figures(now)));
   tell_recoveries(now);
   judge_usability(now);
-  if (!overload_.holds(now)) judge_degraded(now);
+  if (!overload_.holds(now) && !reverted_) judge_degraded(now);
   free_cheapest();
-  if (!epoch_) epoch_ = now;
+  if (!epoch_) epoch_ = now - phase();
   if (!trigger_ && !changed_ && now - *epoch_ >= options_->epoch) run_epoch(now);
   return conclude(now);
 }
@@ -159,11 +163,12 @@ void GroupLaw::tell_recoveries(TimePoint now) {
   for (Share& s : shares_) {
     const bool fallen = in_fault(s.nexthop->state());
     if (s.fallen && !fallen) {
-      if (s.relief || overload_.holds(now)) s.nexthop->forgive(now);
+      if (s.relief || s.loaded || overload_.holds(now)) s.nexthop->forgive(now);
       s.relief.reset();
-      s.held = false;
+      s.held = s.loaded = false;
       trigger({Reason::path_recovered, s.nexthop->id(), s.nexthop->evidence(), true});
     }
+    if (!s.fallen && fallen) s.could_bit_s = s.nexthop->load.capacity_bit_s;
     s.fallen = fallen;
   }
 }
@@ -172,12 +177,15 @@ void GroupLaw::tell_recoveries(TimePoint now) {
 void GroupLaw::free_cheapest() {
   Share* best = nullptr;
   std::pair<bool, double> lowest;
+  for (const Share& s : shares_)
+    if (s.usable && s.most() >= 1) return;
   for (Share& s : shares_) {
     if (!s.usable) continue;
+    s.objective_limit = 1;  // better a path that breaks an objective than one in fault
     if (!s.limited()) return;
     const auto& reading = s.nexthop->reading();
     const std::pair rank{in_fault(s.nexthop->state()),
-                         reading ? alarm_cost(*reading, *options_) : 1e9};
+                         reading ? alarm_cost(*reading, policy()) : 1e9};
     if (!best || rank < lowest) {
       best = &s;
       lowest = rank;
@@ -191,7 +199,7 @@ std::vector<double> GroupLaw::weights() const {
   std::vector<Bounds> bounds;
   for (const Share& s : shares_) {
     wanted.push_back(s.wanted);
-    bounds.push_back(s.usable ? Bounds{floor_of(s), s.limit} : Bounds{0, 0});
+    bounds.push_back(s.usable ? Bounds{floor_of(s), s.most()} : Bounds{0, 0});
   }
   return bounded_shares(wanted, bounds);
 }
@@ -221,10 +229,11 @@ std::optional<Decision> GroupLaw::conclude(TimePoint now) {
   Decision d{id_, now, trigger_->reason, trigger_->cause, std::move(trigger_->evidence), {}, 0};
   for (std::size_t i = 0; i < shares_.size(); ++i) {
     Share& s = shares_[i];
-    const auto& reading = s.nexthop->reading();
+    const CostTerms terms = terms_of(s, next[i]);
     d.paths.push_back({s.path.id, s.path.nexthop, s.weight, next[i], s.usable, s.nexthop->state(),
-                       reading ? score_cost(*reading, *options_) : 0});
+                       terms.total(), terms, predict(s, next[i])});
     s.weight = next[i];
+    book(s);
   }
   return d;
 }
@@ -248,53 +257,14 @@ void GroupLaw::set_limit(Share& s, double limit) {
   s.limit = limit;
 }
 
+// A thousand groups do not all have their epoch at the same decision.
+Duration GroupLaw::phase() const {
+  return options_->epoch / kPhases * ((raw(id_) + kPhases - 1) % kPhases);
+}
+
 // Routing's own share may be smaller than the floor.
 double GroupLaw::floor_of(const Share& s) const {
   return std::min(options_->floor, s.kernel);
-}
-
-std::vector<PathView> GroupLaw::view() const {
-  std::vector<PathView> paths;
-  for (const Share& s : shares_) {
-    const auto& reading = s.nexthop->reading();
-    paths.push_back({s.path.id, s.weight, s.usable, reading ? score_cost(*reading, *options_) : 0});
-  }
-  return paths;
-}
-
-void GroupLaw::observe(const PathReading& reading) {
-  for (std::size_t i = 0; i < shares_.size(); ++i) {
-    if (shares_[i].path.id != reading.path) continue;
-    if (!shares_[i].evidence.observe(reading)) return;
-    demand_.observe(i, reading, shares_[i].weight);
-    proof_.observe(reading);
-    return;
-  }
-}
-
-GroupLawView GroupLaw::law(TimePoint now) const {
-  GroupLawView law;
-  law.group = id_;
-  law.policy = terms_ ? terms_->policy.name : options_->policy.name;
-  law.dry_run = terms_ && terms_->mode == Mode::dry_run;
-  law.reverted = proof_.reverted(now);
-  law.demand_bit_s = demand_.total_bit_s(now);
-  law.proof = proof_.gain();
-  law.loss_proof = proof_.loss_gain();
-  for (std::size_t i = 0; i < shares_.size(); ++i) {
-    const Share& s = shares_[i];
-    PathLaw path;
-    path.path = s.path.id;
-    path.nexthop = s.path.nexthop;
-    path.weight = s.weight;
-    path.wanted = s.wanted;
-    path.limit = s.limit;
-    path.usable = s.usable;
-    path.passive_ms = s.evidence.passive_ms(now);
-    path.own_bit_s = demand_.carried_bit_s(i);
-    law.paths.push_back(path);
-  }
-  return law;
 }
 
 }  // namespace hopwise::engine

@@ -4,15 +4,19 @@
 // Each path has a *wanted* share, which only routing and the slow law change (and what takes back
 // the slow law's doing), and a *limit*, which faults lower to the floor and the ramp raises again.
 // The weights are the wanted shares within the limits, so that what a fault took comes back by
-// itself and nothing else has to be undone.
+// itself and nothing else has to be undone. Objectives have a limit of their own beside it, and
+// what the weights will load the nexthops with is entered in the nexthops' book (load.hpp).
 // Promises: weights sum to 1 (all 0 when link or neighbour leave no path usable); an unusable path
 // has weight 0; probes alone never make the last usable path unusable; nothing moves without a
 // decision, and a hold is told once.
 #pragma once
 
+#include "core/engine/arena.hpp"
 #include "core/engine/demand.hpp"
 #include "core/engine/effects.hpp"
 #include "core/engine/evidence.hpp"
+#include "core/engine/gain.hpp"
+#include "core/engine/objectives.hpp"
 #include "core/engine/overload.hpp"
 #include "core/engine/proof.hpp"
 #include "core/engine/tracked_nexthop.hpp"
@@ -40,13 +44,13 @@ class GroupLaw {
   void set_paths(const std::vector<Member>& members);
   void reconfigure(const Options& options) { options_ = &options; }
 
-  void set_terms(const GroupTerms& terms) {
-    terms_ = terms;
-    proof_.set_terms(terms);
-  }
+  void set_terms(const GroupTerms& terms);
 
   void observe(const PathReading& reading);
-  void observe(const ControlReading& reading) { proof_.observe(reading); }
+  /// In a dry run that is the whole group's traffic: it follows routing.
+  void observe(const ControlReading& reading);
+  /// Adds to the nexthops' book, which has just been cleared, what this group loads them with.
+  void enter_book();
 
   std::optional<Decision> decide(TimePoint now, Extent extent);
   /// The decision that decide() gave, with the id it got: its effect will be told.
@@ -63,6 +67,7 @@ class GroupLaw {
  private:
   static constexpr double kHalfBucket = 1.0 / 2048;  // less moves nothing in the data path
   static constexpr double kTiny = 1e-6;
+  static constexpr std::uint32_t kPhases = 10;  // decisions an epoch
   static bool in_fault(PathState state) {
     return state == PathState::degraded || state == PathState::down;
   }
@@ -73,18 +78,25 @@ class GroupLaw {
     double kernel = 0;  // routing's own share
     double wanted = 0;
     double limit = 1;
-    double weight = 0;                // as last decided
-    double cost = 0;                  // score, where the slow law judged it
-    Cap cap;                          // the slow law raises `wanted` no further
-    std::optional<Relief> relief;     // this fault's answer so far: our raise was taken back
-    std::optional<TimePoint> left;    // traffic was taken from it for delay or loss
-    std::optional<TimePoint> ramped;  // the ramp's last step
-    std::optional<TimePoint> given;   // another's traffic was given to it for those
-    PathEvidence evidence;            // of its own traffic
+    double weight = 0;                  // as last decided
+    double objective_limit = 1;         // as far as objectives let it
+    double booked_bit_s = 0;            // what it has in the book
+    Cap cap;                            // the slow law raises `wanted` no further
+    std::optional<Relief> relief;       // this fault's answer so far: our raise was taken back
+    std::optional<TimePoint> left;      // traffic was taken from it for delay or loss
+    std::optional<TimePoint> ramped;    // the ramp's last step
+    std::optional<TimePoint> given;     // another's traffic was given to it for those
+    std::optional<TimePoint> fit;       // breaks no objective, with a margin, since
+    std::optional<double> could_bit_s;  // what the nexthop could carry when its fault began
+    std::optional<double> base_ms;      // as of the last epoch
+    PathEvidence evidence;              // of its own traffic
     bool usable = false;
     bool held = false;    // this fault's hold was told
     bool fallen = false;  // degraded or down when last seen
+    bool loaded = false;  // this fault is what our own load explains: the slow law's affair
+    bool meets = true;    // the objectives, as far as is known
     [[nodiscard]] bool limited() const { return limit < 1; }
+    [[nodiscard]] double most() const { return std::min(limit, objective_limit); }
   };
   /// Why a decision is made; the gravest of several is told.
   struct Trigger {
@@ -105,12 +117,29 @@ class GroupLaw {
   bool take_back(Share& share, TimePoint now);
   void leave(Share& share, const Share& better, TimePoint now);
   void begin_hold(const Share& share, const Share& better, TimePoint now);
+  [[nodiscard]] bool load_explains(const Share& share, TimePoint now) const;
+  [[nodiscard]] double least_share(const Share& share) const;
   // The slow law and the ramp, once an epoch (group_epoch.cpp)
+  struct Contender;
   void run_epoch(TimePoint now);
+  void fuse_evidence(TimePoint now);
   bool ramp(Share& share, double step, TimePoint now);
   void run_slow_law(TimePoint now);
-  bool return_to_routing(std::span<Share* const> judged, double sum);
+  void gather(Row<Contender>& field);
+  [[nodiscard]] const Contender* compare(std::span<Contender> field) const;
+  bool step(std::span<Contender> field, const Contender& cheapest, TimePoint now);
+  bool return_to_routing(std::span<Contender> field);
   void apply_caps(std::span<Share* const> judged, TimePoint now);
+  void tell_move(const Contender& dearest, const Contender& cheapest);
+  // What others decide: proof and objectives, once an epoch (group_objectives.cpp)
+  void heed_proof(TimePoint now);
+  void heed_objectives(double epochs, TimePoint now);
+  void judge_paths(TimePoint now);
+  void limit_unfit(double epochs);
+  void return_fit(double epochs, TimePoint now);
+  void heed_unmet(double epochs);
+  void lower(Share& share, double epochs, Reason reason);
+  void follow_routing();
 
   [[nodiscard]] std::vector<PathFigures> figures(TimePoint now) const;
   void tell(std::optional<Effect> effect);
@@ -120,6 +149,7 @@ class GroupLaw {
   void trigger(Trigger trigger);
   void hold(Share& share);
   void set_limit(Share& share, double limit);
+  [[nodiscard]] Duration phase() const;
   [[nodiscard]] double floor_of(const Share& share) const;
   /// The cheapest other path, if it is clearly cheaper right now; `untried` ones only: none that
   /// was just left, and none that what it was given has just made bad.
@@ -129,10 +159,33 @@ class GroupLaw {
   [[nodiscard]] bool others_in_doubt(const Share& share, TimePoint now) const;
   [[nodiscard]] std::vector<double> weights() const;
 
+  // What a path costs, loads and is expected to do (group_view.cpp)
+  [[nodiscard]] const Policy& policy() const { return terms_ ? terms_->policy : options_->policy; }
+  [[nodiscard]] bool dry() const { return terms_ && terms_->mode == Mode::dry_run; }
+  [[nodiscard]] const Reading* figures(const Share& share) const;
+  /// Without what our own load explains.
+  [[nodiscard]] std::optional<Reading> scored(const Share& share) const;
+  [[nodiscard]] double preference(const Share& share) const;
+  void plan(double elapsed_s, TimePoint now);
+  [[nodiscard]] double planned_bit_s(const Share& share, double weight) const;
+  [[nodiscard]] std::size_t index(const Share& share) const {
+    return static_cast<std::size_t>(&share - shares_.data());
+  }
+  /// By the share of the group's traffic, times `scale`.
+  [[nodiscard]] LoadLine load_line(const Share& share, double scale = 1) const;
+  [[nodiscard]] Standing standing(const Share& share) const;
+  [[nodiscard]] CostTerms terms_of(const Share& share, double weight) const;
+  [[nodiscard]] Prediction predict(const Share& share, double weight) const;
+  [[nodiscard]] std::string held(TimePoint now) const;
+  void book(Share& share);
+
   GroupId id_;
   const Options* options_;
   std::optional<GroupTerms> terms_;
+  Objectives objectives_;  // of the terms, those that can be judged
   std::vector<Share> shares_;
+  std::vector<Fused> fused_;     // their figures by all that is known, as of this epoch
+  std::vector<double> routing_;  // routing's own shares
   Demand demand_;
   Proof proof_;
   Effects followed_;                            // the decision whose effect is awaited
@@ -143,6 +196,12 @@ class GroupLaw {
   std::optional<TimePoint> even_since_;         // costs are equal
   std::optional<TimePoint> alternative_since_;  // some path is not down
   OverloadHold overload_;
+  bool reverted_ = false;                // told
+  bool unmet_ = false;                   // told
+  bool travelling_ = false;              // the slow law is on its way to where costs are equal
+  Schedule schedule_;                    // of its last step
+  std::optional<double> planned_bit_s_;  // demand, averaged
+  double plan_ = 1;                      // that, of the demand now
   std::optional<Trigger> trigger_;
 };
 

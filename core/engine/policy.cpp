@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cmath>
 
 namespace hopwise::engine {
 namespace {
@@ -40,6 +41,19 @@ std::optional<Policy> policy_named(std::string_view name) {
     policy.price_weight = 1.0;
   }
   return policy;
+}
+
+Policy sound(const Policy& policy) {
+  const Policy usual;
+  Policy kept = policy;
+  const auto keep = [&](double Policy::*figure) {
+    if (!std::isfinite(kept.*figure) || kept.*figure < 0) kept.*figure = usual.*figure;
+  };
+  for (const auto figure :
+       {&Policy::delay_weight, &Policy::queue_weight, &Policy::loss_weight, &Policy::jitter_weight,
+        &Policy::price_weight, &Policy::load_weight, &Policy::loss_limit, &Policy::price_limit})
+    keep(figure);
+  return kept;
 }
 
 }  // namespace hopwise::engine

@@ -37,6 +37,9 @@ struct Policy {
 std::optional<Policy> policy_named(std::string_view name);
 std::span<const std::string_view> policy_names();
 
+/// The policy with each weight or limit that is negative or no number replaced by the default's.
+Policy sound(const Policy& policy);
+
 /// What becomes of a group while none of its paths meets the objectives.
 enum class Unmet : std::uint8_t {
   best,     // the paths that come nearest carry the traffic

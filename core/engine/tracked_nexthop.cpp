@@ -275,7 +275,7 @@ const Estimator* TrackedNexthop::best(TimePoint now) const {
   for (const auto& [anchor, e] : anchors_) {
     if (e.stale(now) || blamed_.contains(anchor)) continue;
     if (const auto reading = e.reading())
-      ranks.emplace_back(e.silent(), alarm_cost(*reading, *options_), &e);
+      ranks.emplace_back(e.silent(), alarm_cost(*reading, options_->policy), &e);
   }
   if (ranks.empty()) return nullptr;
   std::stable_sort(ranks.begin(), ranks.end(), [](const auto& a, const auto& b) {

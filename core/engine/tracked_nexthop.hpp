@@ -18,6 +18,7 @@
 
 #include "core/engine/carrier.hpp"
 #include "core/engine/cost.hpp"
+#include "core/engine/load.hpp"
 #include "core/engine/overload.hpp"
 #include "core/engine/state.hpp"
 
@@ -85,6 +86,7 @@ class TrackedNexthop {
   [[nodiscard]] NexthopView view(TimePoint now) const;
 
   Carrier carrier;
+  BookedLoad load;  // of all groups; Engine keeps it
   int groups = 0;   // that have a path over it
   int limited = 0;  // of those paths, how many are held below the share they should have
 

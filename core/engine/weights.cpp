@@ -4,11 +4,11 @@
 #include <cmath>
 #include <numeric>
 
+#include "core/engine/arena.hpp"
+
 namespace hopwise::engine {
 namespace {
 
-// Slope of cost against load while nothing is known of capacities (scoring: S).
-constexpr double kSlope = 1;
 constexpr double kTiny = 1e-9;
 
 double total(std::span<const double> x) {
@@ -16,35 +16,32 @@ double total(std::span<const double> x) {
 }
 
 // Puts the rounding error of a sum on the largest share, where it hurts no bound.
-void close_sum(std::vector<double>& shares) {
+void close_sum(std::span<double> shares) {
   auto largest = std::max_element(shares.begin(), shares.end());
   *largest += 1 - total(shares);
 }
 
 }  // namespace
 
-std::vector<double> exponential_step(std::span<const double> shares, std::span<const double> costs,
-                                     const StepLimits& limits) {
+void exponential_step(std::span<const double> shares, std::span<const double> costs,
+                      const StepLimits& limits, std::span<double> next, const Bend& bend) {
   const std::size_t n = shares.size();
-  std::vector<double> next(shares.begin(), shares.end());
-  if (n < 2) return next;
+  std::copy(shares.begin(), shares.end(), next.begin());
+  if (n < 2) return;
 
   double mean = 0;
-  double spread = 0;
-  for (std::size_t i = 0; i < n; ++i) {
-    mean += shares[i] * costs[i];
-    spread += shares[i] * (1 - shares[i]) / 2;
-  }
-  const double eta = limits.gain / (std::max(spread, limits.floor / 2) * kSlope);
-  for (std::size_t i = 0; i < n; ++i)
-    next[i] = shares[i] * std::exp(std::clamp(-eta * (costs[i] - mean), -20.0, 20.0));
+  for (std::size_t i = 0; i < n; ++i) mean += shares[i] * costs[i];
+  if (!bend.loads.empty()) proximal_step(shares, costs, limits.rate, bend, next);
+  for (std::size_t i = 0; bend.loads.empty() && i < n; ++i)
+    next[i] = shares[i] * std::exp(std::clamp(-limits.rate * (costs[i] - mean), -20.0, 20.0));
   const double sum = total(next);
-  std::vector<Bounds> bounds(n);
+  Arena arena;
+  Row<Bounds> bounds(n, arena);
   for (std::size_t i = 0; i < n; ++i) {
     next[i] = std::max(next[i] / sum, kTiny);
     bounds[i] = {std::min(limits.floor, shares[i]), 1};
   }
-  next = bounded_shares(next, bounds);
+  bounded_shares(next, bounds, next);
 
   double largest = 0;
   for (std::size_t i = 0; i < n; ++i) largest = std::max(largest, std::abs(next[i] - shares[i]));
@@ -52,27 +49,35 @@ std::vector<double> exponential_step(std::span<const double> shares, std::span<c
     for (std::size_t i = 0; i < n; ++i)
       next[i] = shares[i] + (next[i] - shares[i]) * limits.max_step / largest;
   close_sum(next);
-  return next;
+}
+
+std::vector<double> bounded_shares(std::span<const double> wanted, std::span<const Bounds> bounds) {
+  std::vector<double> shares(wanted.size());
+  bounded_shares(wanted, bounds, shares);
+  return shares;
 }
 
 // Shares out what is left in proportion, and pins those that it would push over a bound: the side
 // that errs more first, since pinning it can only relieve the other. At most n rounds, mostly two.
-std::vector<double> bounded_shares(std::span<const double> wanted, std::span<const Bounds> bounds) {
-  const std::size_t n = wanted.size();
-  std::vector<double> shares(n, 0.0);
+void bounded_shares(std::span<const double> asked, std::span<const Bounds> bounds,
+                    std::span<double> shares) {
+  const std::size_t n = asked.size();
+  Arena arena;
+  const Row<double> wanted(asked.begin(), asked.end(), arena);
+  std::fill(shares.begin(), shares.end(), 0.0);
   double lower = 0;
   double upper = 0;
   for (const Bounds& b : bounds) {
     lower += std::min(b.lower, b.upper);
     upper += b.upper;
   }
-  if (upper <= 0) return shares;
+  if (upper <= 0) return;
   const double give = upper < 1 ? 1 / upper : 1;    // upper bounds that cannot reach 1
   const double shrink = lower > 1 ? 1 / lower : 1;  // lower bounds that exceed it
   const auto high = [&](std::size_t i) { return bounds[i].upper * give; };
   const auto low = [&](std::size_t i) { return std::min(bounds[i].lower * shrink, high(i)); };
 
-  std::vector<bool> pinned(n, false);
+  Row<bool> pinned(n, false, arena);
   while (true) {
     double left = 1;
     double sum = 0;
@@ -99,7 +104,6 @@ std::vector<double> bounded_shares(std::span<const double> wanted, std::span<con
     }
   }
   close_sum(shares);
-  return shares;
 }
 
 }  // namespace hopwise::engine

@@ -1,0 +1,213 @@
+// What a group's paths cost, load and are expected to do, and what is told of it.
+#include <algorithm>
+#include <cmath>
+
+#include "core/engine/group_law.hpp"
+#include "core/model/format.hpp"
+
+namespace hopwise::engine {
+namespace {
+
+constexpr double kSurge = 0.06;  // more is no wavering
+constexpr double kPlanned_s = 30;
+
+}  // namespace
+
+void GroupLaw::set_terms(const GroupTerms& terms) {
+  if (terms_ && *terms_ == terms) return;
+  terms_ = terms;
+  proof_.set_terms(terms);
+  terms_->policy = sound(terms.policy);
+  objectives_ = sound(terms.objectives);
+  for (Share& s : shares_) {
+    s.objective_limit = 1;
+    s.fit.reset();
+  }
+  unmet_ = travelling_ = false;
+}
+
+void GroupLaw::observe(const PathReading& reading) {
+  for (std::size_t i = 0; i < shares_.size(); ++i) {
+    if (shares_[i].path.id != reading.path) continue;
+    if (!shares_[i].evidence.observe(reading)) return;
+    demand_.observe(i, reading, dry() ? shares_[i].kernel : shares_[i].weight);
+    proof_.observe(reading);
+    return;
+  }
+}
+
+void GroupLaw::observe(const ControlReading& reading) {
+  proof_.observe(reading);
+  demand_.observe(reading, routing_);
+}
+
+// A dry run moves nothing: its traffic stays where routing puts it.
+void GroupLaw::book(Share& s) {
+  const double booked = planned_bit_s(s, dry() ? s.kernel : s.weight);
+  s.nexthop->load.predicted_bit_s += booked - s.booked_bit_s;
+  s.booked_bit_s = booked;
+}
+
+void GroupLaw::enter_book() {
+  for (Share& s : shares_) {
+    s.booked_bit_s = 0;
+    book(s);
+    s.nexthop->load.carried_bit_s += demand_.carried_bit_s(index(s));
+  }
+}
+
+const Reading* GroupLaw::figures(const Share& s) const {
+  if (s.nexthop->probed() && !s.nexthop->reading()) return nullptr;  // too old to act on
+  const std::size_t i = index(s);
+  if (i < fused_.size() && fused_[i].reading) return &*fused_[i].reading;
+  return s.nexthop->reading() ? &*s.nexthop->reading() : nullptr;
+}
+
+// A queue that our own load made, or has just made, is no property of the path: what the load will
+// be is known, and costs by itself. The slow average would tell of it for a minute more, the losses
+// for two, and the shares would overshoot by as much.
+std::optional<Reading> GroupLaw::scored(const Share& s) const {
+  const Reading* figures = this->figures(s);
+  if (!figures) return std::nullopt;
+  Reading reading = *figures;
+  const BookedLoad& load = s.nexthop->load;
+  if (!load.capacity_bit_s || !load.full_within(options_->score_loss_window)) return reading;
+  reading.rtt_ms = std::min(reading.rtt_ms, reading.base_ms);
+  const double later = load.predicted_bit_s + load.background_bit_s;
+  if (later < kLoadKnee * *load.capacity_bit_s) reading.loss.lower = 0;
+  return reading;
+}
+
+// Demand wavers: it is planned with its average over half a minute, unless it surely is another.
+void GroupLaw::plan(double elapsed_s, TimePoint now) {
+  const auto demand = demand_.total_bit_s(now);
+  if (!demand || *demand <= 0) {
+    planned_bit_s_.reset();
+    return;
+  }
+  if (!planned_bit_s_ || std::abs(*demand - *planned_bit_s_) > kSurge * *planned_bit_s_)
+    planned_bit_s_ = demand;
+  else
+    *planned_bit_s_ += (1 - std::exp(-elapsed_s / kPlanned_s)) * (*demand - *planned_bit_s_);
+  plan_ = *planned_bit_s_ / *demand;
+}
+
+double GroupLaw::planned_bit_s(const Share& s, double weight) const {
+  return (planned_bit_s_ ? plan_ : 1) * demand_.predicted_bit_s(index(s), weight);
+}
+
+double GroupLaw::preference(const Share& s) const {
+  double worth = 0;
+  if (terms_)
+    for (const Preference& p : terms_->preferences)
+      if (p.nexthop == s.path.nexthop) worth -= delay_worth(p.worth, policy());
+  return std::min(worth, 0.0);
+}
+
+LoadLine GroupLaw::load_line(const Share& s, double scale) const {
+  const BookedLoad& load = s.nexthop->load;
+  if (!load.capacity_bit_s) return {};
+  const double pinned = planned_bit_s(s, 0);
+  const double movable = std::max(0.0, planned_bit_s(s, 1) - pinned);
+  const double others = std::max(0.0, load.predicted_bit_s - s.booked_bit_s);
+  return {load.background_bit_s + others + pinned, scale * movable, *load.capacity_bit_s, true};
+}
+
+Standing GroupLaw::standing(const Share& s) const {
+  Standing standing{figures(s), {}};
+  const BookedLoad& load = s.nexthop->load;
+  if (load.capacity_bit_s)
+    standing.left_bit_s = *load.capacity_bit_s - load.background_bit_s -
+                          std::max(0.0, load.predicted_bit_s - s.booked_bit_s);
+  return standing;
+}
+
+CostTerms GroupLaw::terms_of(const Share& s, double weight) const {
+  CostTerms terms;
+  if (const auto reading = scored(s)) terms = score_terms(*reading, policy());
+  terms.price = price_cost(s.nexthop->carrier.terms(), policy());
+  terms.load = policy().load_weight * load_line(s).cost(weight);
+  terms.preference = preference(s);
+  return terms;
+}
+
+// A queue goes with the load that made it, and no other does.
+Prediction GroupLaw::predict(const Share& s, double weight) const {
+  Prediction p;
+  const BookedLoad& load = s.nexthop->load;
+  const double others = std::max(0.0, load.predicted_bit_s - s.booked_bit_s);
+  if (demand_.carried_bit_s(index(s)) > 0 || s.booked_bit_s > 0 || load.capacity_bit_s)
+    p.bit_s = load.background_bit_s + others + planned_bit_s(s, weight);
+  if (p.bit_s && load.capacity_bit_s && *load.capacity_bit_s > 0)
+    p.utilisation = *p.bit_s / *load.capacity_bit_s;
+  if (const Reading* reading = figures(s)) {
+    const double now = load.ours_bit_s() + load.background_bit_s;
+    const bool drains = p.utilisation && *p.utilisation < 0.95 && now > *p.bit_s &&
+                        now >= 0.95 * *load.capacity_bit_s;
+    p.rtt_ms = drains ? reading->base_ms : reading->rtt_ms;
+  }
+  return p;
+}
+
+std::vector<PathView> GroupLaw::view() const {
+  std::vector<PathView> paths;
+  for (const Share& s : shares_)
+    paths.push_back({s.path.id, s.weight, s.usable, terms_of(s, s.weight).total()});
+  return paths;
+}
+
+std::string GroupLaw::held(TimePoint now) const {
+  if (reverted_) return "reverted: steering was surely worse than routing";
+  if (overload_.holds(now)) return "overload_hold: moving load made paths bad";
+  if (unmet_ && objectives_.unmet == Unmet::routing)
+    return "objective_unmet: routing's own weights";
+  const auto usable =
+      std::count_if(shares_.begin(), shares_.end(), [](const Share& s) { return s.usable; });
+  if (usable < 2) return "no_alternative: fewer than two paths are usable";
+  if (std::any_of(shares_.begin(), shares_.end(), [](const Share& s) { return s.held; }))
+    return "no other path is surely better than the one in fault";
+  const auto known = std::count_if(shares_.begin(), shares_.end(),
+                                   [&](const Share& s) { return s.usable && figures(s); });
+  if (known < 2) return "too little is known of the paths";
+  if (!travelling_ && !trigger_) return "no path is cheaper by more than the dead band";
+  return {};
+}
+
+GroupLawView GroupLaw::law(TimePoint now) const {
+  GroupLawView law;
+  law.group = id_;
+  law.policy = policy().name;
+  law.dry_run = dry();
+  law.reverted = reverted_;
+  law.demand_bit_s = demand_.total_bit_s(now);
+  law.gain = schedule_.gain;
+  law.gain_stable = schedule_.stable;
+  law.held = held(now);
+  law.proof = proof_.gain();
+  law.loss_proof = proof_.loss_gain();
+  for (const Share& s : shares_) {
+    PathLaw path;
+    path.path = s.path.id;
+    path.nexthop = s.path.nexthop;
+    path.weight = s.weight;
+    path.wanted = s.wanted;
+    path.limit = s.most();
+    path.usable = s.usable;
+    path.terms = terms_of(s, s.weight);
+    path.predicted = predict(s, s.weight);
+    if (s.nexthop->reading()) path.active_ms = s.nexthop->reading()->rtt_ms;
+    path.passive_ms = s.evidence.passive_ms(now);
+    if (index(s) < fused_.size()) {
+      path.passive_share = fused_[index(s)].passive_share;
+      path.disagreement_ms = fused_[index(s)].disagreement_ms;
+    }
+    path.retransmitted = s.evidence.retransmitted(now);
+    path.ece = s.evidence.ece(now);
+    if (law.demand_bit_s) path.own_bit_s = demand_.carried_bit_s(index(s));
+    path.meets_objectives = s.meets;
+    law.paths.push_back(path);
+  }
+  return law;
+}
+
+}  // namespace hopwise::engine
