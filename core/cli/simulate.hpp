@@ -12,10 +12,10 @@ namespace hopwise::cli {
 
 /// As typed.
 struct SimulateLine {
-  std::string scenario;
-  std::vector<std::string> only;
-  std::string seed;  // empty: the scenario's
-  std::string plot;  // a file for the picture; empty: none
+  std::string scenario{};
+  std::vector<std::string> only{};
+  std::string seed{};  // empty: the scenario's
+  std::string plot{};  // a file for the picture; empty: none
   bool json = false;
   bool events = false;
 };
