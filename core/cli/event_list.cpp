@@ -187,8 +187,7 @@ int Teller::tell() {
 int Teller::follow() {
   if (const int code = tell(); code != kDone && !is_away_) return code;
   query_.limit = 10'000;
-  while (talk_.out) {
-    talk_.pause(kPause);
+  for (talk_.pause(kPause); talk_.out; talk_.pause(kPause)) {
     const auto told = ask_and_print();
     if (told && is_away_) note("the daemon answers");
     if (!told && !is_away_) note(told.error().message + "; waiting for it");

@@ -16,8 +16,8 @@ namespace hopwise::cli {
 
 /// As typed.
 struct EventLine {
-  std::string group, nexthop, reason, kind;
-  std::string since;  // "10m", or an event's number
+  std::string group{}, nexthop{}, reason{}, kind{};
+  std::string since{};  // "10m", or an event's number
   std::string limit = "50";
   bool follow = false;
   bool json = false;

@@ -42,7 +42,11 @@ Router::Router(const lab::Topology& topology) : lab_(must(lab::Lab::open(topolog
 
 void Router::start(const std::optional<Json>& config) {
   lab::HopwiseRun run{HOPWISE_BINARY, std::nullopt, {}};
-  if (config) run.config = config->dump(2);
+  if (config) {
+    Json own = *config;  // with a history of its own: daemons of other labs have theirs
+    if (!own.contains("history")) own["history"]["file"] = lab_->folder() / "events.jsonl";
+    run.config = own.dump(2);
+  }
   daemon_.emplace(must(lab_->start_hopwise(run)));
   wait_ready();
 }

@@ -66,6 +66,41 @@ inline void add_example_probes(NexthopStatus& nexthop) {
   nexthop.probes.push_back(std::move(web));
 }
 
+/// Group 1 of the example, as the law sees it.
+inline GroupLawView example_law() {
+  GroupLawView law;
+  law.group = GroupId{1};
+  law.policy = "balanced";
+  law.demand_bit_s = 120e6;
+  law.gain = 0.05;
+  law.gain_stable = 0.25;
+  law.proof = Gain{25, 23.8, 1.2, 0.5, 1.9, 4000};
+  PathLaw a;
+  a.path = PathId{1};
+  a.nexthop = NexthopId{1};
+  a.weight = 0.25;
+  a.wanted = 0.5;
+  a.limit = 0.25;
+  a.usable = true;
+  a.terms = {0.9, 0.4, 0.1, 0, 0, 0.1, 0};
+  a.predicted = {110.0, 90e6, 0.9};
+  a.active_ms = 120.5;
+  a.passive_ms = 101;
+  a.disagreement_ms = 19.5;
+  a.retransmitted = 0.025;
+  a.own_bit_s = 30e6;
+  PathLaw b;
+  b.path = PathId{2};
+  b.nexthop = NexthopId{2};
+  b.weight = 0.75;
+  b.wanted = 0.5;
+  b.usable = true;
+  b.terms.delay = 0.5;
+  b.predicted.rtt_ms = 15.25;
+  law.paths = {a, b};
+  return law;
+}
+
 /// As seen at 100 s of the monotonic clock.
 inline Status example_status() {
   using namespace std::chrono_literals;
@@ -108,7 +143,11 @@ inline Status example_status() {
   group.control_traffic = PathTraffic{100, 50'000, 90, 40'000, 80, 4};
   group.control_passive = PassiveRtt{4, 25ms, 20ms, 25ms, 30ms, 30ms, {4}};
   group.control_total = {40, 1s, {40}};
+  group.name = "internet";
+  group.law = example_law();
   status.groups = {group};
+  a.carrier = CarrierView{100e6, "learnt", 90e6, 0.9, 50e6, 42.5e6, 0.2};
+  status.history = {"/var/lib/hopwise/events.jsonl", "", 17, 12, 0, 1, 0};
   status.routes_steered = 12;
   status.routes_kernel = 3;
   status.packets_by_reason = {{"steered", 123456}, {"no_route", 7}, {"lease_over", 0}};

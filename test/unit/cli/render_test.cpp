@@ -33,14 +33,14 @@ eth0       lan   tcx
 eth1       wan   tcx
 eth2       wan   clsact
 
-NEXTHOP  GATEWAY       INTERFACE  STATE            RTT      BASE   JITTER   LOSS  AT MOST  NOTE
-isp-a    192.0.2.1     eth1       degraded   120.50 ms  20.00 ms  2.00 ms  2.0 %    3.4 %
-isp-b    198.51.100.1  eth2       probation          -         -        -      -        -  no reply yet
+NEXTHOP  GATEWAY       INTERFACE  STATE            RTT      BASE   JITTER   LOSS  AT MOST    USED  NOTE
+isp-a    192.0.2.1     eth1       degraded   120.50 ms  20.00 ms  2.00 ms  2.0 %    3.4 %  90.0 %
+isp-b    198.51.100.1  eth2       probation          -         -        -      -        -       -  no reply yet
 
 PROBES: 4 probers, 45.2/s, 1500 sent, 98.2 % answered, 30 lost, 20 void, 1 unbound, the budget leaves 45.2/s of 60.0/s, staged, 2 stalls of this host, 1 overflows, 5 unknown replies
   isp-a https://203.0.113.3:443: connect to 203.0.113.3: Connection refused
 
-GROUP 1 of 12 routes
+GROUP 1 "internet" of 12 routes, balanced, 1.20 ms faster than routing (0.50 to 1.90)
 PATH    SHARE                          BUCKETS   COST         OUT              BACK          PASSIVE RTT  SENT AGAIN  NOTE
 isp-a  25.0 %  [#####...............]      256  1.500  1.00 k pkt   500 kB  900 pkt  400 kB     30.00 ms       2.5 %  2 escapes
 isp-b  75.0 %  [###############.....]      768  0.500  3.00 k pkt  1.50 MB    0 pkt     0 B            -           -
@@ -92,6 +92,32 @@ TEST_CASE("only the newest decisions are shown, newest first") {
   CHECK(page.find("number=20\n") == std::string::npos);
 }
 
+TEST_CASE("a group's mode stands in its line, and what is not known stands nowhere") {
+  Status status = example_status();
+  GroupStatus& group = status.groups[0];
+  group.name.reset();
+  group.traffic_class = "voice";
+  group.destination = "203.0.113.0/24";
+  group.law->dry_run = group.law->reverted = true;
+  group.law->proof->gain_ms = -1.2;
+  CHECK(
+      rendered(status).find("\nGROUP 1 of 12 routes, class voice, to 203.0.113.0/24, balanced, DRY "
+                            "RUN, REVERTED to routing's own weights, 1.20 ms slower than routing "
+                            "(0.50 to 1.90)\n") != std::string::npos);
+  group.law.reset();
+  for (NexthopStatus& nexthop : status.nexthops) nexthop.carrier.reset();
+  const std::string page = rendered(status);
+  CHECK(page.find("to 203.0.113.0/24\n") != std::string::npos);
+  CHECK(page.find("USED") == std::string::npos);
+}
+
+TEST_CASE("a history that is not written says so in the status") {
+  Status status = example_status();
+  status.history.trouble = "write /x: No space left on device";
+  CHECK(rendered(status).find("history not written: write /x: No space left on device") !=
+        std::string::npos);
+}
+
 TEST_CASE("an explanation begins with its sentence") {
   CHECK(rendered(example_explanation()) == R"(Goes to isp-b: bucket 17 holds it.
 
@@ -101,9 +127,9 @@ bucket  17, held by isp-b
 flow    not seen yet: its first packet follows the bucket
 next    isp-b
 
-NEXTHOP  GATEWAY       INTERFACE  STATE            RTT      BASE   JITTER   LOSS  AT MOST  NOTE
-isp-a    192.0.2.1     eth1       degraded   120.50 ms  20.00 ms  2.00 ms  2.0 %    3.4 %
-isp-b    198.51.100.1  eth2       probation          -         -        -      -        -  no reply yet
+NEXTHOP  GATEWAY       INTERFACE  STATE            RTT      BASE   JITTER   LOSS  AT MOST    USED  NOTE
+isp-a    192.0.2.1     eth1       degraded   120.50 ms  20.00 ms  2.00 ms  2.0 %    3.4 %  90.0 %
+isp-b    198.51.100.1  eth2       probation          -         -        -      -        -       -  no reply yet
 
 PATH    SHARE                          BUCKETS   COST         OUT              BACK          PASSIVE RTT  SENT AGAIN  NOTE
 isp-a  25.0 %  [#####...............]      256  1.500  1.00 k pkt   500 kB  900 pkt  400 kB     30.00 ms       2.5 %  2 escapes

@@ -317,6 +317,8 @@ Status large(std::uint32_t count) {
   GroupStatus group = status.groups[0];
   const PathStatus path = group.paths[0];
   group.paths.clear();
+  PathLaw law = group.law->paths[0];
+  group.law->paths.clear();
   status.nexthops.clear();
   for (std::uint32_t id = 1; id <= count; ++id) {
     NexthopStatus nexthop = model;
@@ -326,7 +328,8 @@ Status large(std::uint32_t count) {
     nexthop.probes[0].flows.assign(4, {125, 1, std::chrono::milliseconds(20)});
     status.nexthops.push_back(nexthop);
     group.paths.push_back(path);
-    group.paths.back().path.nexthop = NexthopId{id};
+    group.paths.back().path.nexthop = law.nexthop = NexthopId{id};
+    group.law->paths.push_back(law);
   }
   status.groups = {group};
   return status;
