@@ -2,10 +2,13 @@
 
 #include <charconv>
 #include <cmath>
+#include <fstream>
 #include <ostream>
 
+#include "core/cli/replay.hpp"
 #include "core/cli/table.hpp"
 #include "core/model/format.hpp"
+#include "core/simulation/plot.hpp"
 #include "core/simulation/sensors.hpp"
 
 namespace hopwise::cli {
@@ -101,6 +104,11 @@ std::string render_decisions(const Results& results) {
 }
 
 int run_simulate(const SimulateLine& line, std::ostream& out, std::ostream& err) {
+  if (is_recording_file(line.scenario))
+    return run_replay({line.scenario, line.config, line.plot, line.json, line.events}, out, err);
+  if (!line.plot.empty())
+    if (const auto good = simulation::check_plot_name(line.plot); !good)
+      return fail(err, good.error().message);
   auto scenario = simulation::load_scenario(line.scenario);
   if (!scenario) return fail(err, scenario.error().message);
   if (!line.seed.empty()) {
@@ -118,6 +126,14 @@ int run_simulate(const SimulateLine& line, std::ostream& out, std::ostream& err)
   else
     out << render_results(*results);
   if (line.events && !line.json) out << '\n' << render_decisions(*results);
+  if (line.plot.empty()) return kDone;
+  std::vector<simulation::Trace> traces;
+  for (const Outcome& o : results->outcomes)
+    traces.insert(traces.end(), o.traces.begin(), o.traces.end());
+  std::ofstream picture(line.plot);
+  picture << simulation::draw(traces, results->scenario);
+  picture.close();
+  if (!picture) return err << "hopwise: write " << line.plot << ": failed\n", 1;
   return kDone;
 }
 

@@ -28,6 +28,7 @@
 #include "core/daemon/policy_watch.hpp"
 #include "core/daemon/probe_thread.hpp"
 #include "core/daemon/readings.hpp"
+#include "core/daemon/recording.hpp"
 #include "core/daemon/snapshot.hpp"
 #include "core/daemon/staging.hpp"
 #include "core/daemon/steering.hpp"
@@ -92,6 +93,7 @@ class Daemon {
   asio::steady_timer ticker_{io_};
 
   engine::Engine engine_;
+  Recording recording_{engine_, log_, now};  // engine -> a file, where one is asked for
   metrics::Metrics metrics_;
   std::unique_ptr<Permission> permission_;
   std::unique_ptr<dataplane::Dataplane> dataplane_;
@@ -231,6 +233,12 @@ api::Handlers Daemon::api_handlers() {
             const auto& kept = traces_->journal().traces();
             return std::vector<Trace>(kept.begin(), kept.end());
           },
+      .record =
+          [this](const api::RecordOrder& order) {
+            return recording_.begin(order, config_.engine, steering_->nexthops());
+          },
+      .end_record = [this] { return recording_.end(); },
+      .record_status = [this] { return recording_.status(); },
   };
 }
 
@@ -299,6 +307,7 @@ void Daemon::schedule_tick() {
 
 void Daemon::tick() {
   decide();
+  recording_.settle(steering_->nexthops());
   steering_->settle_interfaces();
   if (!permission_->was_checked_for(steering_->lan_interfaces())) check_policy();
   dataplane_->sync(now());
