@@ -345,13 +345,13 @@ void CommandLine::with_simulate_options(CLI::App* command) {
   SimulateLine& line = options_.simulate;
   command->add_option("FILE", line.scenario, "a scenario, or a recording")->required();
   with_config(command);
-  command->add_option("--plot", line.plot, "a picture of weights and delays over time: *.svg")
-      ->type_name("FILE");
   command->add_option("--only", line.only, "these controllers alone (default: all, and the oracle)")
       ->type_name("NAMES")
       ->delimiter(',');
   command->add_option("--seed", line.seed, "another luck than the scenario's")->type_name("N");
   command->add_flag("--events", line.events, "every decision and its reason too");
+  command->add_option("--plot", line.plot, "a picture of weights and delays over time (.svg)")
+      ->type_name("FILE");
   command->add_flag("-j,--json", options_.json, "print JSON");
 }
 

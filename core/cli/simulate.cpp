@@ -1,7 +1,7 @@
 #include "core/cli/simulate.hpp"
 
+#include <algorithm>
 #include <charconv>
-#include <cmath>
 #include <fstream>
 #include <ostream>
 
@@ -15,17 +15,18 @@ namespace hopwise::cli {
 namespace {
 
 using simulation::Figures;
-using simulation::Outcome;
+using simulation::Performance;
 using simulation::Results;
 
-constexpr int kDone = 0, kUsage = 2;
+constexpr int kDone = 0, kFailed = 1, kUsage = 2;
+constexpr std::size_t kDrawnGroups = 3;  // of each controller: more would not be looked at
 
 std::string percent(double ratio) {
   return format("%.2f %%", 100 * ratio);
 }
 
-std::string regret_text(const Results& results, const Figures Outcome::*figures,
-                        const Outcome& outcome) {
+std::string regret_text(const Results& results, const Figures Performance::*figures,
+                        const Performance& outcome) {
   const auto found = simulation::regret(results, figures, outcome);
   return found ? format("%+.1f %%", 100 * *found) : "-";
 }
@@ -38,13 +39,14 @@ std::string bytes_text(double bytes) {
 std::string reactions_text(const Results& results) {
   if (results.outcomes.empty() || results.outcomes.front().reactions.empty()) return {};
   std::vector<Table::Column> columns{{"AT", Table::Align::right}, {"EVENT"}};
-  for (const Outcome& o : results.outcomes) columns.push_back({o.controller, Table::Align::right});
+  for (const Performance& o : results.outcomes)
+    columns.push_back({o.controller, Table::Align::right});
   Table table(columns);
   // Events at which a controller had nothing on the link are not in its list.
   for (const auto& mark : results.outcomes.front().traces.front().marks) {
     std::vector<std::string> cells{format("%.0f s", mark.t_s), mark.text};
     bool any = false;
-    for (const Outcome& o : results.outcomes) {
+    for (const Performance& o : results.outcomes) {
       std::string cell;
       for (const auto& r : o.reactions)
         if (r.event.t_s == mark.t_s && r.event.text == mark.text) {
@@ -58,9 +60,22 @@ std::string reactions_text(const Results& results) {
   return "\nUntil 90 % of the movable traffic had left the link:\n" + table.text();
 }
 
-int fail(std::ostream& err, const std::string& message) {
+int fail(std::ostream& err, const std::string& message, int code = kUsage) {
   err << "hopwise: " << message << '\n';
-  return kUsage;
+  return code;
+}
+
+Result<> draw_to(const std::string& file, const Results& results) {
+  std::vector<simulation::Trace> traces;
+  for (const Performance& p : results.outcomes)
+    traces.insert(
+        traces.end(), p.traces.begin(),
+        p.traces.begin() + static_cast<std::ptrdiff_t>(std::min(p.traces.size(), kDrawnGroups)));
+  std::ofstream out(file);
+  out << simulation::draw(traces, results.scenario);
+  out.close();
+  if (!out) return Error{"write " + file + ": cannot be written (does its folder exist?)"};
+  return {};
 }
 
 }  // namespace
@@ -79,13 +94,13 @@ std::string render_results(const Results& results) {
                {"REVERSALS", right},
                {"CHANGES", right},
                {"MOVED", right}});
-  for (const Outcome& o : results.outcomes)
+  for (const Performance& o : results.outcomes)
     table.add({o.controller, format("%.2f ms", o.all.mean_ms), format("%.1f ms", o.all.p50_ms),
                format("%.1f ms", o.all.p99_ms), percent(o.all.loss),
-               regret_text(results, &Outcome::all, o),
+               regret_text(results, &Performance::all, o),
                o.steady.mean_ms > 0 ? format("%.2f ms", o.steady.mean_ms) : "-",
                o.steady.mean_ms > 0 ? percent(o.steady.loss) : "-",
-               regret_text(results, &Outcome::steady, o), std::to_string(o.reversals),
+               regret_text(results, &Performance::steady, o), std::to_string(o.reversals),
                std::to_string(o.decisions), bytes_text(o.moved_bytes)});
   return results.scenario + ", seed " + std::to_string(results.seed) + '\n' + table.text() +
          reactions_text(results);
@@ -93,7 +108,7 @@ std::string render_results(const Results& results) {
 
 std::string render_decisions(const Results& results) {
   std::string text;
-  for (const Outcome& o : results.outcomes)
+  for (const Performance& o : results.outcomes)
     for (const Decision& d : o.explained) {
       text += format("%9.1f s  group %u  %-20s", seconds(d.at - simulation::at(0)), raw(d.group),
                      std::string(hopwise::text(d.reason)).c_str());
@@ -106,9 +121,6 @@ std::string render_decisions(const Results& results) {
 int run_simulate(const SimulateLine& line, std::ostream& out, std::ostream& err) {
   if (is_recording_file(line.scenario))
     return run_replay({line.scenario, line.config, line.plot, line.json, line.events}, out, err);
-  if (!line.plot.empty())
-    if (const auto good = simulation::check_plot_name(line.plot); !good)
-      return fail(err, good.error().message);
   auto scenario = simulation::load_scenario(line.scenario);
   if (!scenario) return fail(err, scenario.error().message);
   if (!line.seed.empty()) {
@@ -117,6 +129,8 @@ int run_simulate(const SimulateLine& line, std::ostream& out, std::ostream& err)
     if (error != std::errc{} || read != end)
       return fail(err, "--seed: \"" + line.seed + "\" is no whole number (write --seed 7)");
   }
+  if (const auto good = simulation::check_plot_name(line.plot); !line.plot.empty() && !good)
+    return fail(err, "--plot: " + good.error().message);
   const auto results = simulation::simulate(*scenario, line.only, [&](std::string_view name) {
     err << "simulating " << name << "\n" << std::flush;
   });
@@ -127,14 +141,8 @@ int run_simulate(const SimulateLine& line, std::ostream& out, std::ostream& err)
     out << render_results(*results);
   if (line.events && !line.json) out << '\n' << render_decisions(*results);
   if (line.plot.empty()) return kDone;
-  std::vector<simulation::Trace> traces;
-  for (const Outcome& o : results->outcomes)
-    traces.insert(traces.end(), o.traces.begin(), o.traces.end());
-  std::ofstream picture(line.plot);
-  picture << simulation::draw(traces, results->scenario);
-  picture.close();
-  if (!picture) return err << "hopwise: write " << line.plot << ": failed\n", 1;
-  return kDone;
+  const auto drawn = draw_to(line.plot, *results);
+  return drawn ? kDone : fail(err, drawn.error().message, kFailed);
 }
 
 }  // namespace hopwise::cli

@@ -168,7 +168,7 @@ void Recorder::sample(const World& world) {
   }
 }
 
-Outcome Recorder::conclude(const World& world) && {
+Performance Recorder::conclude(const World& world) && {
   outcome_.all = all_.figures(scenario_->loss_costs_ms);
   outcome_.steady = steady_.figures(scenario_->loss_costs_ms);
   outcome_.moved_bytes = (total_moved_bits(world.plant()) - moved_bits_before_) / 8;

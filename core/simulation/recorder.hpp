@@ -31,7 +31,7 @@ class Recorder {
   void steered(std::size_t group, std::span<const double> weights);
   /// After each step of the world.
   void step(const World& world);
-  [[nodiscard]] Outcome conclude(const World& world) &&;
+  [[nodiscard]] Performance conclude(const World& world) &&;
 
  private:
   struct OfGroup {
@@ -52,7 +52,7 @@ class Recorder {
   [[nodiscard]] std::optional<double> weight_on(std::size_t group, std::size_t link) const;
 
   const Scenario* scenario_;
-  Outcome outcome_;
+  Performance outcome_;
   Meter all_;
   Meter steady_;
   std::vector<OfGroup> groups_;

@@ -48,8 +48,8 @@ Json decision_json(const Decision& d) {
           {"evidence", d.evidence},       {"paths", std::move(paths)}};
 }
 
-Json outcome_json(const Results& results, const Outcome& o) {
-  const auto regret_json = [&](const Figures Outcome::*figures) {
+Json outcome_json(const Results& results, const Performance& o) {
+  const auto regret_json = [&](const Figures Performance::*figures) {
     const auto found = regret(results, figures, o);
     return found ? Json(*found) : Json(nullptr);
   };
@@ -61,8 +61,8 @@ Json outcome_json(const Results& results, const Outcome& o) {
   Json json{{"controller", o.controller},
             {"all", figures_json(o.all)},
             {"steady", figures_json(o.steady)},
-            {"regret", regret_json(&Outcome::all)},
-            {"steady_regret", regret_json(&Outcome::steady)},
+            {"regret", regret_json(&Performance::all)},
+            {"steady_regret", regret_json(&Performance::steady)},
             {"reversals", o.reversals},
             {"decisions", o.decisions},
             {"weight_moved", o.weight_moved},
@@ -103,10 +103,10 @@ Result<Results> simulate(const Scenario& scenario, const std::vector<std::string
   return {boost::system::in_place_value, std::move(results)};
 }
 
-std::optional<double> regret(const Results& results, const Figures Outcome::*figures,
-                             const Outcome& outcome) {
+std::optional<double> regret(const Results& results, const Figures Performance::*figures,
+                             const Performance& outcome) {
   const auto oracle = std::find_if(results.outcomes.begin(), results.outcomes.end(),
-                                   [](const Outcome& o) { return o.controller == kOracle; });
+                                   [](const Performance& o) { return o.controller == kOracle; });
   if (oracle == results.outcomes.end()) return std::nullopt;
   const double best = ((*oracle).*figures).cost_ms;
   if (best <= 0) return std::nullopt;
@@ -115,7 +115,7 @@ std::optional<double> regret(const Results& results, const Figures Outcome::*fig
 
 std::string to_json(const Results& results) {
   Json outcomes = Json::array();
-  for (const Outcome& o : results.outcomes) outcomes.push_back(outcome_json(results, o));
+  for (const Performance& o : results.outcomes) outcomes.push_back(outcome_json(results, o));
   return Json{
       {"scenario", results.scenario}, {"seed", results.seed}, {"outcomes", std::move(outcomes)}}
       .dump(2);

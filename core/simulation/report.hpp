@@ -12,7 +12,8 @@ namespace hopwise::simulation {
 struct Results {
   std::string scenario{};
   std::uint64_t seed = 0;
-  std::vector<Outcome> outcomes{};  // in the order of controller_names(); the oracle's is the last
+  std::vector<Performance>
+      outcomes{};  // in the order of controller_names(); the oracle's is the last
 };
 
 /// `only`: some of controller_names(), "oracle" too; empty: all. `tell` hears each name before its
@@ -21,8 +22,8 @@ Result<Results> simulate(const Scenario& scenario, const std::vector<std::string
                          const std::function<void(std::string_view)>& tell);
 
 /// How much more the controller costs than the oracle, 0.02 is 2 %; empty without an oracle.
-std::optional<double> regret(const Results& results, const Figures Outcome::*figures,
-                             const Outcome& outcome);
+std::optional<double> regret(const Results& results, const Figures Performance::*figures,
+                             const Performance& outcome);
 
 /// Decisions and their reasons are in it, series are not.
 std::string to_json(const Results& results);

@@ -83,7 +83,7 @@ void put_in_force(const Site& site, std::vector<Steering>& present, World& world
 
 }  // namespace
 
-Outcome play(const Scenario& scenario, std::string_view controller) {
+Performance play(const Scenario& scenario, std::string_view controller) {
   World world(scenario);
   std::vector<Site> sites = make_sites(scenario, world, controller);
   Recorder recorder(scenario, controller);
@@ -92,6 +92,7 @@ Outcome play(const Scenario& scenario, std::string_view controller) {
   double decide_s = 0;
   while (world.now_s() < scenario.duration_s) {
     world.step();
+    recorder.step(world);
     const bool due = world.now_s() >= decide_s;
     for (Site& site : sites) {
       site.sensors->step(world.plant(), *site.controller);
@@ -102,19 +103,19 @@ Outcome play(const Scenario& scenario, std::string_view controller) {
         explained.push_back(std::move(decision));
     }
     if (due) decide_s += kDecide_s;
-    recorder.step(world);
   }
-  Outcome outcome = std::move(recorder).conclude(world);
+  Performance outcome = std::move(recorder).conclude(world);
   outcome.explained = std::move(explained);
   return outcome;
 }
 
-Outcome play(const Scenario& scenario, const Plan& plan, std::string_view name) {
+Performance play(const Scenario& scenario, const Plan& plan, std::string_view name) {
   World world(scenario);
   Recorder recorder(scenario, name);
   std::size_t next = 0;
   while (world.now_s() < scenario.duration_s) {
     world.step();
+    recorder.step(world);
     const bool due = next < plan.phases.size() && plan.phases[next].from_s < world.now_s();
     if (due) {
       enforce(plan.phases[next], world);
@@ -122,7 +123,6 @@ Outcome play(const Scenario& scenario, const Plan& plan, std::string_view name) 
         recorder.steered(g, plan.phases[next].weights[g]);
       ++next;
     }
-    recorder.step(world);
   }
   return std::move(recorder).conclude(world);
 }

@@ -53,7 +53,7 @@ struct Reaction {
   std::optional<double> after_s{};  // empty: never, until the next event there or the end
 };
 
-struct Outcome {
+struct Performance {
   std::string controller{};
   Figures all{};            // after the warm-up
   Figures steady{};         // of that, without the time after events in which all must settle
@@ -67,7 +67,7 @@ struct Outcome {
 };
 
 /// `controller` is one of controller_names(). Deterministic.
-Outcome play(const Scenario& scenario, std::string_view controller);
+Performance play(const Scenario& scenario, std::string_view controller);
 
 /// Splits that are fixed from some moment on, of all groups; for the oracle.
 struct Plan {
@@ -81,6 +81,6 @@ struct Plan {
 /// Puts the splits into force, now; links that are out of order are left at once.
 void enforce(const Plan::Phase& phase, World& world);
 /// A run by the plan.
-Outcome play(const Scenario& scenario, const Plan& plan, std::string_view name);
+Performance play(const Scenario& scenario, const Plan& plan, std::string_view name);
 
 }  // namespace hopwise::simulation

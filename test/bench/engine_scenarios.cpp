@@ -28,8 +28,8 @@ std::vector<std::filesystem::path> scenario_files() {
   return files;
 }
 
-const simulation::Outcome* find(const simulation::Results& results, const char* name) {
-  for (const simulation::Outcome& outcome : results.outcomes)
+const simulation::Performance* find(const simulation::Results& results, const char* name) {
+  for (const simulation::Performance& outcome : results.outcomes)
     if (outcome.controller == name) return &outcome;
   return nullptr;
 }
@@ -46,7 +46,7 @@ void judge(Report& report, const simulation::Results& results, Missed& missed) {
   if (hopwise == nullptr || oracle == nullptr || ecmp == nullptr)
     throw std::runtime_error(results.scenario + ": hopwise, oracle or ecmp did not play");
   const bool steady = hopwise->steady.mean_ms > 0;
-  const auto figures = steady ? &simulation::Outcome::steady : &simulation::Outcome::all;
+  const auto figures = steady ? &simulation::Performance::steady : &simulation::Performance::all;
   const simulation::Figures& mine = hopwise->*figures;
   const simulation::Figures& best = oracle->*figures;
   const simulation::Figures& plain = ecmp->*figures;
@@ -70,13 +70,13 @@ void judge(Report& report, const simulation::Results& results, Missed& missed) {
 }
 
 void tell_others(Report& report, const simulation::Results& results) {
-  for (const simulation::Outcome& outcome : results.outcomes)
-    if (const auto regret = simulation::regret(results, &simulation::Outcome::all, outcome))
+  for (const simulation::Performance& outcome : results.outcomes)
+    if (const auto regret = simulation::regret(results, &simulation::Performance::all, outcome))
       report.add({"regret", results.scenario, outcome.controller + " %", one(100 * *regret)});
 }
 
 void tell_reactions(Report& report, const simulation::Results& results) {
-  for (const simulation::Outcome& outcome : results.outcomes)
+  for (const simulation::Performance& outcome : results.outcomes)
     for (const simulation::Reaction& reaction : outcome.reactions)
       if (outcome.controller == "hopwise" || outcome.controller == "threshold")
         report.add({"reactions",
