@@ -126,7 +126,7 @@ Result<std::uint64_t> parse_record_size(const std::string& text) {
   constexpr std::uint64_t kLeast = 100'000;
   const auto bytes = parse_with_unit(text, kUnits);
   if (!bytes || *bytes < kLeast)
-    return Error{"--max-size: \"" + text + "\" is no size from 100kB to 16TB (write 500MB, 1GB)"};
+    return Error{"--max-size: \"" + text + "\" is no size from 100kB to 17TB (write 500MB, 1GB)"};
   return *bytes;
 }
 

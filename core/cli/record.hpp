@@ -14,8 +14,8 @@ namespace hopwise::cli {
 
 /// As typed.
 struct RecordLine {
-  std::string file;
-  std::string duration;          // "1h"; empty: until it is ended
+  std::string file{};
+  std::string duration{};        // "1h"; empty: until it is ended
   std::string max_size = "1GB";  // "500MB"
   bool status = false, stop = false, json = false;
 };

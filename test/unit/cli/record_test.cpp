@@ -79,7 +79,7 @@ TEST_CASE("times and sizes of recordings have units", "[cli][recording]") {
     INFO(wrong);
     CHECK_FALSE(parse_record_duration(wrong).has_value());
   }
-  for (const char* wrong : {"", "5", "GB", "0GB", "99kB", "17TB", "1gb"}) {
+  for (const char* wrong : {"", "5", "GB", "0GB", "99kB", "18TB", "1gb"}) {
     INFO(wrong);
     CHECK_FALSE(parse_record_size(wrong).has_value());
   }
