@@ -299,11 +299,63 @@ Show shown_at(std::string_view path) {
   return nullptr;
 }
 
+Answer tell_record(unsigned status, const Handlers& handlers) {
+  const RecordStatus now = handlers.record_status();
+  nlohmann::ordered_json body{{"recording", now.recording},
+                              {"file", nullptr},
+                              {"seconds", now.seconds},
+                              {"bytes", now.bytes},
+                              {"ended", nullptr}};
+  if (!now.file.empty()) body["file"] = now.file;
+  if (!now.ended.empty()) body["ended"] = now.ended;
+  return {status, "application/json",
+          body.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace) + '\n'};
+}
+
+Result<RecordOrder> record_order_of(std::string_view query_text) {
+  const auto query = parse_query(query_text, "file, seconds, bytes");
+  if (!query) return query.error();
+  const auto file = query->find("file");
+  if (file == query->end() || !file->second.starts_with('/') ||
+      file->second.find('\0') != std::string::npos)
+    return Error{"parameter \"file\" should be an absolute path"};
+  constexpr std::int64_t kMostSeconds = 366 * 86'400;
+  constexpr std::uint64_t kMostBytes = std::uint64_t{1} << 44;
+  const auto bytes = number_of<std::uint64_t>(*query, "bytes", RecordOrder{}.max_bytes, kMostBytes);
+  if (!bytes) return bytes.error();
+  RecordOrder order{file->second, {}, *bytes};
+  if (!query->contains("seconds")) return order;
+  const auto seconds = number_of<std::int64_t>(*query, "seconds", 1, kMostSeconds);
+  if (!seconds) return seconds.error();
+  order.duration = std::chrono::seconds(*seconds);
+  return order;
+}
+
+Answer record(const Request& request, std::string_view query, const Handlers& handlers) {
+  if (request.method == "GET" || request.method == "HEAD") return tell_record(200, handlers);
+  if (request.method != "POST" && request.method != "DELETE") {
+    Answer refused = refusal(405, "this takes GET, HEAD, POST, DELETE");
+    refused.allow = "GET, HEAD, POST, DELETE";
+    return refused;
+  }
+  if (!request.local)
+    return refusal(403, "recording is begun and ended on the unix socket only (`hopwise record`)");
+  if (request.method == "DELETE") {
+    const auto ended = handlers.end_record();
+    return ended ? tell_record(200, handlers) : refusal(kRefused, ended.error().message);
+  }
+  const auto order = record_order_of(query);
+  if (!order) return refusal(400, order.error().message);
+  const auto begun = handlers.record(*order);
+  return begun ? tell_record(202, handlers) : refusal(kRefused, begun.error().message);
+}
+
 Answer route(const Request& request, const Handlers& handlers) {
   const std::size_t mark = std::min(request.target.find('?'), request.target.size());
   const std::string_view path = request.target.substr(0, mark);
   const std::string_view query = request.target.substr(std::min(mark + 1, request.target.size()));
 
+  if (path == "/api/v1/record") return record(request, query, handlers);
   const bool known = path == "/metrics" || path == "/healthz" || path == "/readyz" ||
                      path == "/api/v1/status" || shown_at(path) != nullptr ||
                      path == "/api/v1/reload" || path == "/api/v1/traces";

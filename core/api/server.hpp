@@ -11,6 +11,9 @@
 //   GET /api/v1/traces      all that are kept, or ?id=
 //   POST /api/v1/traces     ?nexthop=&dst=&probes=&hops= begins one (unix socket only)
 //   POST /api/v1/reload     as SIGHUP (unix socket only)
+//   POST /api/v1/record     ?file=&seconds=&bytes= begins a recording (unix socket only)
+//   DELETE /api/v1/record   ends it (unix socket only)
+//   GET /api/v1/record      of the newest one
 //
 // It lives on the control loop's io_context: handlers run there and nowhere else. Nothing that a
 // client does or fails to do, and nothing that a handler throws, gets out of it.
@@ -20,6 +23,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -46,6 +50,22 @@ struct TraceOrder {
   std::uint8_t max_hops = 30;  // 1 to 64
 };
 
+/// What POST /api/v1/record asks for.
+struct RecordOrder {
+  std::string file;                    // absolute; must not be there yet
+  std::optional<Duration> duration{};  // empty: until it is ended
+  std::uint64_t max_bytes = std::uint64_t{1} << 30;
+};
+
+/// The newest recording.
+struct RecordStatus {
+  bool recording = false;
+  std::string file{};  // empty: there was none
+  double seconds = 0;
+  std::uint64_t bytes = 0;
+  std::string ended{};  // why; empty while it is under way
+};
+
 struct Handlers {
   std::function<std::string()> metrics;
   std::function<Status()> status;
@@ -54,6 +74,9 @@ struct Handlers {
   std::function<Result<std::uint64_t>(const TraceOrder&)> trace{};  // its id
   std::function<std::vector<Trace>()> traces{};                     // newest last
   std::function<EventPage(const EventQuery&)> events{};
+  std::function<Result<>(const RecordOrder&)> record{};
+  std::function<Result<>()> end_record{};
+  std::function<RecordStatus()> record_status{};
 };
 
 class Server {

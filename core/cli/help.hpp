@@ -113,10 +113,17 @@ inline constexpr const char* kReflect =
     "print\n"
     "them and end.";
 
+inline constexpr const char* kRecord =
+    "The daemon writes FILE: all that its engine is told and decides, about 10 MB an hour for 3\n"
+    "nexthops with 3 anchors each. `hopwise simulate FILE` then tells what this hopwise, or one\n"
+    "with another configuration (-c), would have done, and what that would have meant.";
+
 inline constexpr const char* kSimulate =
     "Plays the scenario (test/sim/README.md describes the file, test/sim has examples) with the\n"
     "engine as it is, with the laws of other products, and with the oracle: the best fixed split\n"
     "between events. REGRET is what more it costs than the oracle, a lost byte counting as 1 s of\n"
-    "delay; STEADY leaves out the time after events. Needs neither daemon nor rights.";
+    "delay; STEADY leaves out the time after events. Needs neither daemon nor rights.\n"
+    "A recording (`hopwise record`) is told to the engine as it is, or as -c has it: what it would\n"
+    "have decided, next to what was, and what each would have meant by the recorded probes.";
 
 }  // namespace hopwise::cli::help

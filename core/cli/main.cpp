@@ -2,6 +2,7 @@
 // prints its result or its error, and exits: 0 done, 1 failed, 2 the command line or the
 // configuration is wrong.
 #include <CLI/CLI.hpp>
+#include <csignal>
 #include <iostream>
 #include <string>
 #include <thread>
@@ -13,6 +14,7 @@
 #include "core/cli/group_view.hpp"
 #include "core/cli/help.hpp"
 #include "core/cli/probe_list.hpp"
+#include "core/cli/record.hpp"
 #include "core/cli/reflect.hpp"
 #include "core/cli/render.hpp"
 #include "core/cli/simulate.hpp"
@@ -45,6 +47,7 @@ struct Options {
   TraceLine trace;
   SimulateLine simulate;
   EventLine events;
+  RecordLine record;
 };
 
 int fail(const Error& error, int code = kFailed) {
@@ -187,6 +190,22 @@ int events(const Options& options) {
              .err = std::cerr});
 }
 
+volatile std::sig_atomic_t interrupted = 0;
+
+int record(const Options& options) {
+  RecordLine line = options.record;
+  line.json = options.json;
+  const std::string socket = socket_path(options);
+  for (const int signal : {SIGINT, SIGTERM}) std::signal(signal, [](int) { interrupted = 1; });
+  return run_record(
+      line, {.ask = [&](const std::string& method,
+                        const std::string& target) { return api::request(socket, method, target); },
+             .pause = [](Duration time) { std::this_thread::sleep_for(time); },
+             .interrupted = [] { return interrupted != 0; },
+             .out = std::cout,
+             .err = std::cerr});
+}
+
 int reload(const Options& options) {
   const auto reply = api::request(socket_path(options), "POST", "/api/v1/reload");
   if (!reply) return fail(reply.error());
@@ -206,6 +225,7 @@ int reflect(const Options& options) {
 int simulate(const Options& options) {
   SimulateLine line = options.simulate;
   line.json = options.json;
+  line.config = options.config;
   return run_simulate(line, std::cout, std::cerr);
 }
 
@@ -243,6 +263,7 @@ class CommandLine {
   void with_trace_options(CLI::App* command);
   void with_simulate_options(CLI::App* command);
   void with_event_options(CLI::App* command);
+  void with_record_options(CLI::App* command);
 
   Options options_;
   CLI::App app_{help::kAbout};
@@ -290,8 +311,10 @@ CommandLine::CommandLine() {
       command("detach", "remove all that hopwise left in the kernel", help::kDetach, detach));
   with_reflect_options(command("reflect", "answer STAMP and TWAMP-Light probes, in the foreground",
                                help::kReflect, cli::reflect));
-  with_simulate_options(command("simulate", "play a scenario: hopwise against other laws",
-                                help::kSimulate, cli::simulate));
+  with_record_options(with_json(command(
+      "record", "record all that the engine is told, for `simulate`", help::kRecord, record)));
+  with_simulate_options(
+      command("simulate", "play a scenario, or what was recorded", help::kSimulate, cli::simulate));
 }
 
 CLI::App* CommandLine::command(const char* name, const char* summary, const char* more,
@@ -370,7 +393,8 @@ void CommandLine::with_trace_options(CLI::App* command) {
 
 void CommandLine::with_simulate_options(CLI::App* command) {
   SimulateLine& line = options_.simulate;
-  command->add_option("SCENARIO", line.scenario, "the scenario's file")->required();
+  command->add_option("FILE", line.scenario, "a scenario, or a recording")->required();
+  with_config(command);
   command->add_option("--only", line.only, "these controllers alone (default: all, and the oracle)")
       ->type_name("NAMES")
       ->delimiter(',');
@@ -394,6 +418,17 @@ void CommandLine::with_event_options(CLI::App* command) {
   option("--kind", line.kind, "KIND", "decision, effect, nexthop, reload, start or stop");
   option("--since", line.since, "TIME", "younger than 90s, 10m, 2h, 7d, or after event number N");
   option("--limit", line.limit, "NUMBER", "the newest so many (default: 50)");
+}
+
+void CommandLine::with_record_options(CLI::App* command) {
+  RecordLine& line = options_.record;
+  command->add_option("FILE", line.file, "where to: nothing is overwritten");
+  command->add_option("--duration", line.duration, "end after this time: 30m, 8h (default: Ctrl-C)")
+      ->type_name("TIME");
+  command->add_option("--max-size", line.max_size, "end before it is larger (default: 1GB)")
+      ->type_name("SIZE");
+  command->add_flag("--status", line.status, "tell of the newest recording, and that is all");
+  command->add_flag("--stop", line.stop, "end the one that is under way");
 }
 
 CLI::App* CommandLine::with_json(CLI::App* command) {

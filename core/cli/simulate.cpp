@@ -5,6 +5,7 @@
 #include <fstream>
 #include <ostream>
 
+#include "core/cli/replay.hpp"
 #include "core/cli/table.hpp"
 #include "core/model/format.hpp"
 #include "core/simulation/plot.hpp"
@@ -118,6 +119,8 @@ std::string render_decisions(const Results& results) {
 }
 
 int run_simulate(const SimulateLine& line, std::ostream& out, std::ostream& err) {
+  if (is_recording_file(line.scenario))
+    return run_replay({line.scenario, line.config, line.plot, line.json, line.events}, out, err);
   auto scenario = simulation::load_scenario(line.scenario);
   if (!scenario) return fail(err, scenario.error().message);
   if (!line.seed.empty()) {

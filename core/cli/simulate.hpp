@@ -12,10 +12,11 @@ namespace hopwise::cli {
 
 /// As typed.
 struct SimulateLine {
-  std::string scenario{};
+  std::string scenario{};  // or a recording
   std::vector<std::string> only{};
-  std::string seed{};  // empty: the scenario's
-  std::string plot{};  // a file for the picture; empty: none
+  std::string seed{};    // empty: the scenario's
+  std::string config{};  // of a recording: the engine's options instead of the recorded ones
+  std::string plot{};    // a file for the picture; empty: none
   bool json = false;
   bool events = false;
 };

@@ -32,6 +32,7 @@
 #include "core/daemon/policy_watch.hpp"
 #include "core/daemon/probe_thread.hpp"
 #include "core/daemon/readings.hpp"
+#include "core/daemon/recording.hpp"
 #include "core/daemon/snapshot.hpp"
 #include "core/daemon/staging.hpp"
 #include "core/daemon/steering.hpp"
@@ -97,6 +98,7 @@ class Daemon {
   asio::steady_timer ticker_{io_};
 
   engine::Engine engine_;
+  Recording recording_{engine_, log_, now};  // engine -> a file, where one is asked for
   metrics::Metrics metrics_;
   std::unique_ptr<Permission> permission_;
   std::unique_ptr<dataplane::Dataplane> dataplane_;
@@ -261,6 +263,12 @@ api::Handlers Daemon::api_handlers() {
             return std::vector<Trace>(kept.begin(), kept.end());
           },
       .events = [this](const EventQuery& query) { return history_->page(query); },
+      .record =
+          [this](const api::RecordOrder& order) {
+            return recording_.begin(order, config_.engine, steering_->nexthops());
+          },
+      .end_record = [this] { return recording_.end(); },
+      .record_status = [this] { return recording_.status(); },
   };
 }
 
@@ -342,6 +350,7 @@ void Daemon::schedule_tick() {
 
 void Daemon::tick() {
   decide();
+  recording_.settle(steering_->nexthops());
   steering_->settle_interfaces();
   if (!permission_->was_checked_for(steering_->lan_interfaces())) check_policy();
   dataplane_->sync(now());

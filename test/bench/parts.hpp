@@ -20,6 +20,9 @@ void measure_probe_truth(Report& report, Effort effort);    // probe_truth.cpp
 void measure_detection(Report& report, Effort effort);      // probe_detection.cpp
 void measure_noise(Report& report, Effort effort);          // probe_noise.cpp
 
+void measure_scenarios(Report& report, Effort effort);  // engine_scenarios.cpp
+void measure_tick(Report& report, Effort effort);       // engine_tick.cpp
+
 /// One line on stderr.
 void progress(const std::string& text);
 

@@ -12,7 +12,10 @@ struct Part {
   void (*measure)(Report&, Effort);
 };
 
-/// --quick, --only PART, --json FILE; needs root. The exit status: 0, or 1 when a part failed.
-int run_parts(int argc, char** argv, const char* about, std::span<const Part> parts);
+enum class Needs : std::uint8_t { nothing, root };
+
+/// --quick, --only PART, --json FILE. The exit status: 0, or 1 when a part failed.
+int run_parts(int argc, char** argv, const char* about, std::span<const Part> parts,
+              Needs needs = Needs::root);
 
 }  // namespace hopwise::bench

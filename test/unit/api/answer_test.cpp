@@ -10,6 +10,7 @@ using namespace hopwise::api;
 namespace {
 
 FlowTuple asked;
+RecordOrder ordered;
 bool reloaded = false;
 
 Handlers handlers() {
@@ -30,7 +31,17 @@ Handlers handlers() {
           .reload = []() -> Result<> {
             reloaded = true;
             return {};
-          }};
+          },
+          .record = [](const RecordOrder& order) -> Result<> {
+            ordered = order;
+            if (order.file == "/there") return Error{"record to /there: File exists"};
+            return {};
+          },
+          .end_record = []() -> Result<> { return {}; },
+          .record_status =
+              [] {
+                return RecordStatus{true, "/tmp/a \"b\".rec", 1.5, 42, ""};
+              }};
 }
 
 Answer get(std::string_view target) {
@@ -115,4 +126,29 @@ TEST_CASE("what a handler throws ends as a 500") {
   h.status = []() -> Status { throw std::runtime_error("broken \xff invariant"); };
   CHECK(answer({"GET", "/api/v1/status", false}, h).status == 500);
   CHECK(answer({"GET", "/readyz", false}, h).status == 500);
+}
+
+TEST_CASE("recordings are begun and ended on the unix socket alone", "[api][recording]") {
+  const auto local = [](std::string_view method, std::string_view target) {
+    return answer({method, target, true}, handlers());
+  };
+  CHECK(answer({"POST", "/api/v1/record?file=/a", false}, handlers()).status == 403);
+  CHECK(answer({"DELETE", "/api/v1/record", false}, handlers()).status == 403);
+  CHECK(get("/api/v1/record").body ==
+        "{\"recording\":true,\"file\":\"/tmp/a \\\"b\\\".rec\",\"seconds\":1.5,\"bytes\":42,"
+        "\"ended\":null}\n");
+  CHECK(local("POST", "/api/v1/record?file=/tmp/x%20y&seconds=60&bytes=1000").status == 202);
+  CHECK(ordered.file == "/tmp/x y");
+  CHECK(ordered.duration == Duration(std::chrono::seconds(60)));
+  CHECK(ordered.max_bytes == 1000);
+  CHECK(local("POST", "/api/v1/record?file=/tmp/x").status == 202);
+  CHECK_FALSE(ordered.duration.has_value());
+  CHECK(local("DELETE", "/api/v1/record").status == 200);
+  CHECK(local("POST", "/api/v1/record?file=/there").status == 422);
+  for (const char* query : {"", "?file=", "?file=relative", "?file=/a%00b", "?file=/a&seconds=0",
+                            "?file=/a&seconds=x", "?file=/a&bytes=0", "?file=/a&size=1"}) {
+    INFO(query);
+    CHECK(local("POST", std::string("/api/v1/record") + query).status == 400);
+  }
+  CHECK(local("PUT", "/api/v1/record").allow == "GET, HEAD, POST, DELETE");
 }

@@ -270,3 +270,18 @@ TEST_CASE("a night's recording is of a reasonable size", "[simulation][recording
   WARN("3 nexthops x 3 anchors x 5 probes a second: " << megabytes_per_hour << " MB an hour");
   CHECK(megabytes_per_hour < 20);
 }
+
+TEST_CASE("what is recorded has no field that fields.hpp does not know",
+          "[simulation][recording]") {
+  // One of these has changed? Name its new fields in core/simulation/fields.hpp, then the size
+  // here.
+  CHECK(sizeof(engine::Options) == 312);
+  CHECK(sizeof(engine::Policy) == 128);
+  CHECK(sizeof(engine::GroupTerms) == 216);
+  CHECK(sizeof(engine::Objectives) == 56);
+  CHECK(sizeof(engine::NexthopTerms) == 48);
+  CHECK(sizeof(engine::NexthopMemory) == 88);
+  CHECK(sizeof(engine::GroupMemory) == 40);
+  CHECK(sizeof(Sample) == 120);
+  CHECK(sizeof(PathTraffic) == 72);
+}
