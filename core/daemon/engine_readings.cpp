@@ -89,11 +89,14 @@ engine::NexthopTerms nexthop_terms(std::span<const Bandwidth> known,
 }
 
 std::set<std::uint32_t> shared_interfaces(const std::map<NexthopId, NexthopRecord>& nexthops) {
-  std::set<std::uint32_t> seen;
+  std::map<std::uint32_t, std::optional<EthernetAddress>> neighbours;
   std::set<std::uint32_t> shared;
-  for (const auto& [id, record] : nexthops)
-    if (const auto ifindex = record.nexthop.key.ifindex; !seen.insert(ifindex).second)
+  for (const auto& [id, record] : nexthops) {
+    const auto ifindex = record.nexthop.key.ifindex;
+    const auto [known, first] = neighbours.try_emplace(ifindex, record.gateway_address);
+    if (!first && (!known->second || known->second != record.gateway_address))
       shared.insert(ifindex);
+  }
   return shared;
 }
 

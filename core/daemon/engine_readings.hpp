@@ -47,7 +47,9 @@ class EngineReadings {
 engine::NexthopTerms nexthop_terms(std::span<const Bandwidth> known,
                                    const engine::NexthopTerms& word);
 
-/// Interfaces that more than one of them uses: their load is no single nexthop's.
+/// Interfaces by which they reach more than one neighbour: their load is no single nexthop's. The
+/// IPv4 and the IPv6 gateway of one router are one neighbour, by its link-layer address: what the
+/// one family carries, the other's line bears too.
 std::set<std::uint32_t> shared_interfaces(const std::map<NexthopId, NexthopRecord>& nexthops);
 
 struct EngineSources {

@@ -118,11 +118,18 @@ TEST_CASE("of a nexthop's bandwidth the least exact and the largest bound count"
   CHECK_FALSE(nexthop_terms({}, {}).capacity);
 }
 
-TEST_CASE("the load of an interface with several nexthops is nobody's", "[engine_readings]") {
+TEST_CASE("the load of an interface with several neighbours is nobody's", "[engine_readings]") {
   std::map<NexthopId, NexthopRecord> nexthops;
   for (std::uint32_t id = 1; id <= 4; ++id) {
     nexthops[NexthopId{id}].nexthop.id = NexthopId{id};
     nexthops[NexthopId{id}].nexthop.key.ifindex = id < 3 ? 7 : id;
   }
+  CHECK(shared_interfaces(nexthops) == std::set<std::uint32_t>{7});
+  nexthops[NexthopId{1}].gateway_address = EthernetAddress{2, 0, 0, 0, 0, 1};
+  CHECK(shared_interfaces(nexthops) == std::set<std::uint32_t>{7});
+  // Both families of one router.
+  nexthops[NexthopId{2}].gateway_address = EthernetAddress{2, 0, 0, 0, 0, 1};
+  CHECK(shared_interfaces(nexthops).empty());
+  nexthops[NexthopId{2}].gateway_address = EthernetAddress{2, 0, 0, 0, 0, 2};
   CHECK(shared_interfaces(nexthops) == std::set<std::uint32_t>{7});
 }
