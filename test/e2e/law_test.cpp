@@ -13,6 +13,7 @@ using namespace hopwise::e2e;
 
 namespace {
 
+constexpr const char* kServers[] = {"203.0.113.9", "203.0.113.10"};  // one a site
 constexpr double kTurn = 0.05;  // of a weight: less is no oscillation
 
 lab::Topology two_sites() {
@@ -82,7 +83,7 @@ TEST_CASE("two routers share two links without oscillation, and no queue stands"
   // 44 Mbit/s together: more than either link bears alone, and 73 % of both.
   for (const lab::Site site : {lab::Site::first, lab::Site::second})
     traffic.push_back(lab::Traffic::start(lab->client(site), lab->server(),
-                                          {.server = *IpAddress::parse(lab::kService4),
+                                          {.server = *IpAddress::parse(kServers[traffic.size()]),
                                            .long_flows = 0,
                                            .new_flows_per_s = 55,
                                            .flow_kbytes = 50,
