@@ -20,6 +20,8 @@ constexpr Duration kEven = std::chrono::minutes(1);  // of equal costs, before s
 constexpr double kJudgedSamples = 50;                // fewer give no score
 constexpr double kArrived = 0.25;                    // of the dead band: the end of a journey
 constexpr double kRest = 0.95;        // load beyond which demand's wavering excuses no more
+constexpr double kToldStep_ms = 5;
+constexpr double kToldStep = 0.2;     // of the base
 constexpr double kBrokenStep = 0.10;  // an epoch, while a path is about to drop
 
 }  // namespace
@@ -43,6 +45,7 @@ struct GroupLaw::Contender {
 void GroupLaw::run_epoch(TimePoint now) {
   const double elapsed = std::min(seconds(now - *epoch_), 2 * seconds(options_->epoch));
   epoch_ = now;
+  heed_steps();
   fuse_evidence(now);
   plan(elapsed, now);
   heed_proof(now);
@@ -53,6 +56,23 @@ void GroupLaw::run_epoch(TimePoint now) {
     if (!s.usable || !s.limited() || !ramp(s, options_->ramp_step * elapsed, now)) continue;
     const std::string text = format("limit=%.3f wanted=%.3f", s.limit, s.wanted);
     trigger({Reason::ramp, s.nexthop->id(), text, false});
+  }
+}
+
+// The way of a path has become longer: what its traffic knew of its own lowest is void, too. A
+// drift comes in small steps, which are not worth telling.
+void GroupLaw::heed_steps() {
+  for (Share& s : shares_) {
+    const auto stepped = s.nexthop->stepped();
+    const double before = s.base_ms.value_or(0);
+    if (const auto& reading = s.nexthop->reading()) s.base_ms = reading->base_ms;
+    if (stepped == s.stepped) continue;
+    s.stepped = stepped;
+    s.evidence.accept_step();
+    const double step = s.base_ms.value_or(0) - before;
+    if (before > 0 && step > std::max(kToldStep_ms, kToldStep * before))
+      trigger({Reason::route_changed, s.nexthop->id(),
+               format("base_ms=%.1f was_ms=%.1f", *s.base_ms, before), true});
   }
 }
 
@@ -224,8 +244,10 @@ bool GroupLaw::step(std::span<Contender> field, const Contender& cheapest, TimeP
     judged[i]->wanted = next[i] * sum;
   }
   apply_caps(judged, now);
-  for (std::size_t i = 0; i < n; ++i)
+  for (std::size_t i = 0; i < n; ++i) {
     largest = std::max(largest, std::abs(judged[i]->wanted - before[i]));
+    if (judged[i]->wanted > before[i] + kHalfBucket) judged[i]->raised = now;
+  }
   return largest > kTiny;
 }
 
