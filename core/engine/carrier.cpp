@@ -132,7 +132,9 @@ void Carrier::learn(double queue_ms, double loss, TimePoint now) {
   clean_.reset();
   if (!queued_) queued_ = now;
   const bool lost = loss > kLost && by_load;
-  if (!lost && !suspicion_ && doubtful(*carries, now)) suspicion_ = {*carries, now};
+  const bool doubt = !lost && doubtful(*carries, now);
+  if (doubt && !suspicion_) suspicion_ = {*carries, now};
+  if (!doubt && suspicion_ && !suspicion_->outlived) suspicion_.reset();
   if (suspicion_) return;
   if (ours(*carries, now - *queued_ >= kLasting, now)) cut(*carries, queue_ms, loss, now);
 }
@@ -140,6 +142,7 @@ void Carrier::learn(double queue_ms, double loss, TimePoint now) {
 // The first hop's speed says nothing of what lies behind it: there more than was ever carried is
 // reason enough.
 bool Carrier::doubtful(double load, TimePoint now) const {
+  if (own_bit_s_.value_or(0) > kMoreThanSent * load) return false;  // less comes out than goes in
   const auto capacity = physical(now);
   const bool bounded =
       capacity && (learnt_bit_s_ || terms_.capacity->method == BandwidthMethod::configured);
@@ -151,14 +154,18 @@ void Carrier::resolve(double load, double queue_ms, TimePoint now) {
   if (!suspicion_) return;
   suspicion_->bit_s = std::max(suspicion_->bit_s, load);
   const Suspicion was = *suspicion_;
-  const bool stands = queue_ms > kClean_ms;
-  if (stands && load >= kGone * was.bit_s && now - was.since < kSuspicion) return;
+  if (queue_ms > kClean_ms) {
+    suspicion_->outlived = was.outlived || load < kGone * was.bit_s;
+    if (!suspicion_->outlived && now - was.since >= kSuspicion) suspicion_.reset();
+    return;
+  }
   suspicion_.reset();
-  if (stands || load < kGone * was.bit_s || load > kFallen * was.bit_s) return;
+  if (was.outlived || load < kGone * was.bit_s || load > kFallen * was.bit_s) return;
   const bool fresh = own_at_ && now - *own_at_ <= kReadingsCease;
   const auto capacity = physical(now);
   if (!fresh || *own_bit_s_ <= kOwn * load || (capacity && capacity->bit_s <= load)) return;
   learnt_bit_s_ = load;  // what it has just drained at
+  clean_peak_ = {std::min(clean_peak_.now(now), load), now};
   learnt_at_ = now;
   cut_at_ = now;
   drained_ = now + kSettle;
@@ -189,6 +196,7 @@ void Carrier::cut(double load, double queue_ms, double loss, TimePoint now) {
   const double next = std::max(kCut * std::min(thought, through), kThrough * through);
   if (next >= thought) return;
   learnt_bit_s_ = next;
+  clean_peak_ = {std::min(clean_peak_.now(now), through), now};
   learnt_at_ = now;
   cut_at_ = now;
   cut_queue_ms_ = queue_ms;

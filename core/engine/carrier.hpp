@@ -111,6 +111,7 @@ class Carrier {
   struct Suspicion {
     double bit_s = 0;  // the highest load under it
     TimePoint since;
+    bool outlived = false;  // by the queue: it is no queue
   };
   std::optional<Suspicion> suspicion_;
 };

@@ -79,7 +79,8 @@ struct Engine::Impl {
         carrier.learn(standing_queue_ms(*reading), reading->loss.lower, now);
         // What was left comes back as soon as a short brownout ends; its old base tells when.
         const bool left = nexthop.limited > 0 && now - nexthop.health().fell_at() < kBrownout;
-        if (reading->step_ms > 0 && !left && !carrier.may_queue(now)) nexthop.accept_step(now);
+        const bool loaded = carrier.view(now).load_bit_s.value_or(0) <= 0 || carrier.may_queue(now);
+        if (reading->step_ms > 0 && !left && !loaded) nexthop.accept_step(now);
       }
       BookedLoad& load = nexthop.load;
       load.background_bit_s = carrier.background_bit_s();

@@ -20,6 +20,8 @@ constexpr Duration kEven = std::chrono::minutes(1);  // of equal costs, before s
 constexpr double kJudgedSamples = 50;                // fewer give no score
 constexpr double kArrived = 0.25;                    // of the dead band: the end of a journey
 constexpr double kRest = 0.95;        // load beyond which demand's wavering excuses no more
+constexpr double kPlanSigmas = 0.8;  // 2 sigma / sqrt n of a minute's average, of flows of 10 s
+constexpr Duration kTurn = std::chrono::minutes(3);
 constexpr double kToldStep_ms = 5;
 constexpr double kToldStep = 0.2;     // of the base
 constexpr double kBrokenStep = 0.10;  // an epoch, while a path is about to drop
@@ -122,7 +124,8 @@ void GroupLaw::run_slow_law(TimePoint now) {
   const Contender* dearest = nullptr;  // of those that still have something to lose
   for (Contender& c : field) {
     even = even && std::abs(c.without_load) < c.quiet / 2 && std::abs(c.excess) < c.band / 2;
-    const double least = loads && travelling_ ? std::max(kArrived * c.band, c.noise) : c.band;
+    double least = loads && travelling_ ? std::max(kArrived * c.band, c.noise) : c.band;
+    if (!travelling_ && turns(c, *cheapest, now)) least *= 2;
     // What nothing distinguishes from the cheapest counts as equal to it; on a journey down a
     // potential that would be a lie which the next step has to take back.
     c.cost = cheapest->cost + (loads || c.excess > least ? c.excess : 0);
@@ -140,6 +143,14 @@ void GroupLaw::run_slow_law(TimePoint now) {
   if (even && now - *even_since_ >= kEven && return_to_routing(field))
     trigger(
         {Reason::cost, std::nullopt, format("even_s=%.0f", seconds(now - *even_since_)), false});
+}
+
+// Back where traffic has just come from: that takes twice the evidence, or a load that is surely too
+// high.
+bool GroupLaw::turns(const Contender& from, const Contender& to, TimePoint now) const {
+  const auto lately = [&](const std::optional<TimePoint>& t) { return t && now - *t < kTurn; };
+  return (lately(from.share->raised) || lately(to.share->lowered)) &&
+         !(from.load.known && from.load.utilisation(from.wanted) > 1);
 }
 
 void GroupLaw::gather(Row<Contender>& field) {
@@ -184,9 +195,11 @@ const GroupLaw::Contender* GroupLaw::compare(std::span<Contender> field) const {
                                      [](auto& a, auto& b) { return a.cost < b.cost; });
   const double weight = policy().load_weight;
   const auto wavering = [&](const Contender& c) {
-    const double rho = c.load.known ? c.load.utilisation(c.wanted) : 0;
+    if (!c.load.known || c.load.capacity_bit_s <= 0) return 0.0;
+    const double rho = c.load.pressure(c.wanted);
+    const double noise = kPlanSigmas * c.load.sigma_bit_s / c.load.capacity_bit_s;
     // What is nearly full is no place to rest.
-    return weight * kDemandNoise * rho * load_slope(std::min(rho, kRest));
+    return weight * std::max(kDemandNoise * rho, noise) * load_slope(std::min(rho, kRest));
   };
   for (Contender& c : field) {
     c.without_load = score_excess(best->reading, c.reading, policy()) + c.extra - best->extra;
@@ -247,6 +260,7 @@ bool GroupLaw::step(std::span<Contender> field, const Contender& cheapest, TimeP
   for (std::size_t i = 0; i < n; ++i) {
     largest = std::max(largest, std::abs(judged[i]->wanted - before[i]));
     if (judged[i]->wanted > before[i] + kHalfBucket) judged[i]->raised = now;
+    if (judged[i]->wanted < before[i] - kHalfBucket) judged[i]->lowered = now;
   }
   return largest > kTiny;
 }

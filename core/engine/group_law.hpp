@@ -87,6 +87,7 @@ class GroupLaw {
     std::optional<TimePoint> ramped;    // the ramp's last step
     std::optional<TimePoint> given;     // another's traffic was given to it for those
     std::optional<TimePoint> raised;    // the slow law's last step up
+    std::optional<TimePoint> lowered;   // and down
     std::optional<TimePoint> fit;       // breaks no objective, with a margin, since
     std::optional<double> could_bit_s;  // what the nexthop could carry when its fault began
     std::optional<double> base_ms;      // as of the last epoch
@@ -131,6 +132,7 @@ class GroupLaw {
   void run_slow_law(TimePoint now);
   void gather(Row<Contender>& field);
   [[nodiscard]] const Contender* compare(std::span<Contender> field) const;
+  [[nodiscard]] bool turns(const Contender& from, const Contender& to, TimePoint now) const;
   bool step(std::span<Contender> field, const Contender& cheapest, TimePoint now);
   bool return_to_routing(std::span<Contender> field);
   void apply_caps(std::span<Share* const> judged, TimePoint now);
