@@ -24,6 +24,12 @@ constexpr Duration kLasting = seconds(30);
 constexpr Duration kUsual = minutes(10);
 constexpr double kLeast_bit_s = 1e5;  // so little makes no queue
 
+constexpr double kReason = 0.85;        // of the capacity: a queue is to be expected
+constexpr double kReasonLearning = 1.03;  // of what was lately clean, while nothing bounds the path
+constexpr Duration kSuspicion = seconds(60);
+constexpr double kGone = 0.4;     // of the load under suspicion: its queue would have drained
+constexpr double kFallen = 0.95;  // of it: the load has begun to go
+
 constexpr double kCut = 0.95;
 constexpr double kThrough = 0.85;  // of what came through: no cut goes below
 constexpr double kMoreThanSent = 1.02;
@@ -114,6 +120,7 @@ void Carrier::learn(double queue_ms, double loss, TimePoint now) {
   const bool full = *carries >= high;
   const bool by_load = well && full;
   const bool queue = queue_ms > kQueue_ms || (loss > kLost && by_load);
+  resolve(*carries, queue_ms, now);
   if (!queue) {
     queued_.reset();
     if (queue_ms <= kClean_ms && loss <= kCleanLoss)
@@ -124,7 +131,44 @@ void Carrier::learn(double queue_ms, double loss, TimePoint now) {
   }
   clean_.reset();
   if (!queued_) queued_ = now;
+  const bool lost = loss > kLost && by_load;
+  const bool doubt = !lost && doubtful(*carries, now);
+  if (doubt && !suspicion_) suspicion_ = {*carries, now};
+  if (!doubt && suspicion_ && !suspicion_->outlived) suspicion_.reset();
+  if (suspicion_) return;
   if (ours(*carries, now - *queued_ >= kLasting, now)) cut(*carries, queue_ms, loss, now);
+}
+
+// The first hop's speed says nothing of what lies behind it: there more than was ever carried is
+// reason enough.
+bool Carrier::doubtful(double load, TimePoint now) const {
+  if (own_bit_s_.value_or(0) > kMoreThanSent * load) return false;  // less comes out than goes in
+  const auto capacity = physical(now);
+  const bool bounded =
+      capacity && (learnt_bit_s_ || terms_.capacity->method == BandwidthMethod::configured);
+  if (capacity && load >= kReason * capacity->bit_s) return false;
+  return load < (bounded ? kMoreThanClean : kReasonLearning) * clean_peak_.now(now);
+}
+
+void Carrier::resolve(double load, double queue_ms, TimePoint now) {
+  if (!suspicion_) return;
+  suspicion_->bit_s = std::max(suspicion_->bit_s, load);
+  const Suspicion was = *suspicion_;
+  if (queue_ms > kClean_ms) {
+    suspicion_->outlived = was.outlived || load < kGone * was.bit_s;
+    if (!suspicion_->outlived && now - was.since >= kSuspicion) suspicion_.reset();
+    return;
+  }
+  suspicion_.reset();
+  if (was.outlived || load < kGone * was.bit_s || load > kFallen * was.bit_s) return;
+  const bool fresh = own_at_ && now - *own_at_ <= kReadingsCease;
+  const auto capacity = physical(now);
+  if (!fresh || *own_bit_s_ <= kOwn * load || (capacity && capacity->bit_s <= load)) return;
+  learnt_bit_s_ = load;  // what it has just drained at
+  clean_peak_ = {std::min(clean_peak_.now(now), load), now};
+  learnt_at_ = now;
+  cut_at_ = now;
+  drained_ = now + kSettle;
 }
 
 bool Carrier::ours(double load, bool lasting, TimePoint now) const {
@@ -152,6 +196,7 @@ void Carrier::cut(double load, double queue_ms, double loss, TimePoint now) {
   const double next = std::max(kCut * std::min(thought, through), kThrough * through);
   if (next >= thought) return;
   learnt_bit_s_ = next;
+  clean_peak_ = {std::min(clean_peak_.now(now), through), now};
   learnt_at_ = now;
   cut_at_ = now;
   cut_queue_ms_ = queue_ms;

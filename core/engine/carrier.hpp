@@ -10,6 +10,10 @@
 //   (for losses: 15 s, most of the window they are counted in), and nothing while it drains. Never
 //   below 0.85 of what came through meanwhile: a greedy flow keeps a queue at any load, and what
 //   came through was carried.
+// - Where the load gives no reason for a queue (well below the capacity as known, and no more than was
+//   lately carried cleanly) the way itself may have become longer. Such a queue only leaves a
+//   suspicion. If the queue goes as the load does, while much of it still flows, then what flows is
+//   taken for learnt; the suspicion is dropped if the queue outlives the load.
 // - Raised at once to what is carried for ten clean seconds; grown by 0.5 % a minute while clean
 //   and loaded near it, twice as fast after each further ten clean minutes, up to 4 %: a path that
 //   was slow for an hour must not be taken for slow all day.
@@ -83,6 +87,8 @@ class Carrier {
   [[nodiscard]] bool ours(double load, bool lasting, TimePoint now) const;
   void clean(double load, double elapsed_s, TimePoint now);
   void cut(double load, double queue_ms, double loss, TimePoint now);
+  [[nodiscard]] bool doubtful(double load, TimePoint now) const;
+  void resolve(double load, double queue_ms, TimePoint now);
 
   NexthopTerms terms_;
   std::optional<double> word_bit_s_;  // the last exact one
@@ -101,6 +107,13 @@ class Carrier {
   std::optional<TimePoint> cut_at_;
   std::optional<TimePoint> drained_;  // no cut before: what a cut left is on its way out
   double cut_queue_ms_ = 0;
+  /// A queue that the load gives no reason for.
+  struct Suspicion {
+    double bit_s = 0;  // the highest load under it
+    TimePoint since;
+    bool outlived = false;  // by the queue: it is no queue
+  };
+  std::optional<Suspicion> suspicion_;
 };
 
 }  // namespace hopwise::engine

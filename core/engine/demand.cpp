@@ -51,6 +51,11 @@ bool Demand::observe(std::size_t path, const PathReading& reading, double weight
   if (++p.seen < kSeen || demand < kLeast_bit_s) return true;
   judge(p, (carried - p.pinned_bit_s) / demand);
   const double beyond = carried - p.followed[lifetime_].averaged * demand;
+  const double share = p.followed[lifetime_].averaged;
+  const double chance = beyond - p.pinned_bit_s;
+  const double part = std::max(alphas_.judged / static_cast<double>(paths_.size()), 1 / ++noted_);
+  noise_ += part * (chance * chance - noise_);
+  shared_ += part * (share * (1 - share) * demand - shared_);
   p.pinned_bit_s += alphas_.pinned * (beyond - p.pinned_bit_s);
   return true;
 }

@@ -44,9 +44,13 @@ class Demand {
   [[nodiscard]] double pinned_bit_s(std::size_t path) const;
   /// The flows' lifetime as learnt: the lag between weights and traffic, in seconds.
   [[nodiscard]] double lifetime_s() const { return kLifetimes_s[lifetime_]; }
+  /// The rate of one flow, as large as its noise makes it look: what independent flows of this rate
+  /// carry has the variance rate x load (Poisson). 0 while nothing is known.
+  [[nodiscard]] double flow_bit_s() const { return shared_ > 0 ? kUnaveraged * noise_ / shared_ : 0; }
 
  private:
   static constexpr std::array kLifetimes_s{2.0, 4.0, 8.0, 16.0, 32.0, 64.0};
+  static constexpr double kUnaveraged = 1.5;  // readings are averaged over half a lifetime
   static constexpr std::size_t kCandidates = kLifetimes_s.size();
   /// A weight on its way through the flows and through the average.
   struct Followed {
@@ -80,6 +84,9 @@ class Demand {
   std::optional<TimePoint> jumped_;  // some path lost its flows at once
   Alphas alphas_;
   std::array<double, kCandidates> error_{};  // mean square, of shares
+ double noise_ = 0;   // mean square of what flows' chance puts on one path, (bit/s)^2
+  double shared_ = 0;  // mean of w (1 - w) demand: that is flow_bit_s() times this
+  double noted_ = 0;
   double judged_ = 0;                        // how much the candidates were told apart by
   std::size_t lifetime_ = 2;
 };

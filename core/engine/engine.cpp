@@ -16,6 +16,7 @@ namespace {
 
 constexpr Duration kFuture = std::chrono::seconds(10);  // a sample this far ahead is a mistake
 constexpr Duration kTogether = std::chrono::seconds(2);
+constexpr Duration kBrownout = std::chrono::minutes(5);  // longer: the way is another
 
 // Out of the noise.
 double standing_queue_ms(const Reading& reading) {
@@ -74,8 +75,13 @@ struct Engine::Impl {
       if (nexthop.groups == 0) continue;
       Carrier& carrier = nexthop.carrier;
       carrier.carried(nexthop.load.carried_bit_s, now);
-      if (const auto& reading = nexthop.reading())
+      if (const auto& reading = nexthop.reading()) {
         carrier.learn(standing_queue_ms(*reading), reading->loss.lower, now);
+        // What was left comes back as soon as a short brownout ends; its old base tells when.
+        const bool left = nexthop.limited > 0 && now - nexthop.health().fell_at() < kBrownout;
+        const bool loaded = carrier.view(now).load_bit_s.value_or(0) <= 0 || carrier.may_queue(now);
+        if (reading->step_ms > 0 && !left && !loaded) nexthop.accept_step(now);
+      }
       BookedLoad& load = nexthop.load;
       load.background_bit_s = carrier.background_bit_s();
       load.capacity_bit_s = carrier.capacity_bit_s(now);

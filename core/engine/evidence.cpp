@@ -164,6 +164,13 @@ class Fusion {
       variances_[both_++] = delay_[i]->variance + active_variance(a);
     }
     note_queues();
+    std::array<double, kMost> bases{};
+    for (std::size_t i = 0; i < n_; ++i)
+      if (delay_[i] && active_[i] != nullptr && both_ >= 2) {
+        const Correction c = correction(i);
+        bases[position_[i]] = c.by_ms - c.queued_ms;
+      }
+    common_ms_ = median(bases, both_);
   }
 
   void correct(std::size_t i, Fused& fused) const {
@@ -171,21 +178,15 @@ class Fusion {
     fused.queue_ms = queue(i);
     if (active_[i] == nullptr) return stand_in(i, fused);
     if (both_ < 2) return;  // a difference takes two
+    const Correction c = correction(i);
+    fused.passive_share = c.share;
+    fused.disagreement_ms = c.disagreement_ms;
     Reading& r = *fused.reading;
-    const double told = delay_[i]->ms - median(offsets_, both_) - r.rtt_ms;
-    const double passive = 1 / (delay_[i]->variance + common_variance(kMost));
-    const double active = 1 / active_variance(r);
-    // Of two nobody knows which is odd: the other's offset is the measure. Of more, the median's.
-    const std::size_t skip = both_ == 2 ? position_[i] : kMost;
-    const double apart = offsets_[position_[i]] - median(offsets_, both_, skip);
-    const double sigma = std::sqrt(variances_[position_[i]] + common_variance(skip));
-    const double limit = std::max(kApart_ms, kApart * r.rtt_ms);
-    if (std::abs(apart) > kSure * sigma && std::abs(apart) > limit) fused.disagreement_ms = apart;
-    const double doubt = ramp(std::abs(apart) / sigma, kSure - 1, kSure + 1) *
-                         ramp(std::abs(apart) / limit, 0.75, 1.25);
-    const double share = passive / (passive + active);
-    fused.passive_share = share + doubt * (1 - share);
-    shift(r, fused, told);
+    const double by = c.by_ms - common_ms_;
+    r.rtt_ms = std::max(kActiveFloor_ms, r.rtt_ms + by);
+    const double base = std::clamp(r.base_ms + by - c.queued_ms, 0.0, r.rtt_ms);
+    r.recent_ms = std::max(kActiveFloor_ms, r.recent_ms + base - r.base_ms);
+    r.base_ms = base;
   }
 
  private:
@@ -218,15 +219,34 @@ class Fusion {
       }
     return count == 0 ? 0 : sum / square(count) * (count < 3 ? 1 : 1.57);
   }
-  /// What of the correction is not queue is another base.
-  void shift(Reading& r, const Fused& fused, double told) const {
-    const double by = fused.passive_share * told;
+  struct Correction {
+    double by_ms = 0;      // of the slow average
+    double queued_ms = 0;  // of that, by another queue; what is left is another base
+    double share = 0;
+    std::optional<double> disagreement_ms{};
+  };
+  /// Of a path that has both words, one of several.
+  [[nodiscard]] Correction correction(std::size_t i) const {
+    Correction c;
+    const Reading& r = *active_[i];
+    const double told = delay_[i]->ms - median(offsets_, both_) - r.rtt_ms;
+    const double passive = 1 / (delay_[i]->variance + common_variance(kMost));
+    const double active = 1 / active_variance(r);
+    // Of two nobody knows which is odd: the other's offset is the measure. Of more, the median's.
+    const std::size_t skip = both_ == 2 ? position_[i] : kMost;
+    const double apart = offsets_[position_[i]] - median(offsets_, both_, skip);
+    const double sigma = std::sqrt(variances_[position_[i]] + common_variance(skip));
+    const double limit = std::max(kApart_ms, kApart * r.rtt_ms);
+    if (std::abs(apart) > kSure * sigma && std::abs(apart) > limit) c.disagreement_ms = apart;
+    const double doubt = ramp(std::abs(apart) / sigma, kSure - 1, kSure + 1) *
+                         ramp(std::abs(apart) / limit, 0.75, 1.25);
+    const double share = passive / (passive + active);
+    c.share = share + doubt * (1 - share);
+    c.by_ms = c.share * told;
     const double before = active_queue(r) - least_active_.value_or(0);
-    const double queued = fused.queue_ms ? fused.passive_share * (*fused.queue_ms - before) : 0;
-    r.rtt_ms = std::max(kActiveFloor_ms, r.rtt_ms + by);
-    const double base = std::clamp(r.base_ms + by - queued, 0.0, r.rtt_ms);
-    r.recent_ms = std::max(kActiveFloor_ms, r.recent_ms + base - r.base_ms);
-    r.base_ms = base;
+    const auto queued = queue(i);
+    c.queued_ms = queued ? c.share * (*queued - before) : 0;
+    return c;
   }
   /// Nothing probes this path: its traffic's word alone, if it can be compared with the others'.
   void stand_in(std::size_t i, Fused& fused) const {
@@ -252,6 +272,8 @@ class Fusion {
   std::size_t both_ = 0;
   std::optional<double> least_passive_;  // queue of the group
   std::optional<double> least_active_;
+  // What a queue on one path would take from all the others' bases: only differences are known.
+  double common_ms_ = 0;
 };
 
 /// What the path surely has more than the others together.

@@ -19,6 +19,7 @@ constexpr Duration kLongDoubt = std::chrono::seconds(3);
 constexpr Duration kTogetherLoss = std::chrono::seconds(6);  // loss shows slowly
 constexpr Duration kJustLeft = std::chrono::seconds(30);
 constexpr Duration kJustGiven = std::chrono::seconds(10);
+constexpr Duration kJustRaised = std::chrono::seconds(60);
 constexpr double kRaise = 0.01;  // less is no load worth the name
 constexpr double kRoom = 0.95;   // of the capacity: what an escape may fill
 constexpr Duration kFlowsEnd = std::chrono::seconds(30);
@@ -79,6 +80,14 @@ bool GroupLaw::load_explains(const Share& s, TimePoint now) const {
          (full(load.predicted_bit_s) && now - s.nexthop->health().fell_at() < kFlowsEnd);
 }
 
+// Could our raise have made the fault at all? Not where the load is known, well below the capacity,
+// and no more than was lately carried cleanly.
+bool GroupLaw::load_could(const Share& s, TimePoint now) const {
+  const Carrier& carrier = s.nexthop->carrier;
+  return s.nexthop->fell_by_loss() || !carrier.view(now).load_bit_s || carrier.may_queue(now) ||
+         (s.raised && now - *s.raised < kJustRaised);
+}
+
 // What the others have no room for stays: a slow path is better than a full one.
 double GroupLaw::least_share(const Share& s) const {
   const double least = floor_of(s);
@@ -111,7 +120,7 @@ bool GroupLaw::take_back(Share& s, TimePoint now) {
   double lacking = 0;
   for (const Share& o : shares_) lacking += lack(o);
   const double raise = s.wanted - routed(s);
-  if (raise < kRaise || lacking <= 0) return false;
+  if (raise < kRaise || lacking <= 0 || !load_could(s, now)) return false;
 
   const std::vector<Share> before = shares_;
   for (Share& o : shares_) o.wanted += std::min(raise / lacking, 1.0) * lack(o);

@@ -20,6 +20,10 @@ constexpr Duration kEven = std::chrono::minutes(1);  // of equal costs, before s
 constexpr double kJudgedSamples = 50;                // fewer give no score
 constexpr double kArrived = 0.25;                    // of the dead band: the end of a journey
 constexpr double kRest = 0.95;        // load beyond which demand's wavering excuses no more
+constexpr double kPlanSigmas = 0.8;  // 2 sigma / sqrt n of a minute's average, of flows of 10 s
+constexpr Duration kTurn = std::chrono::minutes(3);
+constexpr double kToldStep_ms = 5;
+constexpr double kToldStep = 0.2;     // of the base
 constexpr double kBrokenStep = 0.10;  // an epoch, while a path is about to drop
 
 }  // namespace
@@ -43,6 +47,7 @@ struct GroupLaw::Contender {
 void GroupLaw::run_epoch(TimePoint now) {
   const double elapsed = std::min(seconds(now - *epoch_), 2 * seconds(options_->epoch));
   epoch_ = now;
+  heed_steps();
   fuse_evidence(now);
   plan(elapsed, now);
   heed_proof(now);
@@ -53,6 +58,23 @@ void GroupLaw::run_epoch(TimePoint now) {
     if (!s.usable || !s.limited() || !ramp(s, options_->ramp_step * elapsed, now)) continue;
     const std::string text = format("limit=%.3f wanted=%.3f", s.limit, s.wanted);
     trigger({Reason::ramp, s.nexthop->id(), text, false});
+  }
+}
+
+// The way of a path has become longer: what its traffic knew of its own lowest is void, too. A
+// drift comes in small steps, which are not worth telling.
+void GroupLaw::heed_steps() {
+  for (Share& s : shares_) {
+    const auto stepped = s.nexthop->stepped();
+    const double before = s.base_ms.value_or(0);
+    if (const auto& reading = s.nexthop->reading()) s.base_ms = reading->base_ms;
+    if (stepped == s.stepped) continue;
+    s.stepped = stepped;
+    s.evidence.accept_step();
+    const double step = s.base_ms.value_or(0) - before;
+    if (before > 0 && step > std::max(kToldStep_ms, kToldStep * before))
+      trigger({Reason::route_changed, s.nexthop->id(),
+               format("base_ms=%.1f was_ms=%.1f", *s.base_ms, before), true});
   }
 }
 
@@ -102,7 +124,8 @@ void GroupLaw::run_slow_law(TimePoint now) {
   const Contender* dearest = nullptr;  // of those that still have something to lose
   for (Contender& c : field) {
     even = even && std::abs(c.without_load) < c.quiet / 2 && std::abs(c.excess) < c.band / 2;
-    const double least = loads && travelling_ ? std::max(kArrived * c.band, c.noise) : c.band;
+    double least = loads && travelling_ ? std::max(kArrived * c.band, c.noise) : c.band;
+    if (!travelling_ && turns(c, *cheapest, now)) least *= 2;
     // What nothing distinguishes from the cheapest counts as equal to it; on a journey down a
     // potential that would be a lie which the next step has to take back.
     c.cost = cheapest->cost + (loads || c.excess > least ? c.excess : 0);
@@ -120,6 +143,14 @@ void GroupLaw::run_slow_law(TimePoint now) {
   if (even && now - *even_since_ >= kEven && return_to_routing(field))
     trigger(
         {Reason::cost, std::nullopt, format("even_s=%.0f", seconds(now - *even_since_)), false});
+}
+
+// Back where traffic has just come from: that takes twice the evidence, or a load that is surely too
+// high.
+bool GroupLaw::turns(const Contender& from, const Contender& to, TimePoint now) const {
+  const auto lately = [&](const std::optional<TimePoint>& t) { return t && now - *t < kTurn; };
+  return (lately(from.share->raised) || lately(to.share->lowered)) &&
+         !(from.load.known && from.load.utilisation(from.wanted) > 1);
 }
 
 void GroupLaw::gather(Row<Contender>& field) {
@@ -164,9 +195,11 @@ const GroupLaw::Contender* GroupLaw::compare(std::span<Contender> field) const {
                                      [](auto& a, auto& b) { return a.cost < b.cost; });
   const double weight = policy().load_weight;
   const auto wavering = [&](const Contender& c) {
-    const double rho = c.load.known ? c.load.utilisation(c.wanted) : 0;
+    if (!c.load.known || c.load.capacity_bit_s <= 0) return 0.0;
+    const double rho = c.load.pressure(c.wanted);
+    const double noise = kPlanSigmas * c.load.sigma_bit_s / c.load.capacity_bit_s;
     // What is nearly full is no place to rest.
-    return weight * kDemandNoise * rho * load_slope(std::min(rho, kRest));
+    return weight * std::max(kDemandNoise * rho, noise) * load_slope(std::min(rho, kRest));
   };
   for (Contender& c : field) {
     c.without_load = score_excess(best->reading, c.reading, policy()) + c.extra - best->extra;
@@ -224,8 +257,11 @@ bool GroupLaw::step(std::span<Contender> field, const Contender& cheapest, TimeP
     judged[i]->wanted = next[i] * sum;
   }
   apply_caps(judged, now);
-  for (std::size_t i = 0; i < n; ++i)
+  for (std::size_t i = 0; i < n; ++i) {
     largest = std::max(largest, std::abs(judged[i]->wanted - before[i]));
+    if (judged[i]->wanted > before[i] + kHalfBucket) judged[i]->raised = now;
+    if (judged[i]->wanted < before[i] - kHalfBucket) judged[i]->lowered = now;
+  }
   return largest > kTiny;
 }
 

@@ -86,9 +86,12 @@ class GroupLaw {
     std::optional<TimePoint> left;      // traffic was taken from it for delay or loss
     std::optional<TimePoint> ramped;    // the ramp's last step
     std::optional<TimePoint> given;     // another's traffic was given to it for those
+    std::optional<TimePoint> raised;    // the slow law's last step up
+    std::optional<TimePoint> lowered;   // and down
     std::optional<TimePoint> fit;       // breaks no objective, with a margin, since
     std::optional<double> could_bit_s;  // what the nexthop could carry when its fault began
     std::optional<double> base_ms;      // as of the last epoch
+    std::optional<TimePoint> stepped;   // the nexthop's way had become longer
     PathEvidence evidence;              // of its own traffic
     bool usable = false;
     bool held = false;    // this fault's hold was told
@@ -118,15 +121,18 @@ class GroupLaw {
   void leave(Share& share, const Share& better, TimePoint now);
   void begin_hold(const Share& share, const Share& better, TimePoint now);
   [[nodiscard]] bool load_explains(const Share& share, TimePoint now) const;
+  [[nodiscard]] bool load_could(const Share& share, TimePoint now) const;
   [[nodiscard]] double least_share(const Share& share) const;
   // The slow law and the ramp, once an epoch (group_epoch.cpp)
   struct Contender;
   void run_epoch(TimePoint now);
+  void heed_steps();
   void fuse_evidence(TimePoint now);
   bool ramp(Share& share, double step, TimePoint now);
   void run_slow_law(TimePoint now);
   void gather(Row<Contender>& field);
   [[nodiscard]] const Contender* compare(std::span<Contender> field) const;
+  [[nodiscard]] bool turns(const Contender& from, const Contender& to, TimePoint now) const;
   bool step(std::span<Contender> field, const Contender& cheapest, TimePoint now);
   bool return_to_routing(std::span<Contender> field);
   void apply_caps(std::span<Share* const> judged, TimePoint now);

@@ -9,7 +9,8 @@ namespace hopwise::engine {
 namespace {
 
 constexpr double kSurge = 0.06;  // more is no wavering
-constexpr double kPlanned_s = 30;
+constexpr double kSurgeSigmas = 4;
+constexpr double kPlanned_s = 60;
 
 }  // namespace
 
@@ -53,6 +54,7 @@ void GroupLaw::enter_book() {
     s.booked_bit_s = 0;
     book(s);
     s.nexthop->load.carried_bit_s += demand_.carried_bit_s(index(s));
+    s.nexthop->load.variance += demand_.flow_bit_s() * s.booked_bit_s;
   }
 }
 
@@ -74,7 +76,7 @@ std::optional<Reading> GroupLaw::scored(const Share& s) const {
   if (!load.capacity_bit_s || !load.full_within(options_->score_loss_window)) return reading;
   reading.rtt_ms = std::min(reading.rtt_ms, reading.base_ms);
   const double later = load.predicted_bit_s + load.background_bit_s;
-  if (later < kLoadKnee * *load.capacity_bit_s) reading.loss.lower = 0;
+  if (later < *load.capacity_bit_s) reading.loss.lower = 0;  // not at the knee, where shares rest
   return reading;
 }
 
@@ -85,7 +87,9 @@ void GroupLaw::plan(double elapsed_s, TimePoint now) {
     planned_bit_s_.reset();
     return;
   }
-  if (!planned_bit_s_ || std::abs(*demand - *planned_bit_s_) > kSurge * *planned_bit_s_)
+  const double noise = std::sqrt(demand_.flow_bit_s() / *demand);
+  const double surge = std::max(kSurge, kSurgeSigmas * noise);
+  if (!planned_bit_s_ || std::abs(*demand - *planned_bit_s_) > surge * *planned_bit_s_)
     planned_bit_s_ = demand;
   else
     *planned_bit_s_ += (1 - std::exp(-elapsed_s / kPlanned_s)) * (*demand - *planned_bit_s_);
@@ -110,7 +114,8 @@ LoadLine GroupLaw::load_line(const Share& s, double scale) const {
   const double pinned = planned_bit_s(s, 0);
   const double movable = std::max(0.0, planned_bit_s(s, 1) - pinned);
   const double others = std::max(0.0, load.predicted_bit_s - s.booked_bit_s);
-  return {load.background_bit_s + others + pinned, scale * movable, *load.capacity_bit_s, true};
+  return {load.background_bit_s + others + pinned, scale * movable, *load.capacity_bit_s, true,
+          std::sqrt(std::max(0.0, load.variance))};
 }
 
 Standing GroupLaw::standing(const Share& s) const {

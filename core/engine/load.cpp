@@ -11,6 +11,7 @@ constexpr double kFull = 1.5;  // phi(1)
 constexpr double kWidth = 1 - kLoadKnee;
 constexpr double kSteep = 2 * kFull / kWidth;  // phi'(1), and beyond
 constexpr double kMost = 10;                   // absurd capacities end here
+constexpr double kMostRoom = 0.25;             // headroom, of the capacity
 constexpr int kNewton = 40;
 constexpr double kNear = 1e-9;
 constexpr double kLeastShare = 1e-6;
@@ -36,9 +37,14 @@ double LoadLine::utilisation(double share) const {
   return capacity_bit_s > 0 ? std::min(load / capacity_bit_s, kMost) : kMost;
 }
 
+double LoadLine::pressure(double share) const {
+  const double room = capacity_bit_s > 0 ? kHeadroom * sigma_bit_s / capacity_bit_s : 0;
+  return utilisation(share) + std::min(room, kMostRoom);
+}
+
 double LoadLine::slope(double share) const {
   if (!known || capacity_bit_s <= 0) return 0;
-  return load_slope(utilisation(share)) * movable_bit_s / capacity_bit_s;
+  return load_slope(pressure(share)) * movable_bit_s / capacity_bit_s;
 }
 
 namespace {

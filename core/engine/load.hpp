@@ -47,6 +47,7 @@ struct BookedLoad {
   double predicted_bit_s = 0;   // by the weights that hold now
   double carried_bit_s = 0;     // now
   double background_bit_s = 0;  // not ours to move
+  double variance = 0;            // of what is predicted, by the chance of flows, (bit/s)^2
   std::optional<double> capacity_bit_s{};
   TimePoint at;                     // when the book was opened
   std::optional<TimePoint> full{};  // when it was last nearly full, mostly of ours
@@ -54,6 +55,8 @@ struct BookedLoad {
   [[nodiscard]] bool full_within(Duration time) const { return full && at - *full < time; }
   [[nodiscard]] double ours_bit_s() const { return std::max(predicted_bit_s, carried_bit_s); }
 };
+
+inline constexpr double kHeadroom = 1.0;
 
 /// Of the capacity: from here on a queue is to be expected.
 inline constexpr double kNearlyFull = 0.85;
@@ -64,11 +67,13 @@ struct LoadLine {
   double movable_bit_s = 0;   // at a share of 1
   double capacity_bit_s = 0;  // 0: it can carry nothing
   bool known = false;         // false: nothing bounds it, load costs nothing
+  double sigma_bit_s = 0;     // of the load, by the chance of flows
 
   [[nodiscard]] double utilisation(double share) const;
-  [[nodiscard]] double cost(double share) const {
-    return known ? load_cost(utilisation(share)) : 0;
-  }
+  /// That, and kHeadroom times sigma: what few large flows carry wavers, and must not fill a path to
+  /// the brim. What the cost of load is asked of.
+  [[nodiscard]] double pressure(double share) const;
+  [[nodiscard]] double cost(double share) const { return known ? load_cost(pressure(share)) : 0; }
   /// d cost / d share.
   [[nodiscard]] double slope(double share) const;
 };

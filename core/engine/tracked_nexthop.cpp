@@ -97,6 +97,12 @@ void TrackedNexthop::reconfigure(const Options& options) {
   for (auto& [anchor, estimator] : anchors_) estimator.reconfigure(options);
 }
 
+void TrackedNexthop::accept_step(TimePoint now) {
+  for (auto& [anchor, estimator] : anchors_) estimator.accept_step();
+  stepped_ = now;
+  dirty_ = true;
+}
+
 void TrackedNexthop::advance(TimePoint now, const std::set<Anchor>& answered,
                              const std::set<Anchor>& blamed) {
   if (blamed != blamed_) dirty_ = true;

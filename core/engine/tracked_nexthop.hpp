@@ -44,6 +44,9 @@ class TrackedNexthop {
   /// Faster probing is all that follows: what the probes say then decides.
   void observe(const EscapeEvent& event) { escaped_ = event.at; }
   void reconfigure(const Options& options);
+  /// The way has become longer, and no load explains it: it is as long as that from now on.
+  void accept_step(TimePoint now);
+  [[nodiscard]] std::optional<TimePoint> stepped() const { return stepped_; }
   /// What outlives a restart: bases of anchors, penalty, and what the carrier knows.
   [[nodiscard]] NexthopMemory memory(TimePoint now) const;
   void recall(const NexthopMemory& memory, TimePoint now);
@@ -135,6 +138,7 @@ class TrackedNexthop {
   Health health_;
   bool dirty_ = false;
   std::optional<Reading> reading_;
+  std::optional<TimePoint> stepped_;  // accept_step()
   std::optional<TimePoint> loss_doubt_;  // since when
   bool fell_by_loss_ = false;
   std::string evidence_;
