@@ -16,6 +16,7 @@
 #include <string>
 #include <vector>
 
+#include "core/engine/arena.hpp"
 #include "core/engine/carrier.hpp"
 #include "core/engine/cost.hpp"
 #include "core/engine/load.hpp"
@@ -50,9 +51,14 @@ class TrackedNexthop {
 
   /// Draws the conclusions from what was observed since the last call.
   void advance(TimePoint now, const std::set<Anchor>& answered, const std::set<Anchor>& blamed);
-  /// Of each anchor, whether it is to blame or not.
-  [[nodiscard]] std::vector<std::pair<Anchor, Verdict>> verdicts(
-      TimePoint now, const std::set<Anchor>& answered) const;
+  /// Of each anchor, whether it is to blame or not. The row lives no longer than the arena, nor
+  /// than the anchors.
+  struct Said {
+    const Anchor* anchor = nullptr;
+    Verdict verdict = Verdict::none;
+  };
+  [[nodiscard]] Row<Said> verdicts(TimePoint now, const std::set<Anchor>& answered,
+                                   Arena& arena) const;
 
   [[nodiscard]] NexthopId id() const { return id_; }
   [[nodiscard]] PathState state() const { return health_.state(); }
@@ -102,7 +108,8 @@ class TrackedNexthop {
     bool bad = false;
   };
 
-  [[nodiscard]] std::vector<Judged> judged(TimePoint now, const std::set<Anchor>& answered) const;
+  [[nodiscard]] Row<Judged> judged(TimePoint now, const std::set<Anchor>& answered,
+                                   Arena& arena) const;
   [[nodiscard]] std::size_t quorum(std::size_t anchors) const;
   [[nodiscard]] std::optional<PooledLoss> pooled_loss(std::span<const Judged> judged) const;
   [[nodiscard]] bool alarming(std::span<const Judged> judged) const;
