@@ -14,7 +14,7 @@
 namespace hopwise::engine {
 namespace {
 
-constexpr Duration kFuture = std::chrono::seconds(10);  // a sample this far ahead is a mistake
+constexpr Duration kFuture = std::chrono::seconds(10);    // a sample this far ahead is a mistake
 constexpr std::size_t kMostPaths = std::size_t{1} << 22;  // ids are dense: more are a mistake
 constexpr Duration kTogether = std::chrono::seconds(2);
 
@@ -106,7 +106,7 @@ struct Engine::Impl {
   Tap* tap = nullptr;
   std::map<NexthopId, TrackedNexthop> nexthops;
   std::map<GroupId, GroupLaw> groups;
-  std::vector<Place> places;  // by raw PathId
+  std::vector<Place> places;        // by raw PathId
   std::uint64_t decisions = 0;      // made so far
   std::optional<TimePoint> booked;  // when the book was opened last
   Blame blame;

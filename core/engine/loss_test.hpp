@@ -106,8 +106,8 @@ class LossTest {
   double steps_from_ = 0;
   bool learns_ = true;
   std::vector<Probe> probes_;  // by `sent`; a deque would ask the heap for its blocks for ever
-  State settled_;             // of all older ones
-  mutable State newest_;      // of these too, when known
+  State settled_;              // of all older ones
+  mutable State newest_;       // of these too, when known
   mutable bool known_ = true;
 };
 
