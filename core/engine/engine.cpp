@@ -14,7 +14,9 @@
 namespace hopwise::engine {
 namespace {
 
-constexpr Duration kFuture = std::chrono::seconds(10);    // a sample this far ahead is a mistake
+// What is told is told soon: a sample or reading further ahead than this, or older, is a mistake.
+constexpr Duration kFuture = std::chrono::seconds(10);
+constexpr Duration kPast = std::chrono::minutes(1);
 constexpr std::size_t kMostPaths = std::size_t{1} << 22;  // ids are dense: more are a mistake
 constexpr Duration kTogether = std::chrono::seconds(2);
 
@@ -69,10 +71,11 @@ struct Engine::Impl {
     const auto found = groups.find(id);
     return found == groups.end() ? nullptr : &found->second;
   }
-  /// Readings of the future, or of no stretch of time, are mistakes.
+  [[nodiscard]] bool timely(TimePoint at) const { return at <= now + kFuture && at >= now - kPast; }
+  /// Readings of another time, or of no stretch of time, are mistakes.
   template <class Reading>
   [[nodiscard]] bool possible(const Reading& reading) const {
-    return reading.over > Duration::zero() && reading.at <= now + kFuture;
+    return reading.over > Duration::zero() && timely(reading.at);
   }
   /// Once an epoch: what each nexthop carries and can, and what all groups will load it with.
   void open_book() {
@@ -168,7 +171,7 @@ void Engine::set_anchors(NexthopId id, std::span<const Anchor> anchors) {
 void Engine::observe(const Sample& sample) {
   if (impl_->tap) impl_->tap->observe(sample);
   TrackedNexthop* nexthop = impl_->find(sample.nexthop);
-  if (!nexthop || nexthop->groups == 0 || sample.known > impl_->now + kFuture) return;
+  if (!nexthop || nexthop->groups == 0 || !impl_->timely(sample.known)) return;
   nexthop->observe(sample, impl_->answered);
 }
 

@@ -179,10 +179,13 @@ void GroupLaw::free_cheapest() {
   std::pair<bool, double> lowest;
   for (const Share& s : shares_)
     if (s.usable && s.most() >= 1) return;
+  for (Share& s : shares_)
+    if (s.usable)
+      s.objective_limit = 1;  // better a path that breaks an objective than one in fault
+  for (const Share& s : shares_)
+    if (s.usable && !s.limited()) return;
   for (Share& s : shares_) {
     if (!s.usable) continue;
-    s.objective_limit = 1;  // better a path that breaks an objective than one in fault
-    if (!s.limited()) return;
     const auto& reading = s.nexthop->reading();
     const std::pair rank{in_fault(s.nexthop->state()),
                          reading ? alarm_cost(*reading, policy()) : 1e9};

@@ -2,8 +2,11 @@
 // not change what is decided.
 #include <algorithm>
 #include <cmath>
+#include <functional>
 #include <map>
+#include <sstream>
 
+#include "core/simulation/replay.hpp"
 #include "test/catch.hpp"
 #include "test/unit/engine/random_run.hpp"
 
@@ -227,5 +230,52 @@ TEST_CASE("other ids give the same weights", "[engine][properties]") {
                                 [&](ControlReading& r) { same_phase(r.group); },
                                 [&](LoadReading& r) { nexthop(r.nexthop); }});
     require_same(decisions_of(run), decisions_of(other), 0);
+  }
+}
+
+// Sums are added up in another order then: to the last bits, not beyond.
+TEST_CASE("the order of a group's paths does not matter", "[engine][properties]") {
+  const auto by_path = [](const PathShare& a, const PathShare& b) { return a.path < b.path; };
+  for (std::uint32_t seed = 1; seed <= kRuns; ++seed) {
+    INFO("seed " << seed);
+    const RandomRun run = random_run(seed, kSeconds);
+    const RandomRun other =
+        changed(run, Overloaded{AnyInput{}, [](Group& g) { std::ranges::reverse(g.paths); }});
+    auto first = decisions_of(run), second = decisions_of(other);
+    for (auto* all : {&first, &second})
+      for (Decision& d : *all) std::ranges::sort(d.paths, by_path);
+    require_same(first, second, 1e-6);
+  }
+}
+
+TEST_CASE("a recorded run is replayed to the same decisions", "[engine][properties]") {
+  for (std::uint32_t seed = 1; seed <= 4; ++seed) {
+    INFO("seed " << seed);
+    const RandomRun run = random_run(seed, 120);
+    Engine engine(run.options);
+    simulation::RecordingWriter recorder;
+    recorder.begin({simulation::kRecordingVersion,
+                    "0.0.0",
+                    {},
+                    at(0),
+                    simulation::RecordingHead::From::start,
+                    run.options},
+                   engine);
+    engine.set_tap(&recorder);
+    std::size_t decided = 0;
+    for (std::size_t t = 0; t < run.ticks.size(); ++t) {
+      const TimePoint now = at(static_cast<double>(t) / 10);
+      for (const Input& input : run.ticks[t]) tell(engine, input, now);
+      decided += engine.decide(now).size();
+    }
+    recorder.end("asked");
+    std::istringstream in(recorder.take());
+    const auto again = simulation::replay(in, "random.rec", {});
+    INFO((again ? "" : again.error().message));
+    REQUIRE(again.has_value());
+    using Who = simulation::ReplayedDecision::Who;
+    CHECK(again->count(Who::both) == decided);
+    CHECK(again->count(Who::done) == 0);
+    CHECK(again->count(Who::would) == 0);
   }
 }
