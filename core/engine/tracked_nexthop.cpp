@@ -309,6 +309,8 @@ const Estimator* TrackedNexthop::most_silent() const {
 void TrackedNexthop::note_reading(std::span<const Judged> judged, TimePoint now) {
   const Estimator* estimator = best(now);
   reading_ = estimator ? estimator->reading() : std::nullopt;
+  const LossCount count = estimator ? estimator->losses() : LossCount{};
+  loss_ = count.sent > 0 ? static_cast<double>(count.lost) / count.sent : loss_;
   // The pool knows of loss before any one anchor does.
   if (reading_ && fell_by_loss_ && in_fault(health_.state()) && alarming(judged)) {
     const auto loss = pooled_loss(judged);

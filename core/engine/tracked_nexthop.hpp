@@ -71,6 +71,8 @@ class TrackedNexthop {
 
   /// Figures of the best live anchor; empty while too little is known or it is too old.
   [[nodiscard]] const std::optional<Reading>& reading() const { return reading_; }
+  /// Part of the probes that were lost, of the anchor that the figures are of; 0..1.
+  [[nodiscard]] double loss() const { return loss_; }
   /// What was seen when the health last changed: "rtt_ms=120.4 base_ms=20.1 samples=5".
   [[nodiscard]] const std::string& evidence() const { return evidence_; }
   /// When the first probe left that showed the present fault.
@@ -142,6 +144,7 @@ class TrackedNexthop {
   Health health_;
   bool dirty_ = false;
   std::optional<Reading> reading_;
+  double loss_ = 0;
   std::optional<TimePoint> loss_doubt_;  // since when
   bool fell_by_loss_ = false;
   std::string evidence_;
