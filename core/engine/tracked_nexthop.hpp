@@ -144,11 +144,11 @@ class TrackedNexthop {
   Health health_;
   bool dirty_ = false;
   std::optional<Reading> reading_;
-  double loss_ = 0;
   std::optional<TimePoint> loss_doubt_;  // since when
   bool fell_by_loss_ = false;
   std::string evidence_;
   TimePoint fault_sent_;
+  double loss_ = 0;  // loss()
 };
 
 }  // namespace hopwise::engine
