@@ -11,9 +11,23 @@
 
 namespace hopwise::engine {
 
-/// The anchors to blame now, of those blamed `before` and by what all nexthops say.
-std::set<Anchor> blame(const std::map<NexthopId, TrackedNexthop>& nexthops,
-                       const std::set<Anchor>& before, const std::set<Anchor>& answered,
-                       TimePoint now);
+class Blame {
+ public:
+  /// By what all nexthops say now.
+  void advance(const std::map<NexthopId, TrackedNexthop>& nexthops,
+               const std::set<Anchor>& answered, TimePoint now);
+  [[nodiscard]] const std::set<Anchor>& blamed() const { return blamed_; }
+
+ private:
+  struct Word {
+    int asked = 0;
+    int bad = 0;
+    int well = 0;
+    bool others_well = true;  // through each nexthop some other anchor is
+  };
+  // Kept from call to call, so that a call asks the heap for nothing while the anchors stay.
+  std::map<Anchor, Word> words_;
+  std::set<Anchor> blamed_;
+};
 
 }  // namespace hopwise::engine

@@ -14,7 +14,10 @@
 namespace hopwise::engine {
 namespace {
 
-constexpr Duration kFuture = std::chrono::seconds(10);  // a sample this far ahead is a mistake
+// What is told is told soon: a sample or reading further ahead than this, or older, is a mistake.
+constexpr Duration kFuture = std::chrono::seconds(10);
+constexpr Duration kPast = std::chrono::minutes(1);
+constexpr std::size_t kMostPaths = std::size_t{1} << 22;  // ids are dense: more are a mistake
 constexpr Duration kTogether = std::chrono::seconds(2);
 constexpr Duration kBrownout = std::chrono::minutes(5);  // longer: the way is another
 
@@ -48,17 +51,32 @@ struct Engine::Impl {
     }
     return fallen > 1 && *last - *first <= kTogether ? Extent::everywhere : Extent::some;
   }
-  void forget_paths(GroupId id) {
-    std::erase_if(paths, [&](const auto& entry) { return entry.second == id; });
+  /// Where a path's readings go: asked for each path each second.
+  struct Place {
+    GroupLaw* group = nullptr;
+    std::size_t index = 0;
+  };
+  void place_paths(GroupLaw& law, std::span<const Path> paths) {
+    for (std::size_t i = 0; i < paths.size(); ++i) {
+      const std::size_t id = raw(paths[i].id);
+      if (id >= kMostPaths) continue;
+      if (id >= places.size()) places.resize(id + 1);
+      places[id] = {&law, i};
+    }
+  }
+  void forget_paths(const GroupLaw& law) {
+    for (Place& place : places)
+      if (place.group == &law) place = {};
   }
   GroupLaw* find(GroupId id) {
     const auto found = groups.find(id);
     return found == groups.end() ? nullptr : &found->second;
   }
-  /// Readings of the future, or of no stretch of time, are mistakes.
+  [[nodiscard]] bool timely(TimePoint at) const { return at <= now + kFuture && at >= now - kPast; }
+  /// Readings of another time, or of no stretch of time, are mistakes.
   template <class Reading>
   [[nodiscard]] bool possible(const Reading& reading) const {
-    return reading.over > Duration::zero() && reading.at <= now + kFuture;
+    return reading.over > Duration::zero() && timely(reading.at);
   }
   /// Once an epoch: what each nexthop carries and can, and what all groups will load it with.
   void open_book() {
@@ -97,10 +115,10 @@ struct Engine::Impl {
   Tap* tap = nullptr;
   std::map<NexthopId, TrackedNexthop> nexthops;
   std::map<GroupId, GroupLaw> groups;
-  std::map<PathId, GroupId> paths;
+  std::vector<Place> places;        // by raw PathId
   std::uint64_t decisions = 0;      // made so far
   std::optional<TimePoint> booked;  // when the book was opened last
-  std::set<Anchor> blamed;
+  Blame blame;
   std::set<Anchor> answered;  // anchors that ever answered through any nexthop
   TimePoint now;
 };
@@ -129,18 +147,19 @@ void Engine::set_group(const Group& group, TimePoint now, std::span<const std::u
     const std::size_t i = members.size();
     members.push_back({path, &nexthop, i < holds.size() && held > 0 ? holds[i] / held : 0});
   }
-  impl_->groups.try_emplace(group.id, group.id, impl_->options).first->second.set_paths(members);
-  impl_->forget_paths(group.id);
-  for (const Path& path : group.paths) impl_->paths[path.id] = group.id;
+  GroupLaw& law = impl_->groups.try_emplace(group.id, group.id, impl_->options).first->second;
+  impl_->forget_paths(law);
+  law.set_paths(members);
+  impl_->place_paths(law, group.paths);
 }
 
 void Engine::remove_group(GroupId id) {
   if (impl_->tap) impl_->tap->remove_group(id);
   const auto found = impl_->groups.find(id);
   if (found == impl_->groups.end()) return;
+  impl_->forget_paths(found->second);
   found->second.clear();
   impl_->groups.erase(found);
-  impl_->forget_paths(id);
 }
 
 void Engine::remove_nexthop(NexthopId id) {
@@ -158,7 +177,7 @@ void Engine::set_anchors(NexthopId id, std::span<const Anchor> anchors) {
 void Engine::observe(const Sample& sample) {
   if (impl_->tap) impl_->tap->observe(sample);
   TrackedNexthop* nexthop = impl_->find(sample.nexthop);
-  if (!nexthop || nexthop->groups == 0 || sample.known > impl_->now + kFuture) return;
+  if (!nexthop || nexthop->groups == 0 || !impl_->timely(sample.known)) return;
   nexthop->observe(sample, impl_->answered);
 }
 
@@ -175,9 +194,10 @@ void Engine::set_terms(NexthopId id, const NexthopTerms& terms) {
 
 void Engine::observe(const PathReading& reading) {
   if (impl_->tap) impl_->tap->observe(reading);
-  const auto found = impl_->paths.find(reading.path);
-  if (found == impl_->paths.end() || !impl_->possible(reading)) return;
-  if (GroupLaw* group = impl_->find(found->second)) group->observe(reading);
+  const std::size_t id = raw(reading.path);
+  if (id >= impl_->places.size() || !impl_->possible(reading)) return;
+  const Impl::Place& place = impl_->places[id];
+  if (place.group) place.group->observe(place.index, reading);
 }
 
 void Engine::observe(const ControlReading& reading) {
@@ -208,9 +228,9 @@ void Engine::observe(const EscapeEvent& event) {
 std::vector<Decision> Engine::decide(TimePoint now) {
   if (impl_->tap) impl_->tap->decide(now);
   impl_->advance_to(now);
-  impl_->blamed = blame(impl_->nexthops, impl_->blamed, impl_->answered, impl_->now);
+  impl_->blame.advance(impl_->nexthops, impl_->answered, impl_->now);
   for (auto& [id, nexthop] : impl_->nexthops)
-    nexthop.advance(impl_->now, impl_->answered, impl_->blamed);
+    nexthop.advance(impl_->now, impl_->answered, impl_->blame.blamed());
   impl_->open_book();
   const Extent extent = impl_->extent();
   std::vector<Decision> decisions;
@@ -264,7 +284,8 @@ bool Engine::suspicious(NexthopId id) const {
 }
 
 std::vector<Anchor> Engine::blamed() const {
-  return {impl_->blamed.begin(), impl_->blamed.end()};
+  const auto& blamed = impl_->blame.blamed();
+  return {blamed.begin(), blamed.end()};
 }
 
 std::vector<PathView> Engine::group(GroupId id) const {

@@ -105,8 +105,10 @@ class Engine {
   /// What is known of the nexthop that no measurement tells.
   void set_terms(NexthopId id, const NexthopTerms& terms);
 
-  // Readings of paths, groups and nexthops that are not known are ignored, and so is what is
-  // impossible: NaN, negative, of the future, a stretch of no time.
+  // Readings and samples of paths, groups and nexthops that are not known are ignored, and so is
+  // what is impossible: NaN, negative, more than 10 s ahead of the latest `now` or a minute behind
+  // it, a stretch of no time, a round trip of none or over a minute, what is known before it left.
+  // So are readings of a path with an id of 2^22 or more: ids are small and dense.
   void observe(const PathReading& reading);
   void observe(const ControlReading& reading);
   void observe(const LoadReading& reading);
@@ -114,6 +116,8 @@ class Engine {
   void observe(const NexthopEvent& event);
   void observe(const EscapeEvent& event);
 
+  /// Time never runs back: an earlier `now` than any before counts as the latest, and after a jump
+  /// ahead nothing is concluded before samples of then have come.
   std::vector<Decision> decide(TimePoint now);
   /// What became of earlier decisions, since the last call.
   std::vector<Effect> take_effects();

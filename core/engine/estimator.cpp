@@ -9,6 +9,7 @@ namespace {
 constexpr double kZ95 = 1.96;
 constexpr double kZ99 = 2.58;
 constexpr Duration kAbsurdRtt = std::chrono::minutes(1);
+constexpr Duration kLongAgo = std::chrono::minutes(2);  // no prober waits so long for an outcome
 constexpr Duration kReorder = std::chrono::seconds(1);  // sockets and timers tell in any order
 constexpr std::uint32_t kJudgedProbes = 30;             // fewer say nothing certain about loss
 constexpr std::uint64_t kJudgedReplies = 15;            // fewer do not tell what delay is normal
@@ -77,6 +78,7 @@ void Estimator::reconfigure(const Options& options) {
 
 bool Estimator::observe(const Sample& sample) {
   if (sample.known < sample.sent || sample.sent.time_since_epoch().count() < 0) return false;
+  if (sample.known - sample.sent > kLongAgo) return false;
   const bool measured = sample.outcome != Outcome::lost;
   if (measured && (sample.rtt <= Duration::zero() || sample.rtt > kAbsurdRtt)) return false;
   if (newest_ && sample.known < *newest_ - kReorder) return false;

@@ -53,7 +53,8 @@ class Estimator {
  public:
   explicit Estimator(const Options& options);
 
-  /// False: the sample is impossible (time runs back, absurd RTT) and was ignored.
+  /// False: the sample is impossible (time runs back, an RTT that is none or over a minute, an
+  /// outcome known before the probe left or two minutes after) and was ignored.
   bool observe(const Sample& sample);
   /// Windows start anew at their new lengths; averages and base stay.
   void reconfigure(const Options& options);

@@ -179,10 +179,13 @@ void GroupLaw::free_cheapest() {
   std::pair<bool, double> lowest;
   for (const Share& s : shares_)
     if (s.usable && s.most() >= 1) return;
+  for (Share& s : shares_)
+    if (s.usable)
+      s.objective_limit = 1;  // better a path that breaks an objective than one in fault
+  for (const Share& s : shares_)
+    if (s.usable && !s.limited()) return;
   for (Share& s : shares_) {
     if (!s.usable) continue;
-    s.objective_limit = 1;  // better a path that breaks an objective than one in fault
-    if (!s.limited()) return;
     const auto& reading = s.nexthop->reading();
     const std::pair rank{in_fault(s.nexthop->state()),
                          reading ? alarm_cost(*reading, policy()) : 1e9};
@@ -197,6 +200,8 @@ void GroupLaw::free_cheapest() {
 std::vector<double> GroupLaw::weights() const {
   std::vector<double> wanted;
   std::vector<Bounds> bounds;
+  wanted.reserve(shares_.size());
+  bounds.reserve(shares_.size());
   for (const Share& s : shares_) {
     wanted.push_back(s.wanted);
     bounds.push_back(s.usable ? Bounds{floor_of(s), s.most()} : Bounds{0, 0});
@@ -227,6 +232,7 @@ std::optional<Decision> GroupLaw::conclude(TimePoint now) {
 
   changed_ = false;
   Decision d{id_, now, trigger_->reason, trigger_->cause, std::move(trigger_->evidence), {}, 0};
+  d.paths.reserve(shares_.size());
   for (std::size_t i = 0; i < shares_.size(); ++i) {
     Share& s = shares_[i];
     const CostTerms terms = terms_of(s, next[i]);

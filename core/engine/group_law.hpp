@@ -46,7 +46,8 @@ class GroupLaw {
 
   void set_terms(const GroupTerms& terms);
 
-  void observe(const PathReading& reading);
+  /// Of the path with this index in the group's order.
+  void observe(std::size_t path, const PathReading& reading);
   /// In a dry run that is the whole group's traffic: it follows routing.
   void observe(const ControlReading& reading);
   /// Adds to the nexthops' book, which has just been cleared, what this group loads them with.

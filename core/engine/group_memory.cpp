@@ -15,16 +15,14 @@ constexpr std::size_t kMostEffects = 16;  // that nobody took
 
 std::vector<PathFigures> GroupLaw::figures(TimePoint now) const {
   std::vector<PathFigures> all;
+  all.reserve(shares_.size());
   for (std::size_t i = 0; i < shares_.size(); ++i) {
     const Share& s = shares_[i];
     const auto& reading = s.nexthop->reading();
     const CarrierView carrier = s.nexthop->carrier.view(now);
-    PathFigures f{s.path.id,
-                  s.weight,
-                  s.evidence.passive_ms(now),
-                  carrier.load_bit_s,
-                  carrier.utilisation,
-                  s.nexthop->view(now).estimate.loss};
+    PathFigures f{
+        s.path.id,           s.weight,         s.evidence.passive_ms(now), carrier.load_bit_s,
+        carrier.utilisation, s.nexthop->loss()};
     if (reading) f.rtt_ms = reading->recent_ms;
     all.push_back(f);
   }
@@ -72,6 +70,9 @@ void GroupLaw::recall(const GroupMemory& memory, TimePoint now) {
   }
   for (std::size_t i = 0; i < shares_.size() && wanted > 0; ++i)
     shares_[i].wanted = recalled[i] < 0 ? shares_[i].kernel : recalled[i] / wanted * known;
+  // A revert that still runs was told then.
+  reverted_ = (!terms_ || terms_->revert) && proof_.reverted(now);
+  if (reverted_) follow_routing();
 }
 
 }  // namespace hopwise::engine

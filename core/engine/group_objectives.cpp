@@ -121,9 +121,10 @@ void GroupLaw::heed_unmet(double epochs) {
   if (objectives_.unmet == Unmet::routing) return;
   for (Share& s : shares_) {
     const double distance = judge(objectives_, standing(s)).distance;
-    if (distance > least + kNearer) {
+    const double nearer = kNearer * std::max(1.0, least);  // far off, of the distance itself
+    if (distance > least + nearer) {
       lower(s, epochs, Reason::objective_unmet);
-    } else if (s.objective_limit < 1 && distance <= least + kNearer / 2) {
+    } else if (s.objective_limit < 1 && distance <= least + nearer / 2) {
       s.objective_limit = std::min(1.0, s.objective_limit + kReturn * epochs);
       trigger({Reason::objective_unmet, s.nexthop->id(),
                explain(objectives_, standing(s)) + " nearest", false});

@@ -27,14 +27,10 @@ void GroupLaw::set_terms(const GroupTerms& terms) {
   unmet_ = travelling_ = false;
 }
 
-void GroupLaw::observe(const PathReading& reading) {
-  for (std::size_t i = 0; i < shares_.size(); ++i) {
-    if (shares_[i].path.id != reading.path) continue;
-    if (!shares_[i].evidence.observe(reading)) return;
-    demand_.observe(i, reading, dry() ? shares_[i].kernel : shares_[i].weight);
-    proof_.observe(reading);
-    return;
-  }
+void GroupLaw::observe(std::size_t path, const PathReading& reading) {
+  if (path >= shares_.size() || !shares_[path].evidence.observe(reading)) return;
+  demand_.observe(path, reading, dry() ? shares_[path].kernel : shares_[path].weight);
+  proof_.observe(reading);
 }
 
 void GroupLaw::observe(const ControlReading& reading) {

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <cmath>
 
+#include "core/engine/arena.hpp"
+
 namespace hopwise::engine {
 namespace {
 
@@ -76,7 +78,7 @@ void LossTest::insert(Probe probe) {
 
 void LossTest::settle_oldest() {
   const Probe probe = probes_.front();
-  probes_.pop_front();
+  probes_.erase(probes_.begin());
   step(settled_, probe);
   // A plain fault of this anchor alone does not become usual either.
   const bool faulty = std::any_of(settled_.sums.begin() + kGrave, settled_.sums.end(),
@@ -153,7 +155,8 @@ std::optional<std::uint8_t> LossTest::losing_flow() const {
 std::optional<PooledLoss> pool(std::span<const LossTest* const> anchors, std::size_t agree,
                                double least) {
   std::optional<PooledLoss> best;
-  std::vector<LossTest::Sum> sums;
+  Arena arena;
+  auto sums = row<LossTest::Sum>(arena, anchors.size());
   for (std::size_t i = 0; i < LossTest::kAlarms; ++i) {
     if (LossTest::kBad[i] < least) continue;
     sums.clear();

@@ -21,9 +21,9 @@
 #pragma once
 
 #include <array>
-#include <deque>
 #include <optional>
 #include <span>
+#include <vector>
 
 #include "core/engine/engine.hpp"
 
@@ -105,9 +105,9 @@ class LossTest {
   double ratio_;  // of loss, over the last minutes
   double steps_from_ = 0;
   bool learns_ = true;
-  std::deque<Probe> probes_;  // by `sent`
-  State settled_;             // of all older ones
-  mutable State newest_;      // of these too, when known
+  std::vector<Probe> probes_;  // by `sent`; a deque would ask the heap for its blocks for ever
+  State settled_;              // of all older ones
+  mutable State newest_;       // of these too, when known
   mutable bool known_ = true;
 };
 

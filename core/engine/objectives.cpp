@@ -51,6 +51,7 @@ void judge_bandwidth(Verdicts& v, double least, double left) {
 
 Objectives sound(const Objectives& o) {
   Objectives kept = o;
+  if (o.max_latency && *o.max_latency <= Duration::zero()) kept.max_latency.reset();
   if (o.max_loss && !(*o.max_loss < 1)) kept.max_loss.reset();
   if (kept.max_loss) kept.max_loss = std::max(*kept.max_loss, 0.0);
   if (o.min_bandwidth_bit_s && !(*o.min_bandwidth_bit_s > 0)) kept.min_bandwidth_bit_s.reset();

@@ -105,8 +105,10 @@ void TrackedNexthop::accept_step(TimePoint now) {
 
 void TrackedNexthop::advance(TimePoint now, const std::set<Anchor>& answered,
                              const std::set<Anchor>& blamed) {
-  if (blamed != blamed_) dirty_ = true;
-  blamed_ = blamed;
+  if (blamed != blamed_) {
+    dirty_ = true;
+    blamed_ = blamed;
+  }
   if (reading_ && !dirty_) {
     const Estimator* estimator = best(now);
     if (!estimator) reading_.reset();  // too old to act on
@@ -114,7 +116,8 @@ void TrackedNexthop::advance(TimePoint now, const std::set<Anchor>& answered,
   const bool released = health_.state() == PathState::probation && limited == 0;
   if (!dirty_ && !released) return;
   dirty_ = false;
-  const auto all = judged(now, answered);
+  Arena arena;
+  const auto all = judged(now, answered, arena);
   doubt_loss(all, now);
   if (reachable()) {
     const PathState before = health_.state();
@@ -129,9 +132,9 @@ void TrackedNexthop::advance(TimePoint now, const std::set<Anchor>& answered,
   note_reading(all, now);
 }
 
-std::vector<TrackedNexthop::Judged> TrackedNexthop::judged(TimePoint now,
-                                                           const std::set<Anchor>& answered) const {
-  std::vector<Judged> all;
+Row<TrackedNexthop::Judged> TrackedNexthop::judged(TimePoint now, const std::set<Anchor>& answered,
+                                                   Arena& arena) const {
+  auto all = row<Judged>(arena, anchors_.size());
   double least_gap = 1e9;
   for (const auto& [anchor, e] : anchors_) {
     if (e.stale(now) || !answered.contains(anchor) || blamed_.contains(anchor)) continue;
@@ -145,9 +148,9 @@ std::vector<TrackedNexthop::Judged> TrackedNexthop::judged(TimePoint now,
   return all;
 }
 
-std::vector<std::pair<Anchor, Verdict>> TrackedNexthop::verdicts(
-    TimePoint now, const std::set<Anchor>& answered) const {
-  std::vector<std::pair<Anchor, Verdict>> all;
+Row<TrackedNexthop::Said> TrackedNexthop::verdicts(TimePoint now, const std::set<Anchor>& answered,
+                                                   Arena& arena) const {
+  auto all = row<Said>(arena, anchors_.size());
   for (const auto& [anchor, e] : anchors_) {
     Verdict verdict = Verdict::well;
     if (e.stale(now) || !answered.contains(anchor))
@@ -156,7 +159,7 @@ std::vector<std::pair<Anchor, Verdict>> TrackedNexthop::verdicts(
       verdict = Verdict::bad;
     else if (e.suspicious() || e.answered() < options_->up_after)
       verdict = Verdict::unsure;
-    all.emplace_back(anchor, verdict);
+    all.push_back({&anchor, verdict});
   }
   return all;
 }
@@ -171,7 +174,8 @@ std::size_t TrackedNexthop::quorum(std::size_t anchors) const {
 // An anchor that is asked seldom adds little, and would only delay the others' quorum. One that is
 // silent agrees, and its losses say no more than that.
 std::optional<PooledLoss> TrackedNexthop::pooled_loss(std::span<const Judged> judged) const {
-  std::vector<const LossTest*> tests;
+  Arena arena;
+  auto tests = row<const LossTest*>(arena, judged.size());
   std::size_t silent = 0;
   for (const Judged& j : judged) {
     if (j.seldom) continue;
@@ -277,18 +281,27 @@ bool TrackedNexthop::hushed_since(TimePoint since) const {
 }
 
 const Estimator* TrackedNexthop::best(TimePoint now) const {
-  std::vector<std::tuple<bool, double, const Estimator*>> ranks;
+  struct Rank {
+    bool silent = false;
+    double cost = 0;
+    const Estimator* estimator = nullptr;
+  };
+  Arena arena;
+  auto ranks = row<Rank>(arena, anchors_.size());
   for (const auto& [anchor, e] : anchors_) {
     if (e.stale(now) || blamed_.contains(anchor)) continue;
     if (const auto reading = e.reading())
-      ranks.emplace_back(e.silent(), alarm_cost(*reading, options_->policy), &e);
+      ranks.push_back({e.silent(), alarm_cost(*reading, options_->policy), &e});
   }
   if (ranks.empty()) return nullptr;
-  std::stable_sort(ranks.begin(), ranks.end(), [](const auto& a, const auto& b) {
-    return std::tie(std::get<0>(a), std::get<1>(a)) < std::tie(std::get<0>(b), std::get<1>(b));
-  });
+  // By insertion: of equals the first anchor comes first, and there are at most kMaxAnchors.
+  const auto before = [](const Rank& a, const Rank& b) {
+    return std::tie(a.silent, a.cost) < std::tie(b.silent, b.cost);
+  };
+  for (auto next = ranks.begin(); next != ranks.end(); ++next)
+    std::rotate(std::upper_bound(ranks.begin(), next, *next, before), next, next + 1);
   const std::size_t rank = in_fault(health_.state()) ? ranks.size() - quorum(ranks.size()) : 0;
-  return std::get<2>(ranks[rank]);
+  return ranks[rank].estimator;
 }
 
 const Estimator* TrackedNexthop::most_silent() const {
@@ -302,6 +315,8 @@ const Estimator* TrackedNexthop::most_silent() const {
 void TrackedNexthop::note_reading(std::span<const Judged> judged, TimePoint now) {
   const Estimator* estimator = best(now);
   reading_ = estimator ? estimator->reading() : std::nullopt;
+  const LossCount count = estimator ? estimator->losses() : LossCount{};
+  loss_ = count.sent > 0 ? static_cast<double>(count.lost) / count.sent : loss_;
   // The pool knows of loss before any one anchor does.
   if (reading_ && fell_by_loss_ && in_fault(health_.state()) && alarming(judged)) {
     const auto loss = pooled_loss(judged);
@@ -352,7 +367,8 @@ std::string TrackedNexthop::loss_evidence(const Estimator& shown,
 
 // What a quorum of anchors sees at least.
 std::optional<Duration> TrackedNexthop::shift() const {
-  std::vector<double> shifts;
+  Arena arena;
+  auto shifts = row<double>(arena, anchors_.size());
   std::size_t asked = 0;
   for (const auto& [anchor, e] : anchors_) {
     if (!e.heard() || blamed_.contains(anchor)) continue;

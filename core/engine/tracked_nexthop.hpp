@@ -16,6 +16,7 @@
 #include <string>
 #include <vector>
 
+#include "core/engine/arena.hpp"
 #include "core/engine/carrier.hpp"
 #include "core/engine/cost.hpp"
 #include "core/engine/load.hpp"
@@ -53,9 +54,14 @@ class TrackedNexthop {
 
   /// Draws the conclusions from what was observed since the last call.
   void advance(TimePoint now, const std::set<Anchor>& answered, const std::set<Anchor>& blamed);
-  /// Of each anchor, whether it is to blame or not.
-  [[nodiscard]] std::vector<std::pair<Anchor, Verdict>> verdicts(
-      TimePoint now, const std::set<Anchor>& answered) const;
+  /// Of each anchor, whether it is to blame or not. The row lives no longer than the arena, nor
+  /// than the anchors.
+  struct Said {
+    const Anchor* anchor = nullptr;
+    Verdict verdict = Verdict::none;
+  };
+  [[nodiscard]] Row<Said> verdicts(TimePoint now, const std::set<Anchor>& answered,
+                                   Arena& arena) const;
 
   [[nodiscard]] NexthopId id() const { return id_; }
   [[nodiscard]] PathState state() const { return health_.state(); }
@@ -68,6 +74,8 @@ class TrackedNexthop {
 
   /// Figures of the best live anchor; empty while too little is known or it is too old.
   [[nodiscard]] const std::optional<Reading>& reading() const { return reading_; }
+  /// Part of the probes that were lost, of the anchor that the figures are of; 0..1.
+  [[nodiscard]] double loss() const { return loss_; }
   /// What was seen when the health last changed: "rtt_ms=120.4 base_ms=20.1 samples=5".
   [[nodiscard]] const std::string& evidence() const { return evidence_; }
   /// When the first probe left that showed the present fault.
@@ -105,7 +113,8 @@ class TrackedNexthop {
     bool bad = false;
   };
 
-  [[nodiscard]] std::vector<Judged> judged(TimePoint now, const std::set<Anchor>& answered) const;
+  [[nodiscard]] Row<Judged> judged(TimePoint now, const std::set<Anchor>& answered,
+                                   Arena& arena) const;
   [[nodiscard]] std::size_t quorum(std::size_t anchors) const;
   [[nodiscard]] std::optional<PooledLoss> pooled_loss(std::span<const Judged> judged) const;
   [[nodiscard]] bool alarming(std::span<const Judged> judged) const;
@@ -143,6 +152,7 @@ class TrackedNexthop {
   bool fell_by_loss_ = false;
   std::string evidence_;
   TimePoint fault_sent_;
+  double loss_ = 0;  // loss()
 };
 
 }  // namespace hopwise::engine

@@ -1,40 +1,9 @@
 // Probing allocates nothing once it is under way: all of this binary's memory is counted here.
-#include <atomic>
 #include <boost/asio/steady_timer.hpp>
-#include <cstdlib>
-#include <new>
 
 #include "test/catch.hpp"
+#include "test/unit/allocations.hpp"
 #include "test/unit/probes/bench.hpp"
-
-namespace {
-std::atomic<std::uint64_t> allocations{0};
-
-void* allocate(std::size_t bytes) {
-  allocations++;
-  if (void* memory = std::malloc(bytes)) return memory;  // NOLINT(cppcoreguidelines-no-malloc)
-  throw std::bad_alloc();
-}
-}  // namespace
-
-void* operator new(std::size_t bytes) {
-  return allocate(bytes);
-}
-void* operator new[](std::size_t bytes) {
-  return allocate(bytes);
-}
-void operator delete(void* memory) noexcept {
-  std::free(memory);  // NOLINT(cppcoreguidelines-no-malloc)
-}
-void operator delete[](void* memory) noexcept {
-  std::free(memory);  // NOLINT(cppcoreguidelines-no-malloc)
-}
-void operator delete(void* memory, std::size_t) noexcept {
-  std::free(memory);  // NOLINT(cppcoreguidelines-no-malloc)
-}
-void operator delete[](void* memory, std::size_t) noexcept {
-  std::free(memory);  // NOLINT(cppcoreguidelines-no-malloc)
-}
 
 using namespace hopwise;
 using namespace hopwise::probes;
@@ -63,10 +32,10 @@ TEST_CASE("a second of probing allocates nothing", "[probes][netns]") {
   boost::asio::steady_timer warm(io, 1s), end(io, 2s);
   warm.async_wait([&](auto) {
     samples = 0;
-    before = allocations;
+    before = allocations();
   });
   end.async_wait([&](auto) {
-    during = allocations - before;
+    during = allocations() - before;
     io.stop();
   });
   io.run();
