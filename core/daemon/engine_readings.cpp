@@ -124,9 +124,9 @@ void tell_carriers(engine::Engine& engine, const EngineSources& sources, TimePoi
 void tell_engine(engine::Engine& engine, EngineReadings& readings, const EngineSources& sources,
                  const dataplane::Dataplane::PassiveReadings& passive, TimePoint now) {
   DataplaneCounters counters = sources.dataplane.counters();
-  const auto told = readings.since_last(
-      {now, sources.steering.groups(), std::move(counters.paths), std::move(counters.control)},
-      passive);
+  const auto told = readings.since_last({now, sources.steering.measured_groups(),
+                                         std::move(counters.paths), std::move(counters.control)},
+                                        passive);
   for (const PathReading& reading : told.paths) engine.observe(reading);
   for (const ControlReading& reading : told.control) engine.observe(reading);
   tell_carriers(engine, sources, now);

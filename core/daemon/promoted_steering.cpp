@@ -52,6 +52,14 @@ void Steering::end_promotions(const std::vector<Prefix>& prefixes) {
   }
 }
 
+// The filter may leave to the kernel what it did not when they were promoted.
+void Steering::end_filtered_promotions() {
+  std::vector<Prefix> filtered;
+  for (const auto& [prefix, entry] : promoted_.all())
+    if (!config_.route_filter.accepts(prefix)) filtered.push_back(prefix);
+  end_promotions(filtered);
+}
+
 // The route's nexthops may be others now: those of its destinations follow.
 void Steering::follow_route(const Prefix& route, GroupId base) {
   for (const Prefix& prefix : promoted_.below(route)) {

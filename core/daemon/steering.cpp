@@ -18,8 +18,17 @@ Steering::Steering(const Parts& parts, const config::Config& config, Clock clock
       forwards_v4_(kernel_forwards(Family::v4)),
       forwards_v6_(kernel_forwards(Family::v6)) {
   const auto& left = parts_.dataplane.adopted();
-  groups_.adopt(left.nexthops, left.groups, clock_());
+  groups_.adopt(left.nexthops, adoptable(left.groups), clock_());
   note(parts_.dataplane.set_classes(config_.class_rules));
+}
+
+// The tables know classes by number alone: by other rules each may have been another's. What it had
+// learnt is in the state file, by name.
+std::vector<Group> Steering::adoptable(std::vector<Group> left) const {
+  if (parts_.dataplane.has_classes(config_.class_rules)) return left;
+  for (Group& group : left)
+    if (group.variant.traffic_class != 0) group.variant.destination.emplace();  // taken by nobody
+  return left;
 }
 
 // --- routes ---------------------------------------------------------------------------------
@@ -103,6 +112,7 @@ void Steering::expire() {
   }
   for (const NexthopId id : gone.nexthops) remove_nexthop(id);
   if (!gone.groups.empty() && !refused_.empty()) retry_refused();
+  if (!gone.groups.empty() && class_ids_short_) settle_classes();
   if (refused_.size() != refused_told_) {
     refused_told_ = refused_.size();
     parts_.log.warn("routes_not_steered", {{"count", std::to_string(refused_told_)},
@@ -145,11 +155,13 @@ Result<GroupId> Steering::acquire(const std::vector<routes::WeightedNexthop>& se
         group, clock_(),
         adopted || like ? parts_.dataplane.buckets(group.id) : std::vector<std::uint32_t>{});
     parts_.group_joined(group, adopted || like ? Shares::adopted : Shares::recalled);
-    settle_terms(group);
-    settle_affinity(group);
     roles_changed_ = true;
   }
-  if (variant.traffic_class == 0 && groups_.users(group.id) == 1) join_classes(group);
+  if (groups_.users(group.id) > 1) return group.id;
+  // Of one that comes back the configuration may have changed meanwhile.
+  settle_terms(group);
+  settle_affinity(group);
+  if (variant.traffic_class == 0) join_classes(group);
   return group.id;
 }
 
@@ -158,16 +170,17 @@ void Steering::release(GroupId id) {
   if (groups_.users(id) == 0) leave_classes(id);
 }
 
-// A class for which there is no id left is the group's own traffic.
-void Steering::join_classes(const Group& group) {
-  std::vector<GroupId> serving;
+// A class for which there is no id left is the group's own traffic, until there is one.
+void Steering::join_classes(const Group& group, std::optional<GroupId> like) {
+  std::vector<GroupId> serving(config_.classes.size());
   const auto set = groups_.set_of(group.id);
-  for (std::size_t i = 1; i <= config_.classes.size(); ++i) {
-    const auto id = acquire(set, {.traffic_class = static_cast<std::uint8_t>(i)});
-    if (!id)
+  for (std::size_t i = 0; i < serving.size(); ++i) {
+    if (config_.classes[i].name.empty()) continue;
+    const auto id = acquire(set, {.traffic_class = static_cast<std::uint8_t>(i + 1)}, like);
+    if (id) serving[i] = *id;
+    if (!id && !std::exchange(class_ids_short_, true))
       parts_.log.warn("class_without_group",
-                      {{"class", config_.classes[i - 1].name}, {"error", id.error().message}});
-    serving.push_back(id ? *id : GroupId{});
+                      {{"class", config_.classes[i].name}, {"error", id.error().message}});
   }
   note(parts_.dataplane.set_class_groups(group.id, serving));
   class_groups_[group.id] = std::move(serving);
@@ -181,17 +194,30 @@ void Steering::leave_classes(GroupId id) {
   class_groups_.erase(id);
 }
 
-// Another list of classes: the rules first, so that none leads where nothing is linked.
+// A class has a group where it has a name, and ids were left.
+bool Steering::lacks_classes(const Group& group) const {
+  if (group.variant.traffic_class != 0) return false;
+  const auto known = class_groups_.find(group.id);
+  if (known == class_groups_.end()) return !config_.classes.empty();
+  return !std::equal(known->second.begin(), known->second.end(), config_.classes.begin(),
+                     config_.classes.end(), [](GroupId serving, const config::ClassConfig& c) {
+                       return (serving == GroupId{}) == c.name.empty();
+                     });
+}
+
+// Another list of classes: the rules first, so that none leads where nothing is linked. What a
+// class carries was the group's own until now: it begins as that is, and nothing moves.
 void Steering::settle_classes() {
   note(parts_.dataplane.set_classes(config_.class_rules));
+  class_ids_short_ = false;
   std::vector<Group> others;
   for (const Group* group : groups_.used())
-    if (group->variant.traffic_class == 0 &&
-        class_groups_[group->id].size() != config_.classes.size())
-      others.push_back(*group);
+    if (lacks_classes(*group)) others.push_back(*group);
+  std::stable_partition(others.begin(), others.end(),
+                        [](const Group& group) { return !group.variant.destination; });
   for (const Group& group : others) {
     auto before = std::exchange(class_groups_[group.id], {});
-    join_classes(group);
+    join_classes(group, group.id);
     for (const GroupId id : before)
       if (id != GroupId{}) release(id);
   }
@@ -223,7 +249,7 @@ void Steering::settle_affinities() {
 // --- configuration --------------------------------------------------------------------------
 
 void Steering::reconfigure(const config::Config& config) {
-  config_ = config;
+  config_ = with_class_numbers(config, config_);
   for (auto& [id, record] : nexthops_) {
     record.nexthop.name = name_of(record.nexthop);
     parts_.engine.set_terms(id, terms_of(configured(record.nexthop)));
@@ -234,6 +260,7 @@ void Steering::reconfigure(const config::Config& config) {
   settle_classes();
   for (const Group* group : groups_.used()) settle_terms(*group);
   settle_affinities();
+  end_filtered_promotions();
   reapply_routes();
 }
 

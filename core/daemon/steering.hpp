@@ -111,6 +111,9 @@ class Steering {
   /// What is probed through it.
   [[nodiscard]] probes::Target target_of(const NexthopRecord& record) const;
   [[nodiscard]] std::vector<const Group*> groups() const { return groups_.used(); }
+  /// With those that nobody uses any more: the engine hears their traffic end, or it would take it
+  /// for carried twice, there and by the group that serves its flows now.
+  [[nodiscard]] std::vector<const Group*> measured_groups() const { return groups_.introduced(); }
   /// The name of the class whose traffic it carries; "" for none.
   [[nodiscard]] std::string class_of(const Group& group) const;
   [[nodiscard]] bool is_dry_run(const Group& group) const;
@@ -126,8 +129,10 @@ class Steering {
   Result<GroupId> acquire(const std::vector<routes::WeightedNexthop>& set, const Variant& variant,
                           std::optional<GroupId> like = std::nullopt);
   void release(GroupId id);
-  void join_classes(const Group& group);
+  void join_classes(const Group& group, std::optional<GroupId> like = std::nullopt);
   void leave_classes(GroupId id);
+  [[nodiscard]] std::vector<Group> adoptable(std::vector<Group> left) const;
+  [[nodiscard]] bool lacks_classes(const Group& group) const;
   void settle_classes();
   void settle_terms(const Group& group);
   [[nodiscard]] std::vector<const Nexthop*> nexthops_of(const Group& group) const;
@@ -146,6 +151,7 @@ class Steering {
   [[nodiscard]] std::string name_of(const Nexthop& nexthop) const;
   void reapply_routes();
   void end_promotions(const std::vector<Prefix>& prefixes);
+  void end_filtered_promotions();
   void follow_route(const Prefix& route, GroupId base);
   void retry_refused();
   void note(const Result<>& done);
@@ -161,6 +167,7 @@ class Steering {
   std::size_t refused_told_ = 0;
   PromotedRoutes promoted_;
   std::map<GroupId, std::vector<GroupId>> class_groups_;  // that serve each class in a group
+  bool class_ids_short_ = false;                          // for some class there was no id left
   Affinities affinities_;
   bool marks_lead_ = false;
   bool inherits_marks_;

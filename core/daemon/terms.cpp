@@ -75,6 +75,34 @@ engine::NexthopTerms terms_of(const config::NexthopConfig* told) {
   return terms;
 }
 
+config::Config with_class_numbers(config::Config wanted, const config::Config& running) {
+  const std::vector<config::ClassConfig>& before = running.classes;
+  std::vector<config::ClassConfig> placed(dataplane::Dataplane::limits().classes);
+  std::vector<std::uint8_t> number(wanted.classes.size());
+  const auto place = [&](std::size_t i, const auto& may_have) {
+    for (std::size_t at = 0; at < placed.size() && number[i] == 0; ++at) {
+      if (!placed[at].name.empty() || !may_have(at)) continue;
+      placed[at] = wanted.classes[i];
+      number[i] = static_cast<std::uint8_t>(at + 1);
+    }
+  };
+  const auto had = [&](std::size_t at) {
+    return at < before.size() ? before[at].name : std::string();
+  };
+  for (std::size_t i = 0; i < number.size(); ++i)
+    place(i, [&](std::size_t at) { return had(at) == wanted.classes[i].name; });
+  for (std::size_t i = 0; i < number.size(); ++i)  // rather not what another leaves behind
+    place(i, [&](std::size_t at) { return had(at).empty(); });
+  for (std::size_t i = 0; i < number.size(); ++i) place(i, [](std::size_t) { return true; });
+
+  while (!placed.empty() && placed.back().name.empty()) placed.pop_back();
+  for (ClassRule& rule : wanted.class_rules)
+    if (rule.traffic_class >= 1 && rule.traffic_class <= number.size())
+      rule.traffic_class = number[rule.traffic_class - 1U];
+  wanted.classes = std::move(placed);
+  return wanted;
+}
+
 std::string class_name(const Variant& variant, const config::Config& config) {
   const auto* traffic = configured_class(variant, config);
   return traffic == nullptr ? std::string() : traffic->name;

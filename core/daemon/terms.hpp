@@ -29,6 +29,11 @@ engine::GroupTerms terms_of(const Variant& variant, const std::vector<const Next
 /// The configuration's part of a nexthop's terms. `told` may be null: nothing is known.
 engine::NexthopTerms terms_of(const config::NexthopConfig* told);
 
+/// `wanted`, with the numbers that `running` gives to classes of the same names, so that each keeps
+/// its groups and what they have learnt. A number that is nobody's is a class without a name; rules
+/// keep their order. Both have at most Limits::classes.
+config::Config with_class_numbers(config::Config wanted, const config::Config& running);
+
 /// "voice", or "" for what is of no class.
 std::string class_name(const Variant& variant, const config::Config& config);
 

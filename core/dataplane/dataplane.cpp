@@ -182,6 +182,11 @@ Result<> Dataplane::set_classes(const std::vector<ClassRule>& rules) {
   return impl_->tables.set_class_rules(*entries);
 }
 
+bool Dataplane::has_classes(const std::vector<ClassRule>& rules) const {
+  const auto entries = class_entries(rules);
+  return entries && impl_->tables.has_class_rules(*entries);
+}
+
 Result<> Dataplane::set_class_groups(GroupId id, std::span<const GroupId> serving) {
   if (impl_->weights.find(id) == nullptr || serving.size() >= HW_MAX_CLASSES)
     return Error{"classes of group " + std::to_string(raw(id)) +

@@ -139,6 +139,8 @@ class Dataplane {
   /// Puts packets into classes from the next one on; none: all are of class 0. What cannot be had
   /// leaves the rules as they are.
   Result<> set_classes(const std::vector<ClassRule>& rules);
+  /// Whether it is by just these rules that packets are put into classes now.
+  [[nodiscard]] bool has_classes(const std::vector<ClassRule>& rules) const;
   /// `serving[i]` carries what is of class i + 1 of the traffic to routes of this group, by a group
   /// over the same nexthops; at most Limits::classes. Classes beyond, and those whose group is not
   /// known, are this group's own.

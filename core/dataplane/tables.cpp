@@ -207,13 +207,17 @@ void Tables::set_use(std::uint32_t group, Use use) {
   publish_word(groups_[group].flags, use == Use::dry_run ? HW_GROUP_DRY_RUN : 0);
 }
 
-// The entry that is not in use was so a moment ago, perhaps: programs that read it must have ended.
-Result<> Tables::set_class_rules(std::span<const hw_class_rule> rules) {
+bool Tables::has_class_rules(std::span<const hw_class_rule> rules) const {
   const auto alike = [](const hw_class_rule& a, const hw_class_rule& b) {
     return std::memcmp(&a, &b, sizeof(a)) == 0;
   };
   const auto now = class_rules();
-  if (std::equal(now.begin(), now.end(), rules.begin(), rules.end(), alike)) return {};
+  return std::equal(now.begin(), now.end(), rules.begin(), rules.end(), alike);
+}
+
+// The entry that is not in use was so a moment ago, perhaps: programs that read it must have ended.
+Result<> Tables::set_class_rules(std::span<const hw_class_rule> rules) {
+  if (has_class_rules(rules)) return {};
   const std::uint32_t in_use = router().class_rules >> HW_CLASS_ENTRY;
   const std::uint32_t entry = (in_use + 1) % HW_CLASS_ENTRIES;
   if (rules.empty()) {

@@ -55,6 +55,7 @@ class Tables {
 
   /// No packet is classified by half of the old rules and half of the new ones. At most
   /// HW_MAX_CLASS_RULES.
+  [[nodiscard]] bool has_class_rules(std::span<const hw_class_rule> rules) const;
   Result<> set_class_rules(std::span<const hw_class_rule> rules);
   /// Those in use.
   [[nodiscard]] std::span<const hw_class_rule> class_rules() const;

@@ -224,6 +224,13 @@ std::vector<const Group*> Groups::used() const {
   return found;
 }
 
+std::vector<const Group*> Groups::introduced() const {
+  std::vector<const Group*> found;
+  for (const auto& [id, record] : groups_)
+    if (record.introduced) found.push_back(&record.group);
+  return found;
+}
+
 std::size_t Groups::users(GroupId id) const {
   const auto record = groups_.find(id);
   return record == groups_.end() ? 0 : record->second.users;

@@ -67,6 +67,8 @@ class Groups {
   [[nodiscard]] const Group* find(GroupId id) const;
   /// Those that routes use now, by id.
   [[nodiscard]] std::vector<const Group*> used() const;
+  /// These, and those that were used and are in their grace period: their last flows still run.
+  [[nodiscard]] std::vector<const Group*> introduced() const;
   [[nodiscard]] std::size_t users(GroupId id) const;
   [[nodiscard]] std::optional<NexthopKey> nexthop(NexthopId id) const;
   /// What to acquire() for another variant of the group; empty for an unknown one.

@@ -99,7 +99,7 @@ TEST_CASE("each class' packets are its group's, by port and by DSCP", "[e2e][cla
 }
 
 TEST_CASE("voice and bulk go different ways over the same nexthops, after a restart too",
-          "[.policies][e2e][classes]") {
+          "[policies][e2e][classes]") {
   Router router(near_and_far());
   const Json config = with_classes(router.lab());
   router.start(config);
@@ -162,4 +162,79 @@ TEST_CASE("a group in dry run goes routing's way while decisions are told", "[e2
   CHECK(carried(group_of(router, nullptr)) == 0);
   CHECK(router.packets("control") > 400);
   CHECK(traffic->stop().lost() == 0);
+}
+
+TEST_CASE("a class that a reload adds begins as its group is; one that it moves keeps its own",
+          "[e2e][classes]") {
+  Router router(near_and_far());
+  Json config = config_with_anchors(router.lab());
+  config["engine"] = {{"max_step", 0.2}};
+  router.start(config);
+  REQUIRE(lab::eventually(60s, [&] { return share_of_first(router, nullptr) > 0.9; }));
+  const auto reload = [&] {
+    router.write_config(config.dump());
+    router.daemon().kill(SIGHUP);
+  };
+  config["engine"]["max_step"] = 0.001;  // what moves now is no decision's doing
+  config["classes"] = with_classes(router.lab())["classes"];
+  reload();
+  REQUIRE(lab::eventually(10s, [&] { return !group_of(router, "voice").is_null(); }));
+  CHECK(share_of_first(router, "voice") > 0.85);
+  CHECK(share_of_first(router, "bulk") > 0.85);
+
+  const Json voice = group_of(router, "voice")["id"], bulk = group_of(router, "bulk")["id"];
+  std::swap(config["classes"][0], config["classes"][1]);
+  config["classes"][0]["policy"] = "throughput";
+  reload();
+  REQUIRE(lab::eventually(
+      10s, [&] { return group_of(router, "bulk")["law"]["policy"] == "throughput"; }));
+  CHECK(group_of(router, "voice")["id"] == voice);
+  CHECK(group_of(router, "bulk")["id"] == bulk);
+}
+
+TEST_CASE("a restart with the classes in another order gives none the weights of another",
+          "[policies][e2e][classes]") {
+  Router router(near_and_far());
+  Json config = with_classes(router.lab());
+  router.start(config);
+  wait_until_apart(router);
+  const Json voice = group_of(router, "voice")["id"], bulk = group_of(router, "bulk")["id"];
+
+  router.daemon().kill(SIGKILL);
+  router.daemon().wait(2s);
+  std::swap(config["classes"][0], config["classes"][1]);
+  config["engine"]["max_step"] = 0.001;
+  router.start(config);
+  for (const Json& before : {voice, bulk}) {
+    CHECK(group_of(router, "voice")["id"] != before);
+    CHECK(group_of(router, "bulk")["id"] != before);
+  }
+  CHECK(share_of_first(router, "voice") > 0.4);
+  CHECK(share_of_first(router, "bulk") < 0.6);
+}
+
+TEST_CASE("a group that routing takes away for a moment comes back as the reload meanwhile has it",
+          "[e2e][classes]") {
+  lab::Topology topology = two_upstreams();
+  topology.router = lab::Daemon::none;
+  for (auto& upstream : topology.upstreams) upstream.daemon = lab::Daemon::none;
+  Router router(topology);
+  Json config = config_with_anchors(router.lab());
+  config["groups"] = {{{"name", "all"}, {"nexthops", {"isp-a", "isp-b"}}}};
+  router.start(config);
+  CHECK(group_of(router, nullptr)["law"]["mode"] == "steer");
+
+  const lab::Namespace& host = router.lab().router();
+  const std::string saved = "/tmp/hopwise-routes-" + host.name();
+  REQUIRE(host.run(
+      {"sh", "-c",
+       "ip -4 route save root 203.0.113.0/24 > " + saved + " && ip -4 route del 203.0.113.0/24"}));
+  REQUIRE(lab::eventually(10s, [&] { return group_of(router, nullptr).is_null(); }));
+  config["groups"][0]["mode"] = "dry_run";
+  router.write_config(config.dump());
+  router.daemon().kill(SIGHUP);
+  REQUIRE(lab::eventually(10s, [&] { return router.status()["reloads"] == 1; }));
+  REQUIRE(host.run({"sh", "-c", "ip -4 route restore < " + saved + " && rm " + saved}));
+  REQUIRE(lab::eventually(10s, [&] { return !group_of(router, nullptr).is_null(); }));
+  CHECK(group_of(router, nullptr)["law"]["mode"] == "dry_run");
 }

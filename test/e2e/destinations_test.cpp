@@ -1,5 +1,6 @@
 // Destinations with much traffic get groups of their own: two prefixes of the lab's server, behind
 // the same upstreams, one of which carries most.
+#include <csignal>
 #include <nlohmann/json.hpp>
 
 #include "test/catch.hpp"
@@ -33,17 +34,66 @@ void run(const lab::Namespace& where, const std::string& command) {
   REQUIRE(done);
 }
 
-/// A second service prefix, offered by the same nexthops as the first.
-void add_prefix(Router& router) {
+struct Prefixes {
+  std::string address, route;  // of the server's; what leads there
+  Family family = Family::v4;
+};
+const Prefixes kAlone{"198.51.100.9", kHeavy};
+const Prefixes kBelow{"198.51.100.9", "198.51.100.0/22"};  // /24s are promoted
+const Prefixes kSix{"2001:db8:51::9", "2001:db8:50::/44", Family::v6};
+
+enum class Weights : std::uint8_t { even, uneven };
+
+void offer(Router& router, const Prefixes& prefixes, Weights weights = Weights::even) {
   lab::Lab& lab = router.lab();
-  run(lab.server(), "ip address add 198.51.100.9/24 dev lo");
-  std::string route = std::string("ip route add ") + kHeavy;
-  for (std::size_t i = 0; i < 2; ++i) {
-    run(lab.upstream(i),
-        std::string("ip route add ") + kHeavy + " via 10.98." + std::to_string(i) + ".2");
-    route += " nexthop via " + lab.gateway(i, Family::v4)->text() + " dev " + lab.wan_device(i);
-  }
+  std::string route = "ip route replace " + prefixes.route;
+  for (std::size_t i = 0; i < 2; ++i)
+    route += " nexthop via " + lab.gateway(i, prefixes.family)->text() + " dev " +
+             lab.wan_device(i) + " weight " + (weights == Weights::uneven && i == 0 ? "3" : "1");
   run(lab.router(), route);
+}
+
+void offer_one(Router& router, const std::string& route, Family family) {
+  run(router.lab().router(), "ip route replace " + route + " via " +
+                                 router.lab().gateway(0, family)->text() + " dev " +
+                                 router.lab().wan_device(0));
+}
+
+/// A second service prefix, offered by the same nexthops as the first.
+void add_prefix(Router& router, const Prefixes& prefixes = kAlone) {
+  lab::Lab& lab = router.lab();
+  const bool v4 = prefixes.family == Family::v4;
+  run(lab.server(),
+      "ip address add " + prefixes.address + (v4 ? "/32 dev lo" : "/128 dev lo nodad"));
+  for (std::size_t i = 0; i < 2; ++i)
+    run(lab.upstream(i), "ip route add " + prefixes.route + " via " + (v4 ? "10.98." : "fd00:98:") +
+                             std::to_string(i) + (v4 ? ".2" : "::2"));
+  offer(router, prefixes);
+}
+
+Json looking_each_second(const lab::Lab& lab) {
+  Json config = config_with_anchors(lab);
+  config["destinations"] = {{"every", "1s"}};
+  return config;
+}
+
+std::unique_ptr<lab::PacketStream> heavy_stream(Router& router, const Prefixes& to) {
+  lab::StreamPlan plan;
+  plan.server = *IpAddress::parse(to.address);
+  plan.port = 5009;
+  plan.packets_per_s = 1000;
+  auto started = lab::PacketStream::start(router.lab().client(), router.lab().server(), plan);
+  REQUIRE(started);
+  return std::move(*started);
+}
+
+Json explain(const Router& router, const Prefixes& to) {
+  const std::string source = to.family == Family::v4 ? "10.10.0.2" : "fd00:10::2";
+  return router.explain("src=" + source + "&dst=" + to.address + "&proto=udp&sport=9&dport=5009");
+}
+
+bool is_promoted_soon(const Router& router, const std::string& prefix) {
+  return lab::eventually(30s, [&] { return !group_of(router, prefix).is_null(); });
 }
 
 }  // namespace
@@ -82,4 +132,107 @@ TEST_CASE("a destination with most of the traffic gets a group of its own, while
   light->stop();
   (*heavy)->stop();
   CHECK(light->counts().received > 0);
+}
+
+TEST_CASE("a destination follows its route: to other weights, to the kernel and back",
+          "[e2e][destinations]") {
+  Router router(fixed_routes());
+  add_prefix(router);
+  router.start(looking_each_second(router.lab()));
+  auto light = router.stream(Family::v4, 100);
+  auto heavy = heavy_stream(router, kAlone);
+  REQUIRE(is_promoted_soon(router, kHeavy));
+  const Json before = group_of(router, kHeavy);
+
+  offer(router, kAlone, Weights::uneven);
+  REQUIRE(lab::eventually(5s, [&] {
+    const Json now = group_of(router, kHeavy);
+    return !now.is_null() && now["id"] != before["id"];
+  }));
+  CHECK(explain(router, kAlone)["group"] == group_of(router, kHeavy)["id"]);
+  CHECK(router.status()["dataplane_events"]["flow_moved"] == 0);
+
+  offer_one(router, kHeavy, Family::v4);
+  REQUIRE(lab::eventually(5s, [&] { return group_of(router, kHeavy).is_null(); }));
+  CHECK(explain(router, kAlone)["group"].is_null());
+
+  offer(router, kAlone);
+  CHECK(lab::eventually(5s, [&] { return !explain(router, kAlone)["group"].is_null(); }));
+  CHECK(heavy->stop().lost() == 0);
+  CHECK(light->stop().lost() == 0);
+}
+
+TEST_CASE("a daemon that begins anew leaves nothing of the promotions before it",
+          "[e2e][destinations]") {
+  Router router(fixed_routes());
+  add_prefix(router, kBelow);
+  Json config = looking_each_second(router.lab());
+  router.start(config);
+  auto light = router.stream(Family::v4, 100);
+  auto heavy = heavy_stream(router, kBelow);
+  REQUIRE(is_promoted_soon(router, kHeavy));
+
+  config["destinations"]["every"] = "10m";  // none of its own
+  router.daemon().kill(SIGKILL);
+  router.daemon().wait(2s);
+  router.start(config);
+  CHECK(group_of(router, kHeavy).is_null());
+  const Json base = router.explain("src=10.10.0.2&dst=203.0.113.9&proto=udp&sport=9&dport=5003");
+  CHECK(explain(router, kBelow)["route"] == kBelow.route);
+  CHECK(explain(router, kBelow)["group"] == base["group"]);
+  CHECK(router.status()["dataplane_events"]["flow_moved"] == 0);
+
+  offer_one(router, kBelow.route, Family::v4);  // nothing stale shadows it
+  CHECK(lab::eventually(5s, [&] { return explain(router, kBelow)["group"].is_null(); }));
+  CHECK(heavy->stop().lost() == 0);
+  CHECK(light->stop().lost() == 0);
+}
+
+TEST_CASE("an IPv6 destination is a /48, and a route to it takes it away", "[e2e][destinations]") {
+  const char* const kOwn = "2001:db8:51::/48";
+  Router router(fixed_routes());
+  add_prefix(router, kSix);
+  router.start(looking_each_second(router.lab()));
+  auto light = router.stream(Family::v6, 100);
+  auto heavy = heavy_stream(router, kSix);
+  REQUIRE(is_promoted_soon(router, kOwn));
+  CHECK(explain(router, kSix)["route"] == kOwn);
+
+  offer_one(router, kOwn, Family::v6);
+  REQUIRE(lab::eventually(5s, [&] { return group_of(router, kOwn).is_null(); }));
+  CHECK(explain(router, kSix)["group"].is_null());
+  run(router.lab().router(), std::string("ip route del ") + kOwn);
+  CHECK(lab::eventually(5s, [&] { return !explain(router, kSix)["group"].is_null(); }));
+  CHECK(heavy->stop().lost() == 0);
+  CHECK(light->stop().lost() == 0);
+}
+
+TEST_CASE("a reload ends what it switches off or filters, and loses no packet",
+          "[e2e][destinations]") {
+  Router router(fixed_routes());
+  add_prefix(router, kBelow);
+  Json config = looking_each_second(router.lab());
+  router.start(config);
+  auto light = router.stream(Family::v4, 100);
+  auto heavy = heavy_stream(router, kBelow);
+  REQUIRE(is_promoted_soon(router, kHeavy));
+  const auto reload = [&] {
+    router.write_config(config.dump());
+    router.daemon().kill(SIGHUP);
+    return lab::eventually(5s, [&] { return group_of(router, kHeavy).is_null(); });
+  };
+
+  config["routes"]["except"] = {kHeavy};
+  REQUIRE(reload());
+  CHECK(explain(router, kBelow)["route"] == kBelow.route);
+  config["routes"].erase("except");
+  router.write_config(config.dump());
+  router.daemon().kill(SIGHUP);
+  REQUIRE(is_promoted_soon(router, kHeavy));
+
+  config["destinations"]["count"] = 0;
+  REQUIRE(reload());
+  CHECK(router.status()["dataplane_events"]["flow_moved"] == 0);
+  CHECK(heavy->stop().lost() == 0);
+  CHECK(light->stop().lost() == 0);
 }

@@ -96,6 +96,14 @@ Walk walk6(Frame packet, int most, Merged merged) {
   return walk;
 }
 
+// RFC 791 and 8200, 3: eight bits, the second of them in IPv4, from the fifth on in IPv6; RFC 2474:
+// the first six.
+std::uint8_t dscp_of(Frame packet) {
+  const unsigned traffic =
+      packet[0] >> 4 == 4 ? packet[1] : (packet[0] & 15U) << 4 | packet[1] >> 4;
+  return static_cast<std::uint8_t>(traffic / 4);
+}
+
 // What an error quotes: the beginning of a packet that the error's receiver sent. The error belongs
 // to the flow that answers it.
 void read_quoted(Frame quoted, Reading& reading) {
@@ -111,6 +119,7 @@ void read_quoted(Frame quoted, Reading& reading) {
     return;
   }
   std::copy_n(&quoted[source + address], address, key.source);
+  reading.dscp = dscp_of(quoted);
   Walk walk;
   if (v4) {
     walk.at = (quoted[0] & 15) * std::size_t{4};
@@ -173,6 +182,7 @@ void read4(Frame packet, Handling handling, Reading& reading) {
   if (reading.bytes < 20 || reading.bytes > packet.size() || !sums_up(packet.first(20)))
     reading.faults |= kMalformed;
   reading.hops = packet[8];
+  reading.dscp = dscp_of(packet);
   reading.key.family = 4;
   reading.key.protocol = packet[9];
   std::copy_n(&packet[12], 4, reading.key.source);
@@ -197,6 +207,7 @@ void read6(Frame packet, Handling handling, Reading& reading) {
   if (reading.bytes == 40 && handling.merged == Merged::aggregate) reading.bytes = packet.size();
   if (reading.bytes > packet.size()) reading.faults |= kMalformed;
   reading.hops = packet[7];
+  reading.dscp = dscp_of(packet);
   reading.key.family = 6;
   std::copy_n(&packet[8], 16, reading.key.source);
   std::copy_n(&packet[24], 16, reading.key.destination);

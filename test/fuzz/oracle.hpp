@@ -29,6 +29,7 @@ struct Reading {
   Kind kind = Kind::flow;
   hw_flow_key key{};  // without faults: whole
   std::uint8_t hops = 0;
+  std::uint8_t dscp = 0;      // RFC 2474; of an error: of what it quotes
   std::size_t bytes = 0;      // of layer 3
   std::size_t transport = 0;  // where it begins in the frame; 0: not in this packet
 };

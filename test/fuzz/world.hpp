@@ -50,10 +50,13 @@ class World {
 
   void set_route(const std::string& prefix, std::uint32_t group);
   [[nodiscard]] const Route* route_to(const Reading& reading) const;
+  /// The group that carries what is so read: the route's, or the one that serves its class there.
+  [[nodiscard]] std::uint32_t group_for(const Reading& reading) const;
 
   test::Router router_;
   bool lease_ = true;
   std::vector<Route> routes_;
+  std::vector<ClassRule> rules_;
   std::map<std::uint32_t, Hop> hops_;
   std::map<std::uint32_t, Group> groups_;
   std::map<std::uint32_t, std::vector<bool>> usable_;  // of each group's paths

@@ -85,3 +85,48 @@ TEST_CASE("a class is told by its name", "[daemon][classes]") {
   CHECK(class_name(Variant{2}, config) == "bulk");
   CHECK(class_name(Variant{7}, config).empty());
 }
+
+namespace {
+
+config::Config classes_named(const std::vector<std::string>& names) {
+  config::Config config;
+  for (const std::string& name : names) {
+    config.classes.push_back({name, {}});
+    ClassRule rule;
+    rule.traffic_class = static_cast<std::uint8_t>(config.classes.size());
+    config.class_rules.push_back(rule);
+  }
+  return config;
+}
+
+// "voice bulk": the classes by their numbers, then each rule's class.
+std::string numbered(const config::Config& config) {
+  std::string said;
+  for (const config::ClassConfig& traffic : config.classes)
+    said += (traffic.name.empty() ? "-" : traffic.name) + ' ';
+  for (const ClassRule& rule : config.class_rules) said += std::to_string(rule.traffic_class);
+  return said;
+}
+
+std::string renumbered(const std::vector<std::string>& wanted,
+                       const std::vector<std::string>& running) {
+  return numbered(with_class_numbers(classes_named(wanted), classes_named(running)));
+}
+
+}  // namespace
+
+TEST_CASE("a class keeps its number by its name, while rules keep their order",
+          "[daemon][classes]") {
+  CHECK(renumbered({"voice", "bulk"}, {"voice", "bulk"}) == "voice bulk 12");
+  CHECK(renumbered({"bulk", "voice"}, {"voice", "bulk"}) == "voice bulk 21");
+  CHECK(renumbered({"bulk"}, {"voice", "bulk"}) == "- bulk 2");
+  CHECK(renumbered({}, {"voice", "bulk"}).empty());
+  CHECK(renumbered({"voice"}, {}) == "voice 1");
+}
+
+TEST_CASE("a new class takes a number that nobody had, while there is one", "[daemon][classes]") {
+  CHECK(renumbered({"video", "bulk"}, {"voice", "bulk"}) == "- bulk video 32");
+  CHECK(renumbered({"video", "bulk"}, {"", "bulk"}) == "video bulk 12");
+  CHECK(renumbered({"x", "b", "c", "d", "e", "f", "g"}, {"a", "b", "c", "d", "e", "f", "g"}) ==
+        "x b c d e f g 1234567");
+}

@@ -329,3 +329,25 @@ TEST_CASE("a class group is adopted as one, and a group for a prefix is not", "[
         Group{GroupId{4}, {path(7, 1), path(8, 2)}, {.destination = Prefix{}}});
   CHECK(groups.expire(kStart).groups == std::vector{GroupId{3}});
 }
+
+TEST_CASE("what is left of a group's traffic counts through its grace period", "[routes]") {
+  Groups groups(kLimits, 60s);
+  groups.adopt({}, {}, kStart);
+  const auto own = groups.acquire({hop(1), hop(2)}, {.traffic_class = 1}).value();
+  const auto base = groups.acquire({hop(1), hop(2)}).value();
+  CHECK(groups.introduced().size() == 2);
+  groups.release(own.group.id, kStart);
+  CHECK(groups.used() == std::vector{groups.find(base.group.id)});
+  CHECK(groups.introduced().size() == 2);
+  groups.expire(kStart + 60s);
+  CHECK(groups.introduced() == groups.used());
+}
+
+TEST_CASE("what an earlier daemon left and nobody has taken up is not introduced", "[routes]") {
+  Groups before(kLimits), groups(kLimits);
+  const auto left = before.acquire({hop(1), hop(2)}).value();
+  groups.adopt(left.new_nexthops, {left.group}, kStart);
+  CHECK(groups.introduced().empty());
+  REQUIRE(groups.acquire({hop(2), hop(1)}).value().group == left.group);
+  CHECK(groups.introduced().size() == 1);
+}
