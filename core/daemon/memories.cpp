@@ -52,6 +52,14 @@ Memories::~Memories() {
 
 void Memories::load() {
   if (!file_) return;
+  auto claimed = file_->claim();
+  if (!claimed) {
+    log_.warn("state_not_kept", {{"file", file_->path()},
+                                 {"because", claimed.error().message},
+                                 {"instead", "nothing learnt outlives this run"}});
+    return file_.reset();
+  }
+  claim_ = std::move(*claimed);
   StateFile::Loaded loaded = file_->load(wall_now());
   if (loaded.trouble)
     log_.warn("state_not_read", {{"file", file_->path()}, {"because", *loaded.trouble}});
