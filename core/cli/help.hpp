@@ -20,6 +20,8 @@ inline constexpr const char* kExamples =
     "  hopwise flows --nexthop isp-a --sort rtt\n"
     "                                         the flows on a nexthop, the slowest first\n"
     "  hopwise trace isp-a 203.0.113.9        the hops on the way by isp-a\n"
+    "  hopwise record /tmp/day.jsonl --duration 8h; hopwise simulate /tmp/day.jsonl -c new.json\n"
+    "                                         what another configuration would have done\n"
     "  hopwise detach                         remove all that hopwise ever left in the kernel\n"
     "  hopwise reflect --allow 203.0.113.0/24\n"
     "                                         let those hosts measure the path to here\n"

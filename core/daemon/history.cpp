@@ -7,11 +7,11 @@
 namespace hopwise {
 namespace {
 
-using std::chrono::milliseconds;
+using Patience = std::chrono::milliseconds;
 
 // One that was just killed may still be dying, and hold the file.
-constexpr milliseconds kDying{1000};
-constexpr milliseconds kLook{50};
+constexpr Patience kDying{1000};
+constexpr Patience kLook{50};
 
 }  // namespace
 
@@ -46,7 +46,7 @@ void History::open(const config::History& options) {
 bool History::take_file(const config::History& options) {
   file_ = std::make_unique<HistoryFile>(options.file, options.size_bytes);
   auto opened = file_->open();
-  for (auto waited = milliseconds(0); file_->is_anothers() && waited < kDying; waited += kLook) {
+  for (auto waited = Patience(0); file_->is_anothers() && waited < kDying; waited += kLook) {
     std::this_thread::sleep_for(kLook);
     opened = file_->open();
   }
@@ -122,10 +122,10 @@ void History::append(const std::string& json) {
 }
 
 void History::flush() {
-  if (hear(milliseconds(0)) && file_) begin_write();
+  if (hear(Patience(0)) && file_) begin_write();
 }
 
-bool History::flush_within(milliseconds patience) {
+bool History::flush_within(Patience patience) {
   if (!file_) return true;
   if (!hear(patience)) return false;
   begin_write();
@@ -140,7 +140,7 @@ void History::begin_write() {
 }
 
 // True where no write is under way any more.
-bool History::hear(milliseconds patience) {
+bool History::hear(Patience patience) {
   if (!under_way_.valid()) return true;
   if (under_way_.wait_for(patience) != std::future_status::ready) return false;
   const auto written = under_way_.get();
@@ -153,7 +153,7 @@ bool History::hear(milliseconds patience) {
 
 void History::wait_and_hear() {
   if (under_way_.valid()) under_way_.wait();
-  hear(milliseconds(0));
+  hear(Patience(0));
 }
 
 void History::wrote(const Result<>& written) {

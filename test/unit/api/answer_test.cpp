@@ -80,6 +80,7 @@ TEST_CASE("explain reads its flow from the query") {
   CHECK(asked.source_port == 40000);
   CHECK(asked.destination_port == 443);
   CHECK(get("/api/v1/explain?src=2001%3Adb8::1&dst=2001:db8::2&proto=icmp").status == 200);
+  CHECK(get("/api/v1/explain?src=2001%3Adb8::1&dst=2001:db8::2&proto=icmpv6").status == 200);
   CHECK(asked.source.text() == "2001:db8::1");
   CHECK(asked.protocol == 58);
 }
