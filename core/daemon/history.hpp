@@ -5,7 +5,8 @@
 // Promises: the control loop neither fails nor waits for the history's sake. A thread of its own
 // writes the file; one that cannot be written is told once in the log, events go on in memory, and
 // it is tried again every second. Whoever was shown an event finds it in the file, also after a
-// SIGKILL, unless the disk hangs: page() has it written, and gives that kPatience before it answers.
+// SIGKILL, unless the disk hangs: page() has it written, and gives that kPatience before it
+// answers.
 #pragma once
 
 #include <boost/asio/thread_pool.hpp>

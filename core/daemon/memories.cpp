@@ -24,8 +24,8 @@ std::string key_of(const Group& group, const Steering& steering) {
   std::vector<std::string> keys;
   for (const Path& path : group.paths) keys.push_back(key_of(path.nexthop, steering));
   const Variant& variant = group.variant;
-  return state_key(keys, variant.destination ? variant.destination->text()
-                                             : steering.class_of(group));
+  return state_key(keys,
+                   variant.destination ? variant.destination->text() : steering.class_of(group));
 }
 
 // The oldest first, where there are too many.

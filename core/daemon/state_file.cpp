@@ -73,14 +73,21 @@ Result<std::string> read_all(int fd, off_t size) {
   return {boost::system::in_place_value, std::move(text)};
 }
 
+const char* remedy_of(int error) {
+  if (error == ENOSPC || error == EDQUOT) return "make room there";
+  if (error == EROFS || error == EACCES || error == EPERM || error == ENOENT)
+    return "name a writable file as \"state\".\"file\", or \"\" for none";
+  return "";
+}
+
 Result<> write_synced(const std::string& path, std::string_view text) {
-  const Descriptor file(
-      ::open(path.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK, 0600));
-  if (!file) return system_error("create " + path, errno);
+  const Descriptor file(::open(
+      path.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK, 0600));
+  if (!file) return system_error("create " + path, errno, remedy_of(errno));
   while (!text.empty()) {
     const ssize_t n = ::write(file.get(), text.data(), text.size());
     if (n < 0 && errno == EINTR) continue;
-    if (n < 0) return system_error("write " + path, errno);
+    if (n < 0) return system_error("write " + path, errno, remedy_of(errno));
     text.remove_prefix(static_cast<std::size_t>(n));
   }
   if (::fsync(file.get()) != 0) return system_error("sync " + path, errno);

@@ -5,10 +5,10 @@
 // synced and renamed, so that a crash leaves the old one or the new one. Nexthops go by interface
 // and gateway, groups by the sorted set of those: ids mean nothing after a restart. Ages go by the
 // wall clock; one that jumped back makes nothing younger.
-// Two that kept what they learnt in one file would each read the other's, for names like eth1 are of
-// a network namespace: FILE.lock says whose it is.
-// Promises: nothing that a file may hold ends the process or comes through as a number that is not
-// finite, negative or absurd; such a file is set aside and named in a warning.
+// Two that kept what they learnt in one file would each read the other's, for names like eth1 are
+// of a network namespace: FILE.lock says whose it is. Promises: nothing that a file may hold ends
+// the process or comes through as a number that is not finite, negative or absurd; such a file is
+// set aside and named in a warning.
 #pragma once
 
 #include <map>
