@@ -105,11 +105,14 @@ int probes(const Options& options) {
 
 int explain(const Options& options) {
   if (options.destination.empty())
-    return show(options, "/api/v1/groups?id=" + options.source, render_group);
+    return show(options, "/api/v1/groups?id=" + api::encoded_value(options.source), render_group);
   return show(options,
-              "/api/v1/explain?src=" + options.source + "&dst=" + options.destination +
-                  "&proto=" + options.protocol + "&sport=" + options.source_port +
-                  "&dport=" + options.destination_port + "&dscp=" + options.dscp,
+              "/api/v1/explain?src=" + api::encoded_value(options.source) +
+                  "&dst=" + api::encoded_value(options.destination) +
+                  "&proto=" + api::encoded_value(options.protocol) +
+                  "&sport=" + api::encoded_value(options.source_port) +
+                  "&dport=" + api::encoded_value(options.destination_port) +
+                  "&dscp=" + api::encoded_value(options.dscp),
               render_explanation);
 }
 

@@ -125,7 +125,8 @@ inline constexpr const char* kSimulate =
     "engine as it is, with the laws of other products, and with the oracle: the best fixed split\n"
     "between events. REGRET is what more it costs than the oracle, a lost byte counting as 1 s of\n"
     "delay; STEADY leaves out the time after events. Needs neither daemon nor rights.\n"
-    "A recording (`hopwise record`) is told to the engine as it is, or as -c has it: what it would\n"
+    "A recording (`hopwise record`) is told to the engine as it is, or as -c has it: what it "
+    "would\n"
     "have decided, next to what was, and what each would have meant by the recorded probes.";
 
 }  // namespace hopwise::cli::help

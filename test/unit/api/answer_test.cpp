@@ -2,6 +2,7 @@
 
 #include <stdexcept>
 
+#include "core/api/client.hpp"
 #include "test/catch.hpp"
 
 using namespace hopwise;
@@ -152,4 +153,11 @@ TEST_CASE("recordings are begun and ended on the unix socket alone", "[api][reco
     CHECK(local("POST", std::string("/api/v1/record") + query).status == 400);
   }
   CHECK(local("PUT", "/api/v1/record").allow == "GET, HEAD, POST, DELETE");
+}
+
+TEST_CASE("a value of a request comes through whatever is in it", "[api]") {
+  const std::string name = "a&b=c%20 d+#?";
+  const auto answer = get("/api/v1/groups?id=" + encoded_value(name));
+  CHECK(answer.status == 404);
+  CHECK_THAT(answer.body, Catch::Contains(name));
 }
