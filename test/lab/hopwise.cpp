@@ -14,8 +14,8 @@ std::string with_history(std::string text, const std::filesystem::path& events) 
   if (brace == std::string::npos || text.find("\"history\"") != std::string::npos) return text;
   const auto next = text.find_first_not_of(" \n\t", brace + 1);
   const bool is_empty = next == std::string::npos || text[next] == '}';
-  return text.insert(brace + 1, R"("history":{"file":")" + events.string() + "\"}" +
-                                    (is_empty ? "" : ","));
+  return text.insert(brace + 1,
+                     R"("history":{"file":")" + events.string() + "\"}" + (is_empty ? "" : ","));
 }
 
 }  // namespace
@@ -29,8 +29,8 @@ Result<> Lab::write_hopwise_config(const std::string& text, Site site) {
 }
 
 Result<Process> Lab::start_hopwise(const HopwiseRun& run, Site site) {
-  std::vector<std::string> argv{
-      run.binary, "run", "--socket", hopwise_socket(site), "--state", hopwise_state(site)};
+  std::vector<std::string> argv{run.binary,           "run",     "--socket",
+                                hopwise_socket(site), "--state", hopwise_state(site)};
   if (run.config) {
     if (auto written = write_hopwise_config(*run.config, site); !written) return written.error();
     argv.insert(argv.end(), {"--config", hopwise_config(site)});
