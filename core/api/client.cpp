@@ -75,6 +75,21 @@ Error failure(const Exchange& exchange, const std::string& socket_path, const st
 
 }  // namespace
 
+std::string encoded_value(const std::string& text) {
+  constexpr const char* kDigits = "0123456789ABCDEF";
+  constexpr std::string_view kPlain =
+      "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789/.:_-";
+  std::string safe;
+  for (const char c : text) {
+    const auto byte = static_cast<unsigned char>(c);
+    if (kPlain.find(c) != std::string_view::npos)
+      safe += c;
+    else
+      safe += {'%', kDigits[byte >> 4], kDigits[byte & 15]};
+  }
+  return safe;
+}
+
 Result<Reply> request(const std::string& socket_path, const std::string& method,
                       const std::string& target) {
   if (socket_path.empty())

@@ -12,6 +12,9 @@ struct Reply {
   std::string body;
 };
 
+/// `text` as the value of a parameter of a target, percent-encoded.
+std::string encoded_value(const std::string& text);
+
 /// One request, waiting at most five seconds. The error says whether a daemon runs at all.
 Result<Reply> request(const std::string& socket_path, const std::string& method,
                       const std::string& target);

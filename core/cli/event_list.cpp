@@ -84,7 +84,7 @@ std::string target_of(const EventQuery& query, WallTime now) {
     target += "&within_s=" + std::to_string(std::max<std::int64_t>(1, within));
   }
   if (query.group) target += "&group=" + std::to_string(*query.group);
-  if (!query.nexthop.empty()) target += "&nexthop=" + query.nexthop;
+  if (!query.nexthop.empty()) target += "&nexthop=" + api::encoded_value(query.nexthop);
   if (query.reason) target += "&reason=" + std::string(text(*query.reason));
   if (query.kind) target += "&kind=" + std::string(text(*query.kind));
   return target;

@@ -20,6 +20,8 @@ inline constexpr const char* kExamples =
     "  hopwise flows --nexthop isp-a --sort rtt\n"
     "                                         the flows on a nexthop, the slowest first\n"
     "  hopwise trace isp-a 203.0.113.9        the hops on the way by isp-a\n"
+    "  hopwise record /tmp/day.jsonl --duration 8h; hopwise simulate /tmp/day.jsonl -c new.json\n"
+    "                                         what another configuration would have done\n"
     "  hopwise detach                         remove all that hopwise ever left in the kernel\n"
     "  hopwise reflect --allow 203.0.113.0/24\n"
     "                                         let those hosts measure the path to here\n"
@@ -123,7 +125,8 @@ inline constexpr const char* kSimulate =
     "engine as it is, with the laws of other products, and with the oracle: the best fixed split\n"
     "between events. REGRET is what more it costs than the oracle, a lost byte counting as 1 s of\n"
     "delay; STEADY leaves out the time after events. Needs neither daemon nor rights.\n"
-    "A recording (`hopwise record`) is told to the engine as it is, or as -c has it: what it would\n"
+    "A recording (`hopwise record`) is told to the engine as it is, or as -c has it: what it "
+    "would\n"
     "have decided, next to what was, and what each would have meant by the recorded probes.";
 
 }  // namespace hopwise::cli::help

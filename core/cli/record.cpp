@@ -9,7 +9,6 @@
 
 #include "core/cli/figures.hpp"
 #include "core/cli/render.hpp"
-#include "core/model/format.hpp"
 
 namespace hopwise::cli {
 namespace {
@@ -34,17 +33,6 @@ std::optional<std::uint64_t> parse_with_unit(const std::string& text, std::span<
         number <= (std::uint64_t{1} << 44) / unit.worth)
       return number * unit.worth;
   return std::nullopt;
-}
-
-// Everything but what surely means nothing in a query.
-std::string encoded(const std::string& text) {
-  std::string safe;
-  for (const char c : text) {
-    const bool plain = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
-                       c == '/' || c == '.' || c == '_' || c == '-';
-    safe += plain ? std::string(1, c) : format("%%%02X", static_cast<unsigned char>(c));
-  }
-  return safe;
 }
 
 int fail(const RecordTalk& talk, const std::string& message, int code) {
@@ -138,8 +126,8 @@ int run_record(const RecordLine& line, const RecordTalk& talk) {
   const auto size = parse_record_size(line.max_size);
   if (!size) return fail(talk, size.error().message, kUsage);
   const std::string file = std::filesystem::absolute(line.file).lexically_normal();
-  std::string target =
-      std::string(kRecord) + "?file=" + encoded(file) + "&bytes=" + std::to_string(*size);
+  std::string target = std::string(kRecord) + "?file=" + api::encoded_value(file) +
+                       "&bytes=" + std::to_string(*size);
   if (!line.duration.empty()) {
     const auto seconds = parse_record_duration(line.duration);
     if (!seconds) return fail(talk, seconds.error().message, kUsage);

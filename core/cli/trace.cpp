@@ -114,9 +114,10 @@ int begin(const TraceLine& line, const TraceTalk& talk) {
   if (!probes) return fail(talk, "-q: \"" + line.probes + "\" is no number from 1 to 20", kUsage);
   if (!number_of(line.max_hops, 64))
     return fail(talk, "-m: \"" + line.max_hops + "\" is no number from 1 to 64", kUsage);
-  const auto reply = talk.ask("POST", std::string(kTraces) + "?nexthop=" + line.nexthop +
-                                          "&dst=" + line.destination + "&probes=" + line.probes +
-                                          "&hops=" + line.max_hops);
+  const auto reply =
+      talk.ask("POST", std::string(kTraces) + "?nexthop=" + api::encoded_value(line.nexthop) +
+                           "&dst=" + api::encoded_value(line.destination) +
+                           "&probes=" + line.probes + "&hops=" + line.max_hops);
   if (!reply) return fail(talk, reply.error().message, kFailed);
   if (reply->status != 202) return fail(talk, render_error(reply->body), kUsage);
   const Json answer = Json::parse(reply->body, nullptr, false);

@@ -1,8 +1,19 @@
 #include "core/daemon/history.hpp"
 
 #include <algorithm>
+#include <boost/asio/post.hpp>
+#include <thread>
 
 namespace hopwise {
+namespace {
+
+using Patience = std::chrono::milliseconds;
+
+// One that was just killed may still be dying, and hold the file.
+constexpr Patience kDying{1000};
+constexpr Patience kLook{50};
+
+}  // namespace
 
 History::History(Parts parts, const config::History& options)
     : parts_(std::move(parts)), options_(options) {
@@ -11,25 +22,38 @@ History::History(Parts parts, const config::History& options)
 }
 
 History::~History() {
+  wait_and_hear();
   if (file_) static_cast<void>(file_->flush());
 }
 
 void History::reconfigure(const config::History& options) {
   if (options == options_) return;
-  flush();
+  wait_and_hear();
+  if (file_) wrote(file_->flush());
   options_ = options;
   open(options);
 }
 
 void History::open(const config::History& options) {
-  if (file_) status_.dropped += file_->dropped();
   file_.reset();
   status_.file = options.file;
   status_.trouble.clear();
-  if (options.file.empty()) return;
-  file_ = std::make_unique<HistoryFile>(options.file, options.size_bytes);
-  flush();
+  if (options.file.empty() || !take_file(options)) return;
   take_up(options.file, options.size_bytes);
+}
+
+// False where it is another's.
+bool History::take_file(const config::History& options) {
+  file_ = std::make_unique<HistoryFile>(options.file, options.size_bytes);
+  auto opened = file_->open();
+  for (auto waited = Patience(0); file_->is_anothers() && waited < kDying; waited += kLook) {
+    std::this_thread::sleep_for(kLook);
+    opened = file_->open();
+  }
+  wrote(opened);
+  if (!file_->is_anothers()) return true;
+  file_.reset();
+  return false;
 }
 
 // Numbers go on after the file's. Its events are shown only where this run has none yet: they
@@ -72,16 +96,67 @@ std::uint64_t History::record(EventKind kind, What what) {
   EventRecord record = api::record_of(event, parts_.name);
   ++status_.events;
   if (file_) {
-    file_->append(record.json);
-    if (file_->waiting_bytes() >= kWriteAt && status_.trouble.empty()) flush();
+    append(record.json);
+    if (!under_way_.valid() && file_->waiting_bytes() >= kWriteAt && status_.trouble.empty())
+      flush();
   }
   keep(std::move(record));
   return event.sequence;
 }
 
+// file_, or what waits for it.
+void History::append(const std::string& json) {
+  if (!under_way_.valid()) {
+    const std::uint64_t before = file_->dropped();
+    file_->append(json);
+    status_.dropped += file_->dropped() - before;
+    return;
+  }
+  meanwhile_.push_back(json);
+  meanwhile_bytes_ += json.size();
+  while (meanwhile_bytes_ > HistoryFile::kMostWaiting && meanwhile_.size() > 1) {
+    meanwhile_bytes_ -= meanwhile_.front().size();
+    meanwhile_.pop_front();
+    ++status_.dropped;
+  }
+}
+
 void History::flush() {
-  if (!file_) return;
-  const auto written = file_->flush();
+  if (hear(Patience(0)) && file_) begin_write();
+}
+
+bool History::flush_within(Patience patience) {
+  if (!file_) return true;
+  if (!hear(patience)) return false;
+  begin_write();
+  return hear(patience);
+}
+
+// events -> disk, on the writer's thread
+void History::begin_write() {
+  std::packaged_task<Result<>()> write([file = file_.get()] { return file->flush(); });
+  under_way_ = write.get_future();
+  boost::asio::post(writer_, std::move(write));
+}
+
+// True where no write is under way any more.
+bool History::hear(Patience patience) {
+  if (!under_way_.valid()) return true;
+  if (under_way_.wait_for(patience) != std::future_status::ready) return false;
+  const auto written = under_way_.get();
+  for (const std::string& json : meanwhile_) append(json);
+  meanwhile_.clear();
+  meanwhile_bytes_ = 0;
+  wrote(written);
+  return true;
+}
+
+void History::wait_and_hear() {
+  if (under_way_.valid()) under_way_.wait();
+  hear(Patience(0));
+}
+
+void History::wrote(const Result<>& written) {
   if (!written) {
     ++status_.write_failures;
     if (status_.trouble.empty())
@@ -140,7 +215,7 @@ void History::saw(NexthopId id, PathState state) {
 }
 
 EventPage History::page(const EventQuery& query) {
-  if (status_.trouble.empty()) flush();
+  if (status_.trouble.empty()) flush_within(kPatience);
   EventPage page;
   page.last = status_.last;
   page.first = kept_.empty() ? 0 : kept_.front().sequence;
@@ -155,9 +230,7 @@ EventPage History::page(const EventQuery& query) {
 }
 
 HistoryStatus History::status() const {
-  HistoryStatus status = status_;
-  if (file_) status.dropped += file_->dropped();
-  return status;
+  return status_;
 }
 
 }  // namespace hopwise

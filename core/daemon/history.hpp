@@ -2,13 +2,18 @@
 // state, reloads, starts and stops. Each becomes one event, numbered on and on over restarts, kept
 // in memory (the newest 4 MB of text) and appended to the history's file.
 //
-// Promises: the control loop never fails for the history's sake. A file that cannot be written is
-// told once in the log, events go on in memory, and it is tried again every second. Whoever was
-// shown an event finds it in the file, also after a SIGKILL: page() writes before it answers.
+// Promises: the control loop neither fails nor waits for the history's sake. A thread of its own
+// writes the file; one that cannot be written is told once in the log, events go on in memory, and
+// it is tried again every second. Whoever was shown an event finds it in the file, also after a
+// SIGKILL, unless the disk hangs: page() has it written, and gives that kPatience before it
+// answers.
 #pragma once
 
+#include <boost/asio/thread_pool.hpp>
+#include <chrono>
 #include <deque>
 #include <functional>
+#include <future>
 #include <map>
 #include <memory>
 #include <string>
@@ -41,7 +46,8 @@ class History {
     std::function<WallTime()> wall;
   };
 
-  /// Takes up what earlier runs left in the file.
+  /// Takes up what earlier runs left in the file. Where another hopwise writes it, events are kept
+  /// in memory alone until reconfigure() names another file: they would not be told from its own.
   History(Parts parts, const config::History& options);
   ~History();
   void reconfigure(const config::History& options);
@@ -56,13 +62,17 @@ class History {
   void saw(NexthopId id, PathState state);
   void forget(NexthopId id) { states_.erase(id); }
 
-  /// Writes what waits; once a second.
+  /// Has what waits written, and hears how it went the last time; once a second.
   void flush();
+  /// Has it written, and waits: at most so long. True: all of it is written, or cannot be.
+  bool flush_within(std::chrono::milliseconds patience);
 
-  /// May write first.
+  /// Has what waits written first.
   [[nodiscard]] EventPage page(const EventQuery& query);
   [[nodiscard]] HistoryStatus status() const;
   [[nodiscard]] const Journal& journal() const { return journal_; }
+
+  static constexpr auto kPatience = std::chrono::milliseconds(20);
 
  private:
   static constexpr std::size_t kMostKept = 4 << 20;  // bytes of text
@@ -72,6 +82,12 @@ class History {
   using What = decltype(Event::what);
 
   void open(const config::History& options);
+  bool take_file(const config::History& options);
+  void begin_write();
+  bool hear(std::chrono::milliseconds patience);
+  void wait_and_hear();
+  void wrote(const Result<>& written);
+  void append(const std::string& json);
   void take_up(const std::string& file, std::uint64_t size);
   std::uint64_t record(EventKind kind, What what);
   void keep(EventRecord record);
@@ -83,13 +99,19 @@ class History {
 
   Parts parts_;
   config::History options_;
-  std::unique_ptr<HistoryFile> file_;  // null: in memory alone
+  // Null: in memory alone. While a write is under way it is the writing thread's, and what happens
+  // meanwhile waits here.
+  std::unique_ptr<HistoryFile> file_;
+  std::future<Result<>> under_way_;
+  std::deque<std::string> meanwhile_;
+  std::size_t meanwhile_bytes_ = 0;
   std::deque<EventRecord> kept_;
   std::size_t kept_bytes_ = 0;
   std::map<std::uint64_t, Told> decisions_;  // by the engine's number
   std::map<NexthopId, PathState> states_;
   Journal journal_;
   HistoryStatus status_;
+  boost::asio::thread_pool writer_{1};
 };
 
 }  // namespace hopwise

@@ -17,6 +17,7 @@ namespace {
 constexpr std::string_view kCrcKey = ",\"crc\":\"";
 constexpr std::size_t kCrcTail = kCrcKey.size() + 8 + 2;  // eight digits, "}
 constexpr std::size_t kChunk = 64 * 1024;
+constexpr std::size_t kLongestLine = 1024 * 1024;  // far beyond any event
 
 /// CRC-32C (Castagnoli, RFC 3720 appendix B.4).
 std::uint32_t crc32c(std::string_view text) {
@@ -121,7 +122,8 @@ Result<> HistoryFile::open() {
     close();
     return Error{"open " + path_ + ": is no regular file (name another in history.file)"};
   }
-  if (::flock(fd, LOCK_EX | LOCK_NB) != 0) {
+  is_anothers_ = ::flock(fd, LOCK_EX | LOCK_NB) != 0;
+  if (is_anothers_) {
     close();
     return Error{"open " + path_ + ": another hopwise writes it (give each its own history.file)"};
   }
@@ -132,14 +134,16 @@ Result<> HistoryFile::open() {
 }
 
 // Looks back for the end of the last whole line, and cuts the file there. A last line of which the
-// end alone is missing gets it.
+// end alone is missing gets it; so does what is longer than any line of ours, which is not ours to
+// cut: as one damaged record it leaves with its file.
 Result<> HistoryFile::repair() {
   torn_ = false;
   std::string tail;
   std::uint64_t from = size_;
   std::size_t newline = std::string::npos;
   while (from > 0 && newline == std::string::npos) {
-    from -= std::min<std::uint64_t>(kChunk, from);
+    if (tail.size() >= kLongestLine) return write("\n");
+    from -= std::min<std::uint64_t>(kLongestLine, from);
     auto text = read_from(fd_, static_cast<off_t>(from), path_);
     if (!text) return text.error();
     tail = std::move(*text);

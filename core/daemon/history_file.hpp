@@ -46,6 +46,8 @@ class HistoryFile {
   /// torn last line. What it holds is then read_history()'s to tell.
   Result<> open();
   [[nodiscard]] bool is_open() const { return fd_ >= 0; }
+  /// Whether open() found that another process has taken it.
+  [[nodiscard]] bool is_anothers() const { return is_anothers_; }
 
   void append(std::string_view json);
   /// Writes what waits; opens the file again where it was lost. After an error it waits on.
@@ -69,6 +71,7 @@ class HistoryFile {
   int fd_ = -1;
   std::uint64_t size_ = 0;  // of whole lines in the file
   bool torn_ = false;       // more than that stands in it
+  bool is_anothers_ = false;
   std::deque<std::string> waiting_;
   std::size_t waiting_bytes_ = 0;
   std::uint64_t dropped_ = 0;

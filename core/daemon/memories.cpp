@@ -24,8 +24,8 @@ std::string key_of(const Group& group, const Steering& steering) {
   std::vector<std::string> keys;
   for (const Path& path : group.paths) keys.push_back(key_of(path.nexthop, steering));
   const Variant& variant = group.variant;
-  return state_key(keys, variant.destination ? variant.destination->text()
-                                             : steering.class_of(group));
+  return state_key(keys,
+                   variant.destination ? variant.destination->text() : steering.class_of(group));
 }
 
 // The oldest first, where there are too many.
@@ -52,6 +52,14 @@ Memories::~Memories() {
 
 void Memories::load() {
   if (!file_) return;
+  auto claimed = file_->claim();
+  if (!claimed) {
+    log_.warn("state_not_kept", {{"file", file_->path()},
+                                 {"because", claimed.error().message},
+                                 {"instead", "nothing learnt outlives this run"}});
+    return file_.reset();
+  }
+  claim_ = std::move(*claimed);
   StateFile::Loaded loaded = file_->load(wall_now());
   if (loaded.trouble)
     log_.warn("state_not_read", {{"file", file_->path()}, {"because", *loaded.trouble}});

@@ -4,7 +4,8 @@
 // At the start the state file is read; whenever steering begins to use a nexthop or a group, the
 // engine is told what was known of it. Every minute, and at the end, the engine is asked and the
 // file written: on a thread of its own, for a slow disk must not hold up the control loop. What is
-// not in use is kept for a week. Trouble with the file is warned of once, and never fatal.
+// not in use is kept for a week. A file that another hopwise keeps is neither read nor written.
+// Trouble with the file is warned of once, and never fatal.
 #pragma once
 
 #include <boost/asio/io_context.hpp>
@@ -56,6 +57,7 @@ class Memories {
 
   boost::asio::io_context& io_;
   std::optional<StateFile> file_;
+  std::optional<FileClaim> claim_;  // of the file
   engine::Engine& engine_;
   Log& log_;
   Clock clock_;

@@ -100,7 +100,9 @@ void Recording::settle(const Nexthops& nexthops) {
   pass_on();
   status_.seconds = seconds(clock_() - began_);
   if (const int error = file_->error)
-    return finish(system_error("write " + order_.file, error).message);
+    return finish(
+        system_error("write " + order_.file, error, error == ENOSPC ? "make room there" : "")
+            .message);
   if (file_->waiting > kMostWaiting) return finish("the disk is too slow for it");
   if (order_.duration && clock_() - began_ >= *order_.duration) return finish("its time is over");
   if (status_.bytes + kRoom >= order_.max_bytes) finish("it has reached its greatest size");

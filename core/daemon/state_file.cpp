@@ -1,12 +1,15 @@
 #include "core/daemon/state_file.hpp"
 
 #include <fcntl.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
+#include <chrono>
 #include <ctime>
 #include <filesystem>
+#include <thread>
 #include <vector>
 
 namespace hopwise {
@@ -16,6 +19,8 @@ namespace fs = std::filesystem;
 
 constexpr off_t kLargest = off_t{64} << 20;
 constexpr std::size_t kSetAside = 3;
+constexpr auto kDying = std::chrono::seconds(1);
+constexpr auto kLook = std::chrono::milliseconds(50);
 
 /// A file descriptor that is closed.
 class Descriptor {
@@ -68,14 +73,21 @@ Result<std::string> read_all(int fd, off_t size) {
   return {boost::system::in_place_value, std::move(text)};
 }
 
+const char* remedy_of(int error) {
+  if (error == ENOSPC || error == EDQUOT) return "make room there";
+  if (error == EROFS || error == EACCES || error == EPERM || error == ENOENT)
+    return "name a writable file as \"state\".\"file\", or \"\" for none";
+  return "";
+}
+
 Result<> write_synced(const std::string& path, std::string_view text) {
-  const Descriptor file(
-      ::open(path.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600));
-  if (!file) return system_error("create " + path, errno);
+  const Descriptor file(::open(
+      path.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK, 0600));
+  if (!file) return system_error("create " + path, errno, remedy_of(errno));
   while (!text.empty()) {
     const ssize_t n = ::write(file.get(), text.data(), text.size());
     if (n < 0 && errno == EINTR) continue;
-    if (n < 0) return system_error("write " + path, errno);
+    if (n < 0) return system_error("write " + path, errno, remedy_of(errno));
     text.remove_prefix(static_cast<std::size_t>(n));
   }
   if (::fsync(file.get()) != 0) return system_error("sync " + path, errno);
@@ -122,6 +134,27 @@ void let_pass(engine::GroupMemory& memory, Duration time) {
   memory.reverted = false;
   memory.reverted_for = {};
   age(memory.since_revert, over);
+}
+
+FileClaim::~FileClaim() {
+  if (fd_ >= 0) ::close(fd_);
+}
+
+Result<std::optional<FileClaim>> StateFile::claim() const {
+  std::error_code ignored;  // save() tells it
+  fs::create_directories(fs::path(path_).parent_path(), ignored);
+  const std::string lock = path_ + ".lock";
+  const int fd = ::open(lock.c_str(), O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK, 0600);
+  if (fd < 0) return std::optional<FileClaim>();
+  FileClaim claim(fd);
+  const auto patience = std::chrono::steady_clock::now() + kDying;
+  while (::flock(fd, LOCK_EX | LOCK_NB) != 0) {
+    if (errno != EWOULDBLOCK) return std::optional<FileClaim>();
+    if (std::chrono::steady_clock::now() >= patience)
+      return Error{"another hopwise keeps its state there (give each its own \"state\".\"file\")"};
+    std::this_thread::sleep_for(kLook);
+  }
+  return {boost::system::in_place_value, std::move(claim)};
 }
 
 StateFile::Loaded StateFile::load(WallTime now) const {

@@ -5,8 +5,10 @@
 // synced and renamed, so that a crash leaves the old one or the new one. Nexthops go by interface
 // and gateway, groups by the sorted set of those: ids mean nothing after a restart. Ages go by the
 // wall clock; one that jumped back makes nothing younger.
-// Promises: nothing that a file may hold ends the process or comes through as a number that is not
-// finite, negative or absurd; such a file is set aside and named in a warning.
+// Two that kept what they learnt in one file would each read the other's, for names like eth1 are
+// of a network namespace: FILE.lock says whose it is. Promises: nothing that a file may hold ends
+// the process or comes through as a number that is not finite, negative or absurd; such a file is
+// set aside and named in a warning.
 #pragma once
 
 #include <map>
@@ -14,6 +16,7 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <utility>
 
 #include "core/engine/memory.hpp"
 #include "core/model/path.hpp"
@@ -56,6 +59,21 @@ std::string encode(const State& state, WallTime now);
 /// Ages are as of `now`; what is over a week old is left out. The error names the cause alone.
 Result<State> decode(std::string_view text, WallTime now);
 
+/// A lock that ends with it, or with the process.
+class FileClaim {
+ public:
+  explicit FileClaim(int fd) : fd_(fd) {}
+  FileClaim(FileClaim&& other) noexcept : fd_(std::exchange(other.fd_, -1)) {}
+  FileClaim& operator=(FileClaim&& other) noexcept {
+    std::swap(fd_, other.fd_);
+    return *this;
+  }
+  ~FileClaim();
+
+ private:
+  int fd_;
+};
+
 class StateFile {
  public:
   explicit StateFile(std::string path) : path_(std::move(path)) {}
@@ -65,6 +83,10 @@ class StateFile {
     std::optional<std::string> trouble;  // why, and what became of the file
     bool usable = true;                  // false: the path leads to what must not be replaced
   };
+  /// Takes the file for this process alone; waits a second for one that is dying. Empty where there
+  /// can be no lock (a folder that cannot be written): nothing will be written there either. The
+  /// error: it is another's.
+  [[nodiscard]] Result<std::optional<FileClaim>> claim() const;
   /// What is corrupt, of another version, absurd, over 64 MB or over a week old is renamed to
   /// FILE.bad-TIME, of which the newest three stay. What is no regular file is left alone.
   [[nodiscard]] Loaded load(WallTime now) const;

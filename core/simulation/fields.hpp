@@ -93,6 +93,7 @@ void describe(A& a, Like<engine::Capacity> auto& c) {
 template <class A>
 void describe(A& a, Like<engine::NexthopTerms> auto& t) {
   a("capacity", t.capacity), a("commit_bit_s", t.commit_bit_s), a("price", t.price);
+  a("at_least", t.at_least);
 }
 
 template <class A>
@@ -103,7 +104,8 @@ void describe(A& a, Like<engine::NexthopMemory::Base> auto& b) {
 template <class A>
 void describe(A& a, Like<engine::NexthopMemory> auto& m) {
   a("bases", m.bases), a("learnt_bit_s", m.learnt_bit_s), a("learnt_age", m.learnt_age);
-  a("penalty", m.penalty), a("commit_slots", m.commit_slots), a("commit_age", m.commit_age);
+  a("penalty", m.penalty), a("penalty_age", m.penalty_age);
+  a("commit_slots", m.commit_slots), a("commit_age", m.commit_age);
 }
 
 template <class A>
@@ -114,6 +116,7 @@ void describe(A& a, Like<engine::GroupMemory::Share> auto& s) {
 template <class A>
 void describe(A& a, Like<engine::GroupMemory> auto& m) {
   a("shares", m.shares), a("reverted", m.reverted), a("reverted_for", m.reverted_for);
+  a("reverts", m.reverts), a("since_revert", m.since_revert);
 }
 
 template <class A>

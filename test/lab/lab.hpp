@@ -140,6 +140,9 @@ class Lab {
   [[nodiscard]] std::filesystem::path hopwise_state(Site site = Site::first) const {
     return folder() / (site == Site::first ? "state.json" : "state-2.json");
   }
+  [[nodiscard]] std::filesystem::path hopwise_events(Site site = Site::first) const {
+    return folder() / (site == Site::first ? "events.jsonl" : "events-2.jsonl");
+  }
   /// What start_hopwise() names as the API's socket, whatever the configuration says: labs that run
   /// side by side do not meet.
   [[nodiscard]] std::filesystem::path hopwise_socket(Site site = Site::first) const {

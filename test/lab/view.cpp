@@ -103,10 +103,9 @@ std::vector<std::string> draw(const Scene& scene, std::size_t columns) {
   columns = std::max(columns, kNarrowest);
   std::vector<std::string> lines;
   lines.push_back(coloured(
-      kBold,
-      fitted(format("hopwise demo: %s (%s)   %.1f of %.0f s", scene.scenario.c_str(),
-                    scene.steered ? "steered" : "not steered", scene.now, scene.duration),
-             columns - 1)));
+      kBold, fitted(format("hopwise demo: %s (%s)   %.1f of %.0f s", scene.scenario.c_str(),
+                           scene.steered ? "steered" : "not steered", scene.now, scene.duration),
+                    columns - 1)));
   lines.emplace_back();
   lines.push_back(
       coloured(kDim, fitted("path       state           RTT   loss weight  traffic", columns - 1)));

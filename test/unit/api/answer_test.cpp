@@ -2,6 +2,7 @@
 
 #include <stdexcept>
 
+#include "core/api/client.hpp"
 #include "test/catch.hpp"
 
 using namespace hopwise;
@@ -80,6 +81,7 @@ TEST_CASE("explain reads its flow from the query") {
   CHECK(asked.source_port == 40000);
   CHECK(asked.destination_port == 443);
   CHECK(get("/api/v1/explain?src=2001%3Adb8::1&dst=2001:db8::2&proto=icmp").status == 200);
+  CHECK(get("/api/v1/explain?src=2001%3Adb8::1&dst=2001:db8::2&proto=icmpv6").status == 200);
   CHECK(asked.source.text() == "2001:db8::1");
   CHECK(asked.protocol == 58);
 }
@@ -151,4 +153,11 @@ TEST_CASE("recordings are begun and ended on the unix socket alone", "[api][reco
     CHECK(local("POST", std::string("/api/v1/record") + query).status == 400);
   }
   CHECK(local("PUT", "/api/v1/record").allow == "GET, HEAD, POST, DELETE");
+}
+
+TEST_CASE("a value of a request comes through whatever is in it", "[api]") {
+  const std::string name = "a&b=c%20 d+#?";
+  const auto answer = get("/api/v1/groups?id=" + encoded_value(name));
+  CHECK(answer.status == 404);
+  CHECK_THAT(answer.body, Catch::Contains(name));
 }

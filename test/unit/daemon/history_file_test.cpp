@@ -286,3 +286,19 @@ TEST_CASE("killed at any moment, the file keeps all that was written before", "[
     CHECK(last <= told + 1);
   }
 }
+
+TEST_CASE("a huge file without a line in it is not searched, and leaves by rotation", "[history]") {
+  const Folder folder;
+  constexpr std::uint64_t kHuge = std::uint64_t{4} << 30;
+  put_bytes(folder.file(), "of somebody else");
+  std::filesystem::resize_file(folder.file(), kHuge);  // a hole: takes no room
+  REQUIRE(in_child([&] {
+    const rlimit little{std::uint64_t{1} << 30, std::uint64_t{1} << 30};
+    if (::setrlimit(RLIMIT_AS, &little) != 0) return false;
+    HistoryFile history(folder.file(), kMuch);
+    history.append(event(1));
+    return history.flush().has_value();
+  }));
+  CHECK(std::filesystem::file_size(folder.file() + ".1") == kHuge + 1);
+  CHECK(lines_of(folder.file()).lines == std::vector<std::string>{event(1)});
+}

@@ -146,6 +146,7 @@ TEST_CASE("what was shown is in the file at once", "[history]") {
   history->decided(decision_number(1));
   CHECK(read_history(world.file(), 1'000'000)->lines.empty());
   REQUIRE(history->page({}).events.size() == 1);
+  REQUIRE(history->flush_within(10s));  // a slow disk is not waited for
   CHECK(read_history(world.file(), 1'000'000)->lines ==
         std::vector<std::string>{history->page({}).events[0].json});
 }
@@ -154,7 +155,7 @@ TEST_CASE("without a file events are kept in memory", "[history]") {
   World world;
   const auto history = world.open({"", 1'000'000});
   history->decided(decision_number(1));
-  history->flush();
+  CHECK(history->flush_within(10s));
   CHECK(history->page({}).events.size() == 1);
   CHECK(history->status().trouble.empty());
   CHECK(std::filesystem::is_empty(world.folder));
@@ -168,12 +169,12 @@ TEST_CASE("a file that cannot be written is tried again, and then has all", "[hi
     return world.open({blocked + "/events.jsonl", 1'000'000});
   }();
   history->decided(decision_number(1));
-  history->flush();
+  REQUIRE(history->flush_within(10s));
   CHECK(history->status().trouble.find("open " + blocked) == 0);
   CHECK(history->status().write_failures == 2);
   CHECK(history->page({}).events.size() == 1);
   std::filesystem::remove(blocked);
-  history->flush();
+  REQUIRE(history->flush_within(10s));
   CHECK(history->status().trouble.empty());
   CHECK(read_history(blocked + "/events.jsonl", 1'000'000)->lines.size() == 1);
 }
@@ -218,4 +219,34 @@ TEST_CASE("another file by a reload takes the history with it", "[history]") {
   CHECK(numbers(history->page({})) == Numbers{1, 2});
   CHECK(read_history(world.file(), 1'000'000)->lines.size() == 1);
   CHECK(read_history(world.folder + "/other.jsonl", 1'000'000)->lines.size() == 1);
+}
+
+TEST_CASE("events of another daemon are neither shown nor mixed with ours", "[history]") {
+  World world;
+  auto other = world.open();
+  other->started("the other");
+  REQUIRE(other->flush_within(10s));
+  const auto history = world.open();
+  CHECK_THAT(history->status().trouble, Catch::Contains("another hopwise writes it"));
+  history->decided(decision_number(1));
+  CHECK(numbers(history->page({})) == Numbers{1});
+  other.reset();
+  CHECK(history->flush_within(10s));  // nor once it has ended: it may come back
+  CHECK(read_history(world.file(), 1'000'000)->lines.size() == 1);
+  CHECK(world.open()->page({}).last == 1);
+}
+
+TEST_CASE("what happens while the disk is busy is written after it, in order", "[history]") {
+  World world;
+  {
+    const auto history = world.open();
+    for (std::uint64_t i = 1; i <= 300; ++i) {
+      history->decided(decision_number(i));
+      history->flush();  // does not wait
+    }
+  }
+  const auto history = world.open();
+  CHECK(history->page({}).last == 300);
+  CHECK(history->page({.limit = 1000}).events.size() == 300);
+  CHECK(history->status().dropped == 0);
 }

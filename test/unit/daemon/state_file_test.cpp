@@ -320,3 +320,27 @@ TEST_CASE("whatever the engine remembers, what is written can be read", "[state]
   CHECK(back.commit_slots.back() == 7);  // the newest are kept
   CHECK(loaded->groups.begin()->second.memory.shares.at("eth1 198.51.100.1") == 1);
 }
+
+TEST_CASE("a state file is one daemon's alone, for as long as it lives", "[state]") {
+  const Folder folder;
+  const StateFile file(folder.path / "made/state.json");
+  {
+    const auto first = file.claim();
+    REQUIRE(first.has_value());
+    CHECK(first->has_value());
+    const auto second = file.claim();
+    REQUIRE(second.has_error());
+    CHECK_THAT(second.error().message, Catch::Contains("give each its own"));
+  }
+  const auto later = file.claim();
+  REQUIRE(later.has_value());
+  CHECK(later->has_value());
+  CHECK_FALSE(StateFile("/proc/state.json").claim()->has_value());  // where no lock can be
+}
+
+TEST_CASE("a pipe in the place of the new state does not hold up the end", "[state]") {
+  const Folder folder;
+  REQUIRE(::mkfifo((folder.file() + ".new").c_str(), 0600) == 0);
+  CHECK(StateFile(folder.file()).save(example(), kNow).has_error());
+  CHECK(StateFile(folder.file()).save(example(), kNow).has_value());  // it is gone now
+}

@@ -28,7 +28,11 @@ Sample reply(const char* anchor, std::chrono::nanoseconds rtt) {
 constexpr const char* kEcho = "nexthop=\"isp-a\",target=\"203.0.113.1\",protocol=\"icmp\"";
 
 std::string example_page() {
-  Metrics metrics(example_status);
+  Metrics metrics([] {
+    Status status = example_status();
+    status.destinations = DestinationsStatus{.promoted = 2, .promotions = 3, .demotions = 1};
+    return status;
+  });
   metrics.observe(reply("203.0.113.1", std::chrono::milliseconds(20)));
   return metrics.scrape();
 }

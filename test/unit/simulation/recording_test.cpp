@@ -279,9 +279,54 @@ TEST_CASE("what is recorded has no field that fields.hpp does not know",
   CHECK(sizeof(engine::Policy) == 128);
   CHECK(sizeof(engine::GroupTerms) == 216);
   CHECK(sizeof(engine::Objectives) == 56);
-  CHECK(sizeof(engine::NexthopTerms) == 48);
-  CHECK(sizeof(engine::NexthopMemory) == 88);
-  CHECK(sizeof(engine::GroupMemory) == 40);
+  CHECK(sizeof(engine::NexthopTerms) == 72);
+  CHECK(sizeof(engine::NexthopMemory) == 96);
+  CHECK(sizeof(engine::GroupMemory) == 56);
   CHECK(sizeof(Sample) == 120);
   CHECK(sizeof(PathTraffic) == 72);
+}
+
+TEST_CASE("a nexthop's terms and what was remembered are read again whole",
+          "[simulation][recording]") {
+  struct Ears : Player {
+    using Player::set_terms;
+    void set_terms(NexthopId, const engine::NexthopTerms& told) override { terms = told; }
+    void recall(NexthopId, const engine::NexthopMemory& told, TimePoint) override {
+      nexthop = told;
+    }
+    void recall(GroupId, const engine::GroupMemory& told, TimePoint) override { group = told; }
+    engine::NexthopTerms terms;
+    engine::NexthopMemory nexthop;
+    engine::GroupMemory group;
+  };
+  const engine::NexthopTerms terms{engine::Capacity{1e9, true}, 2e8, 3.5,
+                                   engine::Capacity{5e7, false}};
+  engine::NexthopMemory nexthop;
+  nexthop.penalty = 1500;
+  nexthop.penalty_age = 7s;
+  nexthop.commit_slots = {1e6F, 2e6F};
+  engine::GroupMemory group;
+  group.reverted = true;
+  group.reverted_for = 3min;
+  group.reverts = 4;
+  group.since_revert = 2min;
+
+  engine::Engine engine{engine::Options{}};
+  RecordingWriter recorder;
+  const TimePoint now(1h);
+  recorder.begin({kRecordingVersion, "0.0.0", {}, now, RecordingHead::From::start, {}}, engine);
+  recorder.set_terms(kFast, terms);
+  recorder.recall(kFast, nexthop, now);
+  recorder.recall(kGroup, group, now);
+  recorder.end("asked");
+  Ears ears;
+  const auto end = read(recorder.take(), ears);
+  INFO((end ? "" : end.error().message));
+  REQUIRE(end.has_value());
+  CHECK(ears.terms == terms);
+  CHECK(ears.nexthop.penalty_age == 7s);
+  CHECK(ears.nexthop.commit_slots == nexthop.commit_slots);
+  CHECK(ears.group.reverted_for == 3min);
+  CHECK(ears.group.reverts == 4);
+  CHECK(ears.group.since_revert == 2min);
 }
