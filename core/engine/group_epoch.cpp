@@ -127,8 +127,9 @@ void GroupLaw::run_slow_law(TimePoint now) {
   const Contender* dearest = nullptr;  // of those that still have something to lose
   for (Contender& c : field) {
     even = even && std::abs(c.without_load) < c.quiet / 2 && std::abs(c.excess) < c.band / 2;
-    double least = loads && travelling_ ? std::max(kArrived * c.band, c.noise) : c.band;
-    if (!travelling_ && turns(c, *cheapest, now)) least *= 2;
+    const bool back = turns(c, *cheapest, now);
+    const bool goes_on = loads && travelling_ && !back;
+    const double least = goes_on ? std::max(kArrived * c.quiet, c.noise) : c.band * (back ? 2 : 1);
     // What nothing distinguishes from the cheapest counts as equal to it; on a journey down a
     // potential that would be a lie which the next step has to take back.
     c.cost = cheapest->cost + (loads || c.excess > least ? c.excess : 0);
