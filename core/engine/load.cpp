@@ -34,7 +34,7 @@ double load_slope(double rho) {
 
 bool BookedLoad::fills(double bit_s, double capacity) const {
   return bit_s >= kNearlyFull * capacity ||
-         bit_s + 2 * std::sqrt(std::max(0.0, variance)) >= capacity;
+         bit_s + 3 * std::sqrt(std::max(0.0, variance)) >= capacity;
 }
 
 double LoadLine::utilisation(double share) const {
