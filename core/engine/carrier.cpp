@@ -24,13 +24,14 @@ constexpr Duration kLasting = seconds(30);
 constexpr Duration kUsual = minutes(10);
 constexpr double kLeast_bit_s = 1e5;  // so little makes no queue
 
-constexpr double kReason = 0.85;        // of the capacity: a queue is to be expected
+constexpr double kReason = 0.85;          // of the capacity: a queue is to be expected
 constexpr double kReasonLearning = 1.03;  // of what was lately clean, while nothing bounds the path
 constexpr Duration kSuspicion = seconds(60);
 constexpr double kGone = 0.4;     // of the load under suspicion: its queue would have drained
 constexpr double kFallen = 0.95;  // of it: the load has begun to go
 
 constexpr double kCut = 0.95;
+constexpr double kWavers = 2;
 constexpr double kThrough = 0.85;  // of what came through: no cut goes below
 constexpr double kMoreThanSent = 1.02;
 constexpr Duration kSettle = seconds(10);
@@ -147,6 +148,7 @@ bool Carrier::doubtful(double load, TimePoint now) const {
   const bool bounded =
       capacity && (learnt_bit_s_ || terms_.capacity->method == BandwidthMethod::configured);
   if (capacity && load >= kReason * capacity->bit_s) return false;
+  if (capacity && load + kWavers * sigma_bit_s_ >= capacity->bit_s) return false;
   return load < (bounded ? kMoreThanClean : kReasonLearning) * clean_peak_.now(now);
 }
 
@@ -193,6 +195,8 @@ void Carrier::cut(double load, double queue_ms, double loss, TimePoint now) {
   // Where the interface sent less than was sent to it, what is lost was never in its count.
   const double through = *own_bit_s_ > kMoreThanSent * load ? load : load * (1 - loss);
   const double thought = capacity ? capacity->bit_s : through;
+  if (capacity && thought >= through && thought <= load + kWavers * sigma_bit_s_)
+    return;  // for a moment
   const double next = std::max(kCut * std::min(thought, through), kThrough * through);
   if (next >= thought) return;
   learnt_bit_s_ = next;

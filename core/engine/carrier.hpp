@@ -10,7 +10,8 @@
 //   (for losses: 15 s, most of the window they are counted in), and nothing while it drains. Never
 //   below 0.85 of what came through meanwhile: a greedy flow keeps a queue at any load, and what
 //   came through was carried.
-// - Where the load gives no reason for a queue (well below the capacity as known, and no more than was
+// - Where the load gives no reason for a queue (well below the capacity as known, and no more than
+// was
 //   lately carried cleanly) the way itself may have become longer. Such a queue only leaves a
 //   suspicion. If the queue goes as the load does, while much of it still flows, then what flows is
 //   taken for learnt; the suspicion is dropped if the queue outlives the load.
@@ -50,6 +51,8 @@ class Carrier {
   /// What all paths over it carry of ours, bits a second: the sum of Demand::carried_bit_s(), which
   /// is averaged as the load is. Once a second; stands for the load where no interface tells it.
   void carried(double own_bit_s, TimePoint at);
+  /// Standard deviation of the load by the chance of flows: a queue that this explains is no news.
+  void wavers(double sigma_bit_s) { sigma_bit_s_ = sigma_bit_s; }
   /// Once an epoch. `queue_ms` surely stands at the nexthop now (0: none, or not surely), `loss` is
   /// the lower bound of its ratio of loss, best over a short window (Reading::alarm_loss).
   void learn(double queue_ms, double loss, TimePoint now);
@@ -107,6 +110,7 @@ class Carrier {
   std::optional<TimePoint> cut_at_;
   std::optional<TimePoint> drained_;  // no cut before: what a cut left is on its way out
   double cut_queue_ms_ = 0;
+  double sigma_bit_s_ = 0;
   /// A queue that the load gives no reason for.
   struct Suspicion {
     double bit_s = 0;  // the highest load under it

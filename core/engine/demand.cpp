@@ -9,11 +9,14 @@ namespace {
 constexpr Duration kPinnedTau = std::chrono::seconds(60);
 constexpr Duration kJudgedTau = std::chrono::seconds(120);
 constexpr Duration kTogether = std::chrono::milliseconds(1500);  // readings of one second
-constexpr double kLeft = 0.02;        // a share that was more than this, and is 0, was taken away
-constexpr double kApart = 0.01;       // shares: the candidates differ enough to be judged
-constexpr double kEnough = 10;        // path-seconds of that, before the first verdict
-constexpr double kBetter = 0.8;       // mean square error of another, to be believed instead
-constexpr std::uint64_t kSeen = 5;    // readings, before anything is taken for pinned
+constexpr double kLeft = 0.02;      // a share that was more than this, and is 0, was taken away
+constexpr double kApart = 0.01;     // shares: the candidates differ enough to be judged
+constexpr double kEnough = 10;      // path-seconds of that, before the first verdict
+constexpr double kBetter = 0.8;     // mean square error of another, to be believed instead
+constexpr std::uint64_t kSeen = 5;  // readings, before anything is taken for pinned
+constexpr double kOutlier = 3;
+constexpr double kResting = 0.01;  // shares: the candidates agree
+constexpr Duration kAfterJump = std::chrono::seconds(30);
 constexpr double kLeast_bit_s = 1e4;  // with less, shares mean nothing
 
 template <class Reading>
@@ -51,13 +54,25 @@ bool Demand::observe(std::size_t path, const PathReading& reading, double weight
   if (++p.seen < kSeen || demand < kLeast_bit_s) return true;
   judge(p, (carried - p.pinned_bit_s) / demand);
   const double beyond = carried - p.followed[lifetime_].averaged * demand;
-  const double share = p.followed[lifetime_].averaged;
-  const double chance = beyond - p.pinned_bit_s;
-  const double part = std::max(alphas_.judged / static_cast<double>(paths_.size()), 1 / ++noted_);
-  noise_ += part * (chance * chance - noise_);
-  shared_ += part * (share * (1 - share) * demand - shared_);
+  note_chance(p, beyond - p.pinned_bit_s, demand, reading.at);
   p.pinned_bit_s += alphas_.pinned * (beyond - p.pinned_bit_s);
   return true;
+}
+
+// Only where weights rest: while they move, where the flows are is a guess. Flows that a fault took
+// away are no chance either.
+void Demand::note_chance(const OfPath& path, double beyond, double demand, TimePoint at) {
+  const double spread = std::abs(path.followed.front().averaged - path.followed.back().averaged);
+  if (spread > kResting || (jumped_ && at - *jumped_ < kAfterJump)) return;
+  const double share = path.followed[lifetime_].averaged;
+  const double variance = share * (1 - share) * demand;
+  if (noted_ >= kEnough && shared_ > 0) {
+    const double most = kOutlier * std::sqrt(noise_ * std::max(1.0, variance / shared_));
+    beyond = std::clamp(beyond, -most, most);
+  }
+  const double part = std::max(alphas_.judged / static_cast<double>(paths_.size()), 1 / ++noted_);
+  noise_ += part * (beyond * beyond - noise_);
+  shared_ += part * (variance - shared_);
 }
 
 bool Demand::observe(const ControlReading& reading, std::span<const double> shares) {

@@ -46,7 +46,9 @@ class Demand {
   [[nodiscard]] double lifetime_s() const { return kLifetimes_s[lifetime_]; }
   /// The rate of one flow, as large as its noise makes it look: what independent flows of this rate
   /// carry has the variance rate x load (Poisson). 0 while nothing is known.
-  [[nodiscard]] double flow_bit_s() const { return shared_ > 0 ? kUnaveraged * noise_ / shared_ : 0; }
+  [[nodiscard]] double flow_bit_s() const {
+    return shared_ > 0 ? kUnaveraged * noise_ / shared_ : 0;
+  }
 
  private:
   static constexpr std::array kLifetimes_s{2.0, 4.0, 8.0, 16.0, 32.0, 64.0};
@@ -75,6 +77,7 @@ class Demand {
 
   void follow(OfPath& path, double weight, TimePoint at);
   void judge(const OfPath& path, double carried_share);
+  void note_chance(const OfPath& path, double beyond, double demand, TimePoint at);
   void set_alphas(Duration gap);
   [[nodiscard]] double sum_bit_s() const;
 
@@ -84,10 +87,10 @@ class Demand {
   std::optional<TimePoint> jumped_;  // some path lost its flows at once
   Alphas alphas_;
   std::array<double, kCandidates> error_{};  // mean square, of shares
- double noise_ = 0;   // mean square of what flows' chance puts on one path, (bit/s)^2
+  double noise_ = 0;   // mean square of what flows' chance puts on one path, (bit/s)^2
   double shared_ = 0;  // mean of w (1 - w) demand: that is flow_bit_s() times this
   double noted_ = 0;
-  double judged_ = 0;                        // how much the candidates were told apart by
+  double judged_ = 0;  // how much the candidates were told apart by
   std::size_t lifetime_ = 2;
 };
 

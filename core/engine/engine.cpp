@@ -6,6 +6,7 @@
 #include "core/engine/engine.hpp"
 
 #include <algorithm>
+#include <cmath>
 #include <numeric>
 
 #include "core/engine/blame.hpp"
@@ -93,6 +94,7 @@ struct Engine::Impl {
       if (nexthop.groups == 0) continue;
       Carrier& carrier = nexthop.carrier;
       carrier.carried(nexthop.load.carried_bit_s, now);
+      carrier.wavers(std::sqrt(std::max(0.0, nexthop.load.variance)));
       if (const auto& reading = nexthop.reading()) {
         carrier.learn(standing_queue_ms(*reading), reading->loss.lower, now);
         // What was left comes back as soon as a short brownout ends; its old base tells when.
@@ -105,7 +107,7 @@ struct Engine::Impl {
       load.capacity_bit_s = carrier.capacity_bit_s(now);
       const double all = load.carried_bit_s + load.background_bit_s;
       if (load.capacity_bit_s && load.carried_bit_s >= all / 2 && all > 0 &&
-          all >= kNearlyFull * *load.capacity_bit_s)
+          load.fills(all, *load.capacity_bit_s))
         load.full = now;
     }
   }

@@ -36,6 +36,8 @@ class PathEvidence {
   [[nodiscard]] std::optional<double> retransmitted(TimePoint now) const;  // ratio
   [[nodiscard]] std::optional<double> ece(TimePoint now) const;            // ratio
 
+  /// The path has recovered: what was lost in the fault says nothing of it now.
+  void settle() { retransmitted_ = marked_ = {}; }
   /// The route has changed: what was lowest before says nothing any more.
   void accept_step() { low_ms_ = SlotRing<std::optional<double>>(kBaseWindow); }
 

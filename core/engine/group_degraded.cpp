@@ -74,7 +74,8 @@ bool GroupLaw::load_explains(const Share& s, TimePoint now) const {
   if (s.nexthop->fell_by_loss() && load.full_within(options_->loss_window)) return true;
   const auto full = [&](double ours) {
     const double all = ours + load.background_bit_s;
-    return ours >= all / 2 && all > 0 && all >= kNearlyFull * *s.could_bit_s;
+    // What many see for a moment, few large flows make of a lower load.
+    return ours >= all / 2 && all > 0 && load.fills(all, *s.could_bit_s);
   };
   return full(load.carried_bit_s) ||
          (full(load.predicted_bit_s) && now - s.nexthop->health().fell_at() < kFlowsEnd);

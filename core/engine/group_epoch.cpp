@@ -19,7 +19,7 @@ namespace {
 constexpr Duration kEven = std::chrono::minutes(1);  // of equal costs, before shares return
 constexpr double kJudgedSamples = 50;                // fewer give no score
 constexpr double kArrived = 0.25;                    // of the dead band: the end of a journey
-constexpr double kRest = 0.95;        // load beyond which demand's wavering excuses no more
+constexpr double kRest = 0.95;       // load beyond which demand's wavering excuses no more
 constexpr double kPlanSigmas = 0.8;  // 2 sigma / sqrt n of a minute's average, of flows of 10 s
 constexpr Duration kTurn = std::chrono::minutes(3);
 constexpr double kToldStep_ms = 5;
@@ -68,6 +68,9 @@ void GroupLaw::heed_steps() {
     const auto stepped = s.nexthop->stepped();
     const double before = s.base_ms.value_or(0);
     if (const auto& reading = s.nexthop->reading()) s.base_ms = reading->base_ms;
+    if (const Reading* r = figures(s);
+        r && !s.nexthop->load.full_within(options_->score_loss_window))
+      s.quiet_jitter_ms = r->jitter_ms;
     if (stepped == s.stepped) continue;
     s.stepped = stepped;
     s.evidence.accept_step();
@@ -124,8 +127,9 @@ void GroupLaw::run_slow_law(TimePoint now) {
   const Contender* dearest = nullptr;  // of those that still have something to lose
   for (Contender& c : field) {
     even = even && std::abs(c.without_load) < c.quiet / 2 && std::abs(c.excess) < c.band / 2;
-    double least = loads && travelling_ ? std::max(kArrived * c.band, c.noise) : c.band;
-    if (!travelling_ && turns(c, *cheapest, now)) least *= 2;
+    const bool back = turns(c, *cheapest, now);
+    const bool goes_on = loads && travelling_ && !back;
+    const double least = goes_on ? std::max(kArrived * c.quiet, c.noise) : c.band * (back ? 2 : 1);
     // What nothing distinguishes from the cheapest counts as equal to it; on a journey down a
     // potential that would be a lie which the next step has to take back.
     c.cost = cheapest->cost + (loads || c.excess > least ? c.excess : 0);
@@ -145,8 +149,8 @@ void GroupLaw::run_slow_law(TimePoint now) {
         {Reason::cost, std::nullopt, format("even_s=%.0f", seconds(now - *even_since_)), false});
 }
 
-// Back where traffic has just come from: that takes twice the evidence, or a load that is surely too
-// high.
+// Back where traffic has just come from: that takes twice the evidence, or a load that is surely
+// too high.
 bool GroupLaw::turns(const Contender& from, const Contender& to, TimePoint now) const {
   const auto lately = [&](const std::optional<TimePoint>& t) { return t && now - *t < kTurn; };
   return (lately(from.share->raised) || lately(to.share->lowered)) &&
@@ -199,7 +203,9 @@ const GroupLaw::Contender* GroupLaw::compare(std::span<Contender> field) const {
     const double rho = c.load.pressure(c.wanted);
     const double noise = kPlanSigmas * c.load.sigma_bit_s / c.load.capacity_bit_s;
     // What is nearly full is no place to rest.
-    return weight * std::max(kDemandNoise * rho, noise) * load_slope(std::min(rho, kRest));
+    const double rest = std::min(rho, kRest);
+    const double more = rest + std::max(kDemandNoise * rho, noise);
+    return weight * (load_cost(more) - load_cost(rest));
   };
   for (Contender& c : field) {
     c.without_load = score_excess(best->reading, c.reading, policy()) + c.extra - best->extra;

@@ -165,6 +165,7 @@ void GroupLaw::tell_recoveries(TimePoint now) {
     if (s.fallen && !fallen) {
       if (s.relief || s.loaded || overload_.holds(now)) s.nexthop->forgive(now);
       s.relief.reset();
+      s.evidence.settle();
       s.held = s.loaded = false;
       trigger({Reason::path_recovered, s.nexthop->id(), s.nexthop->evidence(), true});
     }

@@ -79,21 +79,22 @@ class GroupLaw {
     double kernel = 0;  // routing's own share
     double wanted = 0;
     double limit = 1;
-    double weight = 0;                  // as last decided
-    double objective_limit = 1;         // as far as objectives let it
-    double booked_bit_s = 0;            // what it has in the book
-    Cap cap;                            // the slow law raises `wanted` no further
-    std::optional<Relief> relief;       // this fault's answer so far: our raise was taken back
-    std::optional<TimePoint> left;      // traffic was taken from it for delay or loss
-    std::optional<TimePoint> ramped;    // the ramp's last step
-    std::optional<TimePoint> given;     // another's traffic was given to it for those
-    std::optional<TimePoint> raised;    // the slow law's last step up
-    std::optional<TimePoint> lowered;   // and down
-    std::optional<TimePoint> fit;       // breaks no objective, with a margin, since
-    std::optional<double> could_bit_s;  // what the nexthop could carry when its fault began
-    std::optional<double> base_ms;      // as of the last epoch
-    std::optional<TimePoint> stepped;   // the nexthop's way had become longer
-    PathEvidence evidence;              // of its own traffic
+    double weight = 0;                      // as last decided
+    double objective_limit = 1;             // as far as objectives let it
+    double booked_bit_s = 0;                // what it has in the book
+    Cap cap;                                // the slow law raises `wanted` no further
+    std::optional<Relief> relief;           // this fault's answer so far: our raise was taken back
+    std::optional<TimePoint> left;          // traffic was taken from it for delay or loss
+    std::optional<TimePoint> ramped;        // the ramp's last step
+    std::optional<TimePoint> given;         // another's traffic was given to it for those
+    std::optional<TimePoint> raised;        // the slow law's last step up
+    std::optional<TimePoint> lowered;       // and down
+    std::optional<TimePoint> fit;           // breaks no objective, with a margin, since
+    std::optional<double> could_bit_s;      // what the nexthop could carry when its fault began
+    std::optional<double> base_ms;          // as of the last epoch
+    std::optional<double> quiet_jitter_ms;  // when last not nearly full of our own traffic
+    std::optional<TimePoint> stepped;       // the nexthop's way had become longer
+    PathEvidence evidence;                  // of its own traffic
     bool usable = false;
     bool held = false;    // this fault's hold was told
     bool fallen = false;  // degraded or down when last seen
@@ -208,6 +209,7 @@ class GroupLaw {
   bool travelling_ = false;              // the slow law is on its way to where costs are equal
   Schedule schedule_;                    // of its last step
   std::optional<double> planned_bit_s_;  // demand, averaged
+  std::optional<TimePoint> surged_;      // when it last turned out to be another
   double plan_ = 1;                      // that, of the demand now
   std::optional<Trigger> trigger_;
 };

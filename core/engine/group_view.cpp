@@ -8,8 +8,12 @@
 namespace hopwise::engine {
 namespace {
 
-constexpr double kSurge = 0.06;  // more is no wavering
-constexpr double kSurgeSigmas = 4;
+constexpr double kSurge = 0.06;       // more is no wavering
+constexpr double kSurgeSigmas = 2.5;  // of the noise: 3 of its average over 5 s
+constexpr Duration kSurgeLasts = std::chrono::seconds(60);
+constexpr double kMoving_s = 15;
+constexpr double kUsualNoise = 0.05;
+constexpr double kLongestPlan = 5;
 constexpr double kPlanned_s = 60;
 
 }  // namespace
@@ -71,12 +75,14 @@ std::optional<Reading> GroupLaw::scored(const Share& s) const {
   const BookedLoad& load = s.nexthop->load;
   if (!load.capacity_bit_s || !load.full_within(options_->score_loss_window)) return reading;
   reading.rtt_ms = std::min(reading.rtt_ms, reading.base_ms);
+  reading.jitter_ms = std::min(reading.jitter_ms, s.quiet_jitter_ms.value_or(reading.jitter_ms));
   const double later = load.predicted_bit_s + load.background_bit_s;
   if (later < *load.capacity_bit_s) reading.loss.lower = 0;  // not at the knee, where shares rest
   return reading;
 }
 
-// Demand wavers: it is planned with its average over half a minute, unless it surely is another.
+// Demand wavers: it is planned with its average over a minute, longer the more it wavers by chance,
+// unless it surely is another: then it may be on its way, and is followed closely for a minute.
 void GroupLaw::plan(double elapsed_s, TimePoint now) {
   const auto demand = demand_.total_bit_s(now);
   if (!demand || *demand <= 0) {
@@ -84,11 +90,15 @@ void GroupLaw::plan(double elapsed_s, TimePoint now) {
     return;
   }
   const double noise = std::sqrt(demand_.flow_bit_s() / *demand);
-  const double surge = std::max(kSurge, kSurgeSigmas * noise);
-  if (!planned_bit_s_ || std::abs(*demand - *planned_bit_s_) > surge * *planned_bit_s_)
+  const double surge = *demand * std::max(kSurge, kSurgeSigmas * noise);
+  const double tau_s = kPlanned_s * std::clamp(noise / kUsualNoise, 1.0, kLongestPlan);
+  if (!planned_bit_s_ || std::abs(*demand - *planned_bit_s_) > surge) {
+    if (planned_bit_s_) surged_ = now;
     planned_bit_s_ = demand;
-  else
-    *planned_bit_s_ += (1 - std::exp(-elapsed_s / kPlanned_s)) * (*demand - *planned_bit_s_);
+  }
+  const bool moves = surged_ && now - *surged_ < kSurgeLasts;
+  *planned_bit_s_ +=
+      (1 - std::exp(-elapsed_s / (moves ? kMoving_s : tau_s))) * (*demand - *planned_bit_s_);
   plan_ = *planned_bit_s_ / *demand;
 }
 

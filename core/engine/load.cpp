@@ -11,7 +11,8 @@ constexpr double kFull = 1.5;  // phi(1)
 constexpr double kWidth = 1 - kLoadKnee;
 constexpr double kSteep = 2 * kFull / kWidth;  // phi'(1), and beyond
 constexpr double kMost = 10;                   // absurd capacities end here
-constexpr double kMostRoom = 0.25;             // headroom, of the capacity
+constexpr double kBent = 5;
+constexpr double kMostRoom = 0.25;  // headroom, of the capacity
 constexpr int kNewton = 40;
 constexpr double kNear = 1e-9;
 constexpr double kLeastShare = 1e-6;
@@ -31,6 +32,11 @@ double load_slope(double rho) {
   return kSteep * (rho - kLoadKnee) / kWidth;
 }
 
+bool BookedLoad::fills(double bit_s, double capacity) const {
+  return bit_s >= kNearlyFull * capacity ||
+         bit_s + 3 * std::sqrt(std::max(0.0, variance)) >= capacity;
+}
+
 double LoadLine::utilisation(double share) const {
   const double load = fixed_bit_s + share * movable_bit_s;
   if (load <= 0) return 0;
@@ -38,8 +44,9 @@ double LoadLine::utilisation(double share) const {
 }
 
 double LoadLine::pressure(double share) const {
-  const double room = capacity_bit_s > 0 ? kHeadroom * sigma_bit_s / capacity_bit_s : 0;
-  return utilisation(share) + std::min(room, kMostRoom);
+  const double sigma = capacity_bit_s > 0 ? sigma_bit_s / capacity_bit_s : 0;
+  // The cost bends: the wider the load wavers, the more of it lies where a queue costs most.
+  return utilisation(share) + std::min(kHeadroom * sigma * (1 + kBent * sigma), kMostRoom);
 }
 
 double LoadLine::slope(double share) const {

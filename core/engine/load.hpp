@@ -39,7 +39,7 @@ double load_slope(double rho);
 inline constexpr double kLoadKnee = 0.9;
 /// So much of the demand comes and goes by itself: what that makes of the cost is no reason to
 /// move.
-inline constexpr double kDemandNoise = 0.02;
+inline constexpr double kDemandNoise = 0.015;
 
 /// Of one nexthop, bits a second, over all groups. Capacity and background are looked up once an
 /// epoch.
@@ -47,11 +47,14 @@ struct BookedLoad {
   double predicted_bit_s = 0;   // by the weights that hold now
   double carried_bit_s = 0;     // now
   double background_bit_s = 0;  // not ours to move
-  double variance = 0;            // of what is predicted, by the chance of flows, (bit/s)^2
+  double variance = 0;          // of what is predicted, by the chance of flows, (bit/s)^2
   std::optional<double> capacity_bit_s{};
   TimePoint at;                     // when the book was opened
   std::optional<TimePoint> full{};  // when it was last nearly full, mostly of ours
 
+  /// Would `bit_s` nearly fill a capacity, or fill it whenever it wavers (three standard
+  /// deviations)?
+  [[nodiscard]] bool fills(double bit_s, double capacity) const;
   [[nodiscard]] bool full_within(Duration time) const { return full && at - *full < time; }
   [[nodiscard]] double ours_bit_s() const { return std::max(predicted_bit_s, carried_bit_s); }
 };
@@ -70,8 +73,8 @@ struct LoadLine {
   double sigma_bit_s = 0;     // of the load, by the chance of flows
 
   [[nodiscard]] double utilisation(double share) const;
-  /// That, and kHeadroom times sigma: what few large flows carry wavers, and must not fill a path to
-  /// the brim. What the cost of load is asked of.
+  /// That, and kHeadroom times sigma: what few large flows carry wavers, and must not fill a path
+  /// to the brim. What the cost of load is asked of.
   [[nodiscard]] double pressure(double share) const;
   [[nodiscard]] double cost(double share) const { return known ? load_cost(pressure(share)) : 0; }
   /// d cost / d share.

@@ -147,7 +147,7 @@ class TrackedNexthop {
   Health health_;
   bool dirty_ = false;
   std::optional<Reading> reading_;
-  std::optional<TimePoint> stepped_;  // accept_step()
+  std::optional<TimePoint> stepped_;     // accept_step()
   std::optional<TimePoint> loss_doubt_;  // since when
   bool fell_by_loss_ = false;
   std::string evidence_;

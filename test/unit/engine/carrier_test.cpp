@@ -335,3 +335,38 @@ TEST_CASE("only a high load explains a queue", "[engine][carrier]") {
   CHECK(line.carrier.may_queue(line.at));
   CHECK_FALSE(line.carrier.may_queue(line.at + 1min));  // nothing is known of the load
 }
+
+TEST_CASE("a way that becomes longer under a usual load is no queue", "[engine][carrier]") {
+  for (const bool told_it : {true, false}) {
+    Line line;
+    if (told_it) line.carrier.set_terms(told(100 * kMbit));
+    for (int i = 0; i < 600; ++i) line.second(60 * kMbit);
+    const auto before = line.carrier.capacity_bit_s(line.at);
+    // The load leaves with the flows, and the delay outlives it.
+    for (double own = 59 * kMbit; own > 1 * kMbit; own *= 0.9) {
+      line.at += 1s;
+      line.carrier.observe({NexthopId{1}, line.at, 1s, own});
+      line.carrier.carried(own, line.at);
+      line.carrier.learn(30, 0, line.at);
+    }
+    for (int i = 0; i < 60; ++i) line.second(1 * kMbit);
+    CHECK(line.carrier.capacity_bit_s(line.at) == before);
+  }
+}
+
+TEST_CASE("a queue without a reason that goes with the load teaches what it went at",
+          "[engine][carrier]") {
+  Line line;
+  line.carrier.set_terms(told(100 * kMbit));
+  for (int i = 0; i < 600; ++i) line.second(70 * kMbit);
+  for (int i = 0; i < 40; ++i) {  // somebody unseen takes half; flows follow an escape
+    const double own = 69 * kMbit * std::exp(-i / 10.0);
+    line.at += 1s;
+    line.carrier.observe({NexthopId{1}, line.at, 1s, own});
+    line.carrier.carried(own, line.at);
+    line.carrier.learn(own > 50 * kMbit ? 40 : 0, 0, line.at);
+  }
+  CHECK(line.known() < 70 * kMbit);
+  CHECK(line.known() > 40 * kMbit);
+  CHECK(line.from() == "learnt");
+}
