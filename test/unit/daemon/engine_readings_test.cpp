@@ -133,3 +133,30 @@ TEST_CASE("the load of an interface with several neighbours is nobody's", "[engi
   nexthops[NexthopId{2}].gateway_address = EthernetAddress{2, 0, 0, 0, 0, 2};
   CHECK(shared_interfaces(nexthops) == std::set<std::uint32_t>{7});
 }
+
+TEST_CASE("flows that change from a group to another are not counted by both",
+          "[engine_readings]") {
+  const Group own{GroupId{2}, {{PathId{3}, NexthopId{1}, 1}, {PathId{4}, NexthopId{2}, 1}}, {1}};
+  engine::Engine engine{engine::Options{}};
+  engine.set_group(kGroup, kStart);
+  engine.set_group(own, kStart);
+  EngineReadings readings;
+  constexpr std::uint64_t kEachSecond = 1'000'000;
+  std::uint64_t before = 0, after = 0;
+  for (int second = 0; second < 90; ++second) {
+    const TimePoint at = kStart + second * 1s;
+    (second < 60 ? before : after) += kEachSecond;  // then nobody uses `own` any more
+    TrafficCount c{at, {&kGroup, &own}};
+    c.paths = {{PathId{1}, traffic(after)},
+               {PathId{2}, {}},
+               {PathId{3}, traffic(before)},
+               {PathId{4}, {}}};
+    for (const PathReading& reading : readings.since_last(c, {}).paths) engine.observe(reading);
+    engine.decide(at);
+    if (second < 30) continue;
+    const double sum = engine.law(GroupId{1})->paths[0].own_bit_s.value_or(0) +
+                       engine.law(GroupId{2})->paths[0].own_bit_s.value_or(0);
+    INFO(second);
+    REQUIRE(sum == Approx(8.0 * kEachSecond).epsilon(0.05));
+  }
+}
