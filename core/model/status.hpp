@@ -135,8 +135,8 @@ struct PathStatus {
 
 struct GroupStatus {
   GroupId id{};
-  std::size_t routes = 0;       // or, of a class' group, the groups whose traffic it carries
-  std::string affinity{};       // "flow", "flowlet" or "bucket"
+  std::size_t routes = 0;  // or, of a class' group, the groups whose traffic it carries
+  std::string affinity{};  // "flow", "flowlet" or "bucket"
   std::vector<PathStatus> paths;
   std::optional<PathTraffic> control_traffic{};  // empty: no control group
   std::optional<PassiveRtt> control_passive{};
