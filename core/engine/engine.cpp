@@ -107,7 +107,7 @@ struct Engine::Impl {
       load.capacity_bit_s = carrier.capacity_bit_s(now);
       const double all = load.carried_bit_s + load.background_bit_s;
       if (load.capacity_bit_s && load.carried_bit_s >= all / 2 && all > 0 &&
-          load.fills(all, *load.capacity_bit_s))
+          load.fills(all, *load.capacity_bit_s, 2))
         load.full = now;
     }
   }

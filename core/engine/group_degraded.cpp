@@ -75,7 +75,7 @@ bool GroupLaw::load_explains(const Share& s, TimePoint now) const {
   const auto full = [&](double ours) {
     const double all = ours + load.background_bit_s;
     // What many see for a moment, few large flows make of a lower load.
-    return ours >= all / 2 && all > 0 && load.fills(all, *s.could_bit_s);
+    return ours >= all / 2 && all > 0 && load.fills(all, *s.could_bit_s, 3);
   };
   return full(load.carried_bit_s) ||
          (full(load.predicted_bit_s) && now - s.nexthop->health().fell_at() < kFlowsEnd);

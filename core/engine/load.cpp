@@ -32,9 +32,9 @@ double load_slope(double rho) {
   return kSteep * (rho - kLoadKnee) / kWidth;
 }
 
-bool BookedLoad::fills(double bit_s, double capacity) const {
+bool BookedLoad::fills(double bit_s, double capacity, double deviations) const {
   return bit_s >= kNearlyFull * capacity ||
-         bit_s + 3 * std::sqrt(std::max(0.0, variance)) >= capacity;
+         bit_s + deviations * std::sqrt(std::max(0.0, variance)) >= capacity;
 }
 
 double LoadLine::utilisation(double share) const {

@@ -52,9 +52,8 @@ struct BookedLoad {
   TimePoint at;                     // when the book was opened
   std::optional<TimePoint> full{};  // when it was last nearly full, mostly of ours
 
-  /// Would `bit_s` nearly fill a capacity, or fill it whenever it wavers (three standard
-  /// deviations)?
-  [[nodiscard]] bool fills(double bit_s, double capacity) const;
+  /// Would `bit_s` nearly fill a capacity, or fill it when it wavers by so many deviations?
+  [[nodiscard]] bool fills(double bit_s, double capacity, double deviations) const;
   [[nodiscard]] bool full_within(Duration time) const { return full && at - *full < time; }
   [[nodiscard]] double ours_bit_s() const { return std::max(predicted_bit_s, carried_bit_s); }
 };
