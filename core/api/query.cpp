@@ -201,7 +201,7 @@ Result<RecordOrder> record_order_of(std::string_view query_text) {
   if (file == query->end() || !file->second.starts_with('/') ||
       file->second.find('\0') != std::string::npos)
     return Error{"parameter \"file\" should be an absolute path"};
-  constexpr std::int64_t kMostSeconds = 366 * 86'400;
+  constexpr std::int64_t kMostSeconds = std::int64_t{366} * 86'400;
   constexpr std::uint64_t kMostBytes = std::uint64_t{1} << 44;
   const auto bytes = number_of<std::uint64_t>(*query, "bytes", RecordOrder{}.max_bytes, kMostBytes);
   if (!bytes) return bytes.error();

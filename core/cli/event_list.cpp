@@ -133,7 +133,7 @@ Result<> Teller::print(const Json& answer) {
   const auto first = answer.at("first").get<std::uint64_t>();
   const Json& events = answer.at("events");
   for (const Json& event : events)
-    if (const auto done = print_one(event.dump()); !done) return done;
+    if (auto done = print_one(event.dump()); !done) return done;
   talk_.out << std::flush;
   const bool is_cut = query_.after > 0 && !is_away_ && first > query_.after + 1;
   if (const std::string file = answer.at("file"); is_cut && !file.empty())

@@ -89,7 +89,9 @@ std::string shares_text(const Json& paths) {
     const std::string before = tenths_of_percent(path.at("before"));
     const std::string after = tenths_of_percent(path.at("after"));
     if (before == after) continue;
-    all += (all.empty() ? "" : ", ") + text(path.at("nexthop")) + ' ' + before + '>' + after + " %";
+    if (!all.empty()) all += ", ";
+    all += text(path.at("nexthop"));
+    all.append(" ").append(before).append(">").append(after).append(" %");
   }
   return all.empty() ? "no share changed" : all;
 }

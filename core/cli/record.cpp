@@ -103,7 +103,7 @@ int follow(const RecordLine& line, const RecordTalk& talk, const std::string& fi
 Result<std::int64_t> parse_record_duration(const std::string& text) {
   constexpr std::array<Unit, 4> kUnits{{{"s", 1}, {"m", 60}, {"h", 3600}, {"d", 86'400}}};
   const auto seconds = parse_with_unit(text, kUnits);
-  if (!seconds || *seconds > 366 * 86'400)
+  if (!seconds || *seconds > std::uint64_t{366} * 86'400)
     return Error{"--duration: \"" + text + "\" is no time of at most a year (write 90s, 30m, 8h)"};
   return static_cast<std::int64_t>(*seconds);
 }

@@ -76,7 +76,7 @@ class History {
 
  private:
   static constexpr std::size_t kMostKept = 4 << 20;  // bytes of text
-  static constexpr std::size_t kWriteAt = 64 * 1024;
+  static constexpr std::size_t kWriteAt = std::size_t{64} * 1024;
   static constexpr std::size_t kDecisionsKnown = 1000;
 
   using What = decltype(Event::what);

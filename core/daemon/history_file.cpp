@@ -16,8 +16,8 @@ namespace {
 
 constexpr std::string_view kCrcKey = ",\"crc\":\"";
 constexpr std::size_t kCrcTail = kCrcKey.size() + 8 + 2;  // eight digits, "}
-constexpr std::size_t kChunk = 64 * 1024;
-constexpr std::size_t kLongestLine = 1024 * 1024;  // far beyond any event
+constexpr std::size_t kChunk = std::size_t{64} * 1024;
+constexpr std::size_t kLongestLine = std::size_t{1024} * 1024;  // far beyond any event
 
 /// CRC-32C (Castagnoli, RFC 3720 appendix B.4).
 std::uint32_t crc32c(std::string_view text) {

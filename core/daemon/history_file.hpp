@@ -56,7 +56,7 @@ class HistoryFile {
   [[nodiscard]] std::size_t waiting_bytes() const { return waiting_bytes_; }
   [[nodiscard]] std::uint64_t dropped() const { return dropped_; }
 
-  static constexpr std::size_t kMostWaiting = 256 * 1024;
+  static constexpr std::size_t kMostWaiting = std::size_t{256} * 1024;
 
  private:
   void close();

@@ -23,7 +23,7 @@ namespace hopwise::engine {
 class Commit {
  public:
   static constexpr Duration kSlot = std::chrono::minutes(5);
-  static constexpr std::size_t kSlots = 30 * 24 * 12;
+  static constexpr std::size_t kSlots = std::size_t{30} * 24 * 12;
   static constexpr std::size_t kFreeSlots = kSlots / 20;
   static constexpr std::size_t kReserve = 4;    // free slots left when it is spent: flows take time
   static constexpr std::size_t kRegained = 24;  // two hours of them, and it may burst again

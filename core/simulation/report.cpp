@@ -20,7 +20,8 @@ Result<> check_names(const std::vector<std::string>& only) {
   for (const std::string& name : only) {
     const auto names = controller_names();
     if (name != kOracle && std::find(names.begin(), names.end(), name) == names.end())
-      return Error{'"' + name + "\" is no controller (known: " + known + "oracle)"};
+      return Error{'"' + name +
+                   std::string("\" is no controller (known: ").append(known).append("oracle)")};
   }
   return {};
 }

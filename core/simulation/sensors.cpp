@@ -35,7 +35,7 @@ PathId path_id(const Plant& plant, std::size_t group, std::size_t path) {
 }
 
 Sensors::Sensors(const Measurement& measurement, std::vector<std::size_t> groups,
-                 std::vector<std::size_t> links, std::uint64_t seed, std::uint64_t stream)
+                 const std::vector<std::size_t>& links, std::uint64_t seed, std::uint64_t stream)
     : measurement_(measurement),
       groups_(std::move(groups)),
       tallies_(groups_.size()),

@@ -17,7 +17,7 @@ class Sensors {
  public:
   /// Of the groups whose indices are given; `links`: those that they use.
   Sensors(const Measurement& measurement, std::vector<std::size_t> groups,
-          std::vector<std::size_t> links, std::uint64_t seed, std::uint64_t stream);
+          const std::vector<std::size_t>& links, std::uint64_t seed, std::uint64_t stream);
 
   /// After a step of the plant: measures, and tells the controller what is known by now.
   void step(const Plant& plant, Controller& controller);
