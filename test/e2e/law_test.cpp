@@ -106,6 +106,7 @@ TEST_CASE("two routers share two links without oscillation, and no queue stands"
     // Neither hears of the other's load but by its queue: one correction is no oscillation.
     CHECK(turns(status, settled) <= 1);
   }
-  CHECK(static_cast<double>(lost) < 0.01 * static_cast<double>(sent));
+  // None on a quiet machine; equal shares drop a fifth, all on one link more.
+  CHECK(static_cast<double>(lost) < 0.05 * static_cast<double>(sent));
   for (auto& flows : traffic) flows->stop();
 }
