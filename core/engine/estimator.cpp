@@ -17,6 +17,7 @@ constexpr std::uint32_t kWell = 10;  // answered in a row: the pace is the usual
 constexpr Duration kFlowSeen = std::chrono::seconds(10);     // a pinned flow's RTT counts so long
 constexpr Duration kBurst = std::chrono::milliseconds(100);  // what loses all that long is no hole
 constexpr double kNextProbeMs = 20;                          // at a pace where that matters
+constexpr double kWavers = 2;                                // mean deviations
 constexpr double kChance = 1e-6;  // silence this improbable under the path's own loss is a fault
 
 double alpha(Duration gap, Duration tau, std::uint64_t n) {
@@ -90,6 +91,7 @@ bool Estimator::observe(const Sample& sample) {
     case Outcome::lost:
       count(sample.sent, 1);
       loss_test_.lost(sample.sent, sample.flow);
+      onset_.lost(sample.sent, known - sample.sent);
       answered_ = good_ = 0;
       if (heard_ && sample.sent < *heard_) break;
       if (silent_++ == 0) silent_since_ = sample.sent;
@@ -97,6 +99,7 @@ bool Estimator::observe(const Sample& sample) {
     case Outcome::late:
       take_back(sample.sent);
       loss_test_.take_back(sample.sent);
+      onset_.take_back(sample.sent);
       measure(sample, known);
       answered_ = good_ = 0;
       newest_late_sent_ = std::max(newest_late_sent_, sample.sent);
@@ -158,7 +161,9 @@ void Estimator::measure(const Sample& sample, TimePoint known) {
   high_ = judged && typical > limit;
   good_ = typical <= settle_limit() ? good_ + 1 : 0;
   delay_test_.observe(typical, known);
-  if (!(judged && rtt_ms > limit) && sample.outcome == Outcome::reply)
+  const bool slow = judged && rtt_ms > limit;
+  if (judged) onset_.observe(rtt_ms, slow, sample.sent);
+  if (!slow && sample.outcome == Outcome::reply)
     newest_good_sent_ = std::max(newest_good_sent_, sample.sent);
   average(rtt_ms, gap);
 }
@@ -320,6 +325,12 @@ bool Estimator::is_stepped() const {
   const double limit = step_limit();
   return std::count_if(recent_.begin(), recent_.end(),
                        [&](const Recent& r) { return r.rtt_ms > limit; }) >= 4;
+}
+
+std::optional<Climb> Estimator::climb() const {
+  if (!stepped()) return std::nullopt;
+  const double jitter_ms = normal_ ? normal_->jitter_ms : jitter_ms_;
+  return onset_.climb(base_ms(), kWavers * jitter_ms);
 }
 
 bool Estimator::is_lossy() const {

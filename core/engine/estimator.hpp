@@ -18,6 +18,7 @@
 #include "core/engine/delay_test.hpp"
 #include "core/engine/engine.hpp"
 #include "core/engine/loss_test.hpp"
+#include "core/engine/onset.hpp"
 #include "core/engine/slot_ring.hpp"
 
 namespace hopwise::engine {
@@ -88,6 +89,8 @@ class Estimator {
   [[nodiscard]] bool silent() const { return conclusions().silent; }
   /// Delay is clearly and steadily above the base.
   [[nodiscard]] bool stepped() const { return conclusions().stepped; }
+  /// How the delay rose to where it is, once it has stepped.
+  [[nodiscard]] std::optional<Climb> climb() const;
   /// Certainly over the limit of loss: by the sequential test, or by the loss window.
   [[nodiscard]] bool lossy() const { return conclusions().lossy; }
   [[nodiscard]] const LossTest& loss_test() const { return loss_test_; }
@@ -167,6 +170,7 @@ class Estimator {
   LossTest loss_test_;
   DelayTest delay_test_;
   BaseStep base_step_;
+  OnsetTest onset_;
   std::array<FlowRtt, 16> flows_{};  // newest of each pinned flow
   double gap_s_ = 0;                 // time between samples, smoothed
   double usual_gap_s_ = 0;           // the same while all is well, slow to shrink

@@ -1,7 +1,8 @@
 // Faults of delay and loss: when a degraded path is left, and when that only moves the trouble.
 //
 // Load makes delay and loss, and we move load. So our own doing comes first: a path whose share we
-// had raised goes back to routing's own, and only what stays bad then is left. And a path is not
+// had raised goes back to routing's own, and only what stays bad then is left. A delay that came
+// faster than a raise can fill a queue (onset.hpp) is left at once. And a path is not
 // left for one that was itself just left, or that the load it was just given made bad: after such
 // a bounce the group keeps routing's own weights for a while.
 #include <algorithm>
@@ -69,7 +70,7 @@ void GroupLaw::judge_one(Share& s, TimePoint now) {
 // after flows have had the time to end, is judged as ever.
 bool GroupLaw::load_explains(const Share& s, TimePoint now) const {
   const BookedLoad& load = s.nexthop->load;
-  if (!s.could_bit_s) return false;
+  if (!s.could_bit_s || s.nexthop->onset(now) == Onset::at_once) return false;
   // Losses are counted over a while, and show when the load may have gone.
   if (s.nexthop->fell_by_loss() && load.full_within(options_->loss_window)) return true;
   const auto full = [&](double ours) {
@@ -81,10 +82,11 @@ bool GroupLaw::load_explains(const Share& s, TimePoint now) const {
          (full(load.predicted_bit_s) && now - s.nexthop->health().fell_at() < kFlowsEnd);
 }
 
-// Could our raise have made the fault at all? Not where the load is known, well below the capacity,
-// and no more than was lately carried cleanly.
+// Could our raise have made the fault at all? Not one that came at once, nor where the load is
+// known, well below the capacity, and no more than was lately carried cleanly.
 bool GroupLaw::load_could(const Share& s, TimePoint now) const {
   const Carrier& carrier = s.nexthop->carrier;
+  if (s.nexthop->onset(now) == Onset::at_once) return false;
   return s.nexthop->fell_by_loss() || !carrier.view(now).load_bit_s || carrier.may_queue(now) ||
          (s.raised && now - *s.raised < kJustRaised);
 }
@@ -105,7 +107,8 @@ double GroupLaw::least_share(const Share& s) const {
   return std::clamp(s.weight - room / movable, least, std::max(least, s.weight));
 }
 
-// What the slow law had raised goes back to those that lack it. False: there is nothing to take.
+// What the slow law had raised goes back to those that lack it, once it is clear that the raise may
+// have done it. False: there is nothing to take.
 bool GroupLaw::take_back(Share& s, TimePoint now) {
   double kernel = 0;
   double wanted = 0;
@@ -123,6 +126,7 @@ bool GroupLaw::take_back(Share& s, TimePoint now) {
   const double raise = s.wanted - routed(s);
   if (raise < kRaise || lacking <= 0 || !load_could(s, now)) return false;
 
+  if (s.nexthop->onset(now) == Onset::unsure) return true;
   const std::vector<Share> before = shares_;
   for (Share& o : shares_) o.wanted += std::min(raise / lacking, 1.0) * lack(o);
   s.wanted = routed(s);
@@ -142,8 +146,9 @@ bool GroupLaw::take_back(Share& s, TimePoint now) {
 // One that its own ramp made bad again, or that goes bad at its cap, bears less than routing's
 // share: it shall return to less.
 void GroupLaw::leave(Share& s, const Share& better, TimePoint now) {
+  const bool at_once = s.nexthop->onset(now) == Onset::at_once;
   const bool at_cap = s.cap.at(now) < s.kernel && s.wanted > s.cap.at(now) - kRaise;
-  if (at_cap || (s.ramped && now - *s.ramped < kJustGiven)) {
+  if (!at_once && (at_cap || (s.ramped && now - *s.ramped < kJustGiven))) {
     s.cap.cut(std::min(s.wanted, s.weight), floor_of(s), now);
     std::vector<Share*> all;
     for (Share& o : shares_) all.push_back(&o);
@@ -157,6 +162,7 @@ void GroupLaw::leave(Share& s, const Share& better, TimePoint now) {
     if (&o != &s && o.usable && !o.limited()) o.given = now;
   std::string text = format(" better=%u better_rtt_ms=%.1f", raw(better.nexthop->id()),
                             better.nexthop->reading()->recent_ms);
+  if (at_once) text += " at_once";
   if (least > floor_of(s)) text += format(" others_full stays=%.3f", least);
   trigger({Reason::path_degraded, s.nexthop->id(), s.nexthop->evidence() + text, true});
 }

@@ -7,6 +7,7 @@
 namespace hopwise::engine {
 namespace {
 
+constexpr double kSurge = 2.2;  // steps of the ramp: an epoch may be twice as long
 constexpr Duration kTogether = std::chrono::seconds(2);
 
 int gravity(Reason reason) {
@@ -239,6 +240,7 @@ std::optional<Decision> GroupLaw::conclude(TimePoint now) {
     const CostTerms terms = terms_of(s, next[i]);
     d.paths.push_back({s.path.id, s.path.nexthop, s.weight, next[i], s.usable, s.nexthop->state(),
                        terms.total(), terms, predict(s, next[i])});
+    if (next[i] - s.weight > kSurge * options_->ramp_step) s.nexthop->surged = now;
     s.weight = next[i];
     book(s);
   }

@@ -10,6 +10,11 @@ namespace {
 
 constexpr double kSeldom = 4;     // times the gap of the most often asked anchor ...
 constexpr double kSeldomGap = 1;  // ... and so many seconds
+// Seconds a second, of a queue: two steps of the slow law, or one of the ramp, where the demand is
+// twice the capacity.
+constexpr double kOwnRaise = 0.1;
+constexpr Duration kOnsetDoubt = std::chrono::milliseconds(500);
+constexpr Duration kSurge = std::chrono::seconds(10);      // flows follow, and queues show it
 constexpr Duration kLossDoubt = std::chrono::seconds(30);  // faster probing settles 5 % by then
 
 bool in_fault(PathState state) {
@@ -123,12 +128,16 @@ void TrackedNexthop::advance(TimePoint now, const std::set<Anchor>& answered,
     const PathState before = health_.state();
     if (const auto state = health_.advance(signs(all), now, *options_)) {
       note_evidence(*state, all, now);
+      onset_ = !in_fault(before) && *state == PathState::degraded && !fell_by_loss_
+                   ? Onset::unsure
+                   : Onset::gradual;
       if (!in_fault(before) && in_fault(*state))
         for (auto& [anchor, estimator] : anchors_) estimator.freeze();
       if (*state == PathState::probation)
         for (auto& [anchor, estimator] : anchors_) estimator.settle();
     }
   }
+  note_onset(all, now);
   note_reading(all, now);
 }
 
@@ -323,6 +332,28 @@ void TrackedNexthop::note_reading(std::span<const Judged> judged, TimePoint now)
     reading_->alarm_loss =
         std::max(reading_->alarm_loss, wilson(loss->lost, loss->sent, 1.96).lower);
   }
+}
+
+// Decided while the fault is young, and then for all of it.
+void TrackedNexthop::note_onset(std::span<const Judged> judged, TimePoint now) {
+  if (onset(now) != Onset::unsure) return;
+  if (surged && now - *surged < kSurge) {
+    onset_ = Onset::gradual;
+    return;
+  }
+  Arena arena;
+  auto climbs = row<Climb>(arena, judged.size());
+  for (const Judged& j : judged)
+    if (const auto climb = j.seldom ? std::nullopt : j.estimator->climb()) climbs.push_back(*climb);
+  const double ours = load.ours_bit_s() + load.background_bit_s;
+  const double over = load.capacity_bit_s.value_or(0) > 0 ? ours / *load.capacity_bit_s - 1 : 0;
+  onset_ = weigh(climbs, kOwnRaise + std::max(0.0, over));
+}
+
+Onset TrackedNexthop::onset(TimePoint now) const {
+  if (health_.state() != PathState::degraded) return Onset::gradual;
+  const bool late = onset_ == Onset::unsure && now - health_.fell_at() >= kOnsetDoubt;
+  return late ? Onset::gradual : onset_;
 }
 
 void TrackedNexthop::note_evidence(PathState state, std::span<const Judged> judged, TimePoint now) {

@@ -92,13 +92,16 @@ class TrackedNexthop {
   [[nodiscard]] bool loss_in_doubt() const { return loss_doubt_.has_value(); }
   /// The present fault is one of loss alone.
   [[nodiscard]] bool fell_by_loss() const { return fell_by_loss_; }
+  /// How the delay of the present fault rose; gradual without one.
+  [[nodiscard]] Onset onset(TimePoint now) const;
   /// Wants to be probed faster.
   [[nodiscard]] bool suspicious(TimePoint now) const;
   [[nodiscard]] NexthopView view(TimePoint now) const;
 
   Carrier carrier;
-  BookedLoad load;  // of all groups; Engine keeps it
-  int groups = 0;   // that have a path over it
+  BookedLoad load;                  // of all groups; Engine keeps it
+  int groups = 0;                   // that have a path over it
+  std::optional<TimePoint> surged;  // some group's share rose by more than a step of the slow law
   int limited = 0;  // of those paths, how many are held below the share they should have
 
  private:
@@ -130,6 +133,7 @@ class TrackedNexthop {
   [[nodiscard]] std::optional<Duration> shift() const;
   [[nodiscard]] std::string loss_evidence(const Estimator& shown,
                                           std::span<const Judged> judged) const;
+  void note_onset(std::span<const Judged> judged, TimePoint now);
   void note_evidence(PathState state, std::span<const Judged> judged, TimePoint now);
 
   NexthopId id_;
@@ -150,6 +154,7 @@ class TrackedNexthop {
   std::optional<TimePoint> stepped_;     // accept_step()
   std::optional<TimePoint> loss_doubt_;  // since when
   bool fell_by_loss_ = false;
+  Onset onset_ = Onset::gradual;
   std::string evidence_;
   TimePoint fault_sent_;
   double loss_ = 0;  // loss()

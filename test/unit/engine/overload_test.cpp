@@ -174,12 +174,13 @@ TEST_CASE("moving load neither oscillates nor makes things worse than routing al
   }
 }
 
-TEST_CASE("a brownout of a path that carries more than routing's share is left in two steps",
+TEST_CASE("a brownout of a path that carries more than routing's share is left at once",
           "[engine]") {
   std::vector<SimulatedPath> paths(2);
   paths[1].rtt_ms = 30;
   for (const double step : {30.0, 100.0, 400.0}) {
     double worst = 0;
+    double mean = 0;
     for (std::uint32_t seed = 1; seed <= 50; ++seed) {
       Simulation s(paths, seed);
       const double start = 25 + 0.001 * seed;
@@ -188,16 +189,16 @@ TEST_CASE("a brownout of a path that carries more than routing's share is left i
       s.path(1).rtt_ms += step;
       s.run_until(start + 4);
       INFO(s.log());
-      const auto back = s.fell(1, 0.5, start);
       const auto gone = s.fell(1, 0.01, start);
-      REQUIRE(back);
       REQUIRE(gone);
-      CHECK(*back < 1);
+      CHECK(s.count(Reason::path_degraded) <= 1);  // in one step, or dead before that
       CHECK(s.count(Reason::overload_hold) == 0);
       worst = std::max(worst, *gone);
+      mean += *gone / 50;
     }
-    std::printf("  brownout +%.0f ms on a raised path      worst %.2f s of 50\n", step, worst);
-    CHECK(worst <= 2);
+    std::printf("  brownout +%.0f ms on a raised path      mean %.2f s, worst %.2f s of 50\n", step,
+                mean, worst);
+    CHECK(worst < (step < 400 ? 1 : 1.2));  // late replies count as lost until they come
   }
 }
 
