@@ -102,7 +102,7 @@ std::optional<double> Carrier::load(TimePoint now) const {
   return own_at_ && now - *own_at_ <= kReadingsCease ? own_bit_s_ : std::nullopt;
 }
 
-void Carrier::learn(double queue_ms, double loss, TimePoint now) {
+void Carrier::learn(double queue_ms, double loss, TimePoint now, Onset onset) {
   if (!std::isfinite(queue_ms) || !(loss >= 0 && loss <= 1)) return;
   if (judged_ && now <= *judged_) return;
   const double elapsed_s = judged_ ? std::min(hopwise::seconds(now - *judged_), 5.0) : 0;
@@ -114,6 +114,12 @@ void Carrier::learn(double queue_ms, double loss, TimePoint now) {
     return;
   }
   peak_.raise(*carries, now);
+  if (onset == Onset::at_once) {  // no queue
+    queued_.reset();
+    clean_.reset();
+    suspicion_.reset();
+    return;
+  }
   const auto capacity = physical(now);
   // What loses at all times loses by itself.
   const bool well = was_clean_ && now - *was_clean_ <= kUsual;
@@ -133,7 +139,7 @@ void Carrier::learn(double queue_ms, double loss, TimePoint now) {
   clean_.reset();
   if (!queued_) queued_ = now;
   const bool lost = loss > kLost && by_load;
-  const bool doubt = !lost && doubtful(*carries, now);
+  const bool doubt = !lost && (onset == Onset::unsure || doubtful(*carries, now));
   if (doubt && !suspicion_) suspicion_ = {*carries, now};
   if (!doubt && suspicion_ && !suspicion_->outlived) suspicion_.reset();
   if (suspicion_) return;

@@ -33,6 +33,7 @@
 #include "core/engine/average.hpp"
 #include "core/engine/commit.hpp"
 #include "core/engine/memory.hpp"
+#include "core/engine/onset.hpp"
 #include "core/engine/policy.hpp"
 #include "core/model/law.hpp"
 #include "core/model/reading.hpp"
@@ -54,8 +55,9 @@ class Carrier {
   /// Standard deviation of the load by the chance of flows: a queue that this explains is no news.
   void wavers(double sigma_bit_s) { sigma_bit_s_ = sigma_bit_s; }
   /// Once an epoch. `queue_ms` surely stands at the nexthop now (0: none, or not surely), `loss` is
-  /// the lower bound of its ratio of loss, best over a short window (Reading::alarm_loss).
-  void learn(double queue_ms, double loss, TimePoint now);
+  /// the lower bound of its ratio of loss, best over a short window (Reading::alarm_loss). What
+  /// rose at once teaches nothing, and what may have, no more than a suspicion.
+  void learn(double queue_ms, double loss, TimePoint now, Onset onset = Onset::gradual);
 
   /// What the law may load it to; empty: nothing is known that could bound it.
   [[nodiscard]] std::optional<double> capacity_bit_s(TimePoint now) const;

@@ -96,7 +96,7 @@ struct Engine::Impl {
       carrier.carried(nexthop.load.carried_bit_s, now);
       carrier.wavers(std::sqrt(std::max(0.0, nexthop.load.variance)));
       if (const auto& reading = nexthop.reading()) {
-        carrier.learn(standing_queue_ms(*reading), reading->loss.lower, now);
+        carrier.learn(standing_queue_ms(*reading), reading->loss.lower, now, nexthop.onset(now));
         // What was left comes back as soon as a short brownout ends; its old base tells when.
         const bool left = nexthop.limited > 0 && now - nexthop.health().fell_at() < kBrownout;
         const bool loaded = carrier.view(now).load_bit_s.value_or(0) <= 0 || carrier.may_queue(now);

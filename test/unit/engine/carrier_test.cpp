@@ -354,6 +354,24 @@ TEST_CASE("a way that becomes longer under a usual load is no queue", "[engine][
   }
 }
 
+TEST_CASE("a delay that came at once teaches nothing, however it goes", "[engine][carrier]") {
+  for (const double own : {70 * kMbit, 95 * kMbit}) {
+    Line line;
+    line.carrier.set_terms(told(100 * kMbit));
+    for (int i = 0; i < 600; ++i) line.second(own);
+    // Flows follow an escape; it ends while a part of them is still there.
+    for (int i = 0; i < 10; ++i) {
+      const double left = own * std::exp(-i / 20.0);
+      line.at += 1s;
+      line.carrier.observe({NexthopId{1}, line.at, 1s, left});
+      line.carrier.carried(left, line.at);
+      line.carrier.learn(40, 0, line.at, i == 0 ? Onset::unsure : Onset::at_once);
+    }
+    for (int i = 0; i < 20; ++i) line.second(0.6 * own);
+    CHECK(line.known() == 100 * kMbit);
+  }
+}
+
 TEST_CASE("a queue without a reason that goes with the load teaches what it went at",
           "[engine][carrier]") {
   Line line;
