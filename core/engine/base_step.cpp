@@ -9,7 +9,7 @@ namespace {
 constexpr std::uint32_t kJudged = 20;  // replies, in ...
 constexpr int kCovered = 15;           // ... so many of the 20 slots
 constexpr double kLeast_ms = 2;
-constexpr double kLeast = 0.10;
+constexpr double kLeast = 0.05;
 constexpr double kSameSpread = 1.5;
 constexpr double kSameSpread_ms = 0.5;
 constexpr Duration kLearnEvery = std::chrono::seconds(1);
