@@ -106,7 +106,9 @@ bool GroupLaw::ramp(Share& s, double step, TimePoint now) {
       if (&o == &s || !o.usable || o.nexthop->state() != PathState::up || !o.nexthop->reading())
         continue;
       const Reading& theirs = *o.nexthop->reading();
-      if (score_excess(theirs, *n.reading(), policy()) >
+      // What is full is no better place.
+      const double loads = load_line(s).cost(s.weight) - load_line(o).cost(o.weight);
+      if (score_excess(theirs, *n.reading(), policy()) + policy().load_weight * loads >
           score_band(theirs, *n.reading(), policy(), *options_))
         return false;
     }
