@@ -205,8 +205,12 @@ void Carrier::cut(double load, double queue_ms, double loss, TimePoint now) {
     return;  // for a moment
   const double next = std::max(kCut * std::min(thought, through), kThrough * through);
   if (next >= thought) return;
-  learnt_bit_s_ = next;
   clean_peak_ = {std::min(clean_peak_.now(now), through), now};
+  lower(next, queue_ms, now);
+}
+
+void Carrier::lower(double bit_s, double queue_ms, TimePoint now) {
+  learnt_bit_s_ = bit_s;
   learnt_at_ = now;
   cut_at_ = now;
   cut_queue_ms_ = queue_ms;
@@ -215,6 +219,23 @@ void Carrier::cut(double load, double queue_ms, double loss, TimePoint now) {
   // Losses are counted over a window: most of those of before the cut must have left it.
   const bool by_queue = queue_ms > kQueue_ms;
   drained_ = now + (by_queue ? std::min(kSettle + drains, kLongestSettle) : kLossWindow);
+}
+
+void Carrier::fill(double queue_ms, TimePoint now) {
+  const auto carries = load(now);
+  const auto capacity = physical(now);
+  if (!carries || *carries < kLeast_bit_s || (drained_ && now < *drained_)) return;
+  if (capacity && capacity->bit_s <= *carries) return;
+  suspicion_.reset();
+  clean_peak_ = {std::min(clean_peak_.now(now), *carries), now};
+  // Time and again: what others leave wanders.
+  const bool again = cut_at_ && now - *cut_at_ < kContradicted;
+  lower((again ? kCut : 1) * *carries, queue_ms, now);
+}
+
+bool Carrier::shared(TimePoint now) const {
+  const auto known = physical(now);
+  return known && terms_.capacity && known->bit_s < kReason * terms_.capacity->bit_s;
 }
 
 void Carrier::clean(double load, double elapsed_s, TimePoint now) {

@@ -59,6 +59,12 @@ class Carrier {
   /// rose at once teaches nothing, and what may have, no more than a suspicion.
   void learn(double queue_ms, double loss, TimePoint now, Onset onset = Onset::gradual);
 
+  /// A queue has surely built up under the present load, little by little: that is all there is.
+  void fill(double queue_ms, TimePoint now);
+
+  /// It has lately borne less than was told, which is others' doing.
+  [[nodiscard]] bool shared(TimePoint now) const;
+
   /// What the law may load it to; empty: nothing is known that could bound it.
   [[nodiscard]] std::optional<double> capacity_bit_s(TimePoint now) const;
   /// Forward load that is not ours to move: of hosts and routes that are not steered.
@@ -92,6 +98,7 @@ class Carrier {
   [[nodiscard]] bool ours(double load, bool lasting, TimePoint now) const;
   void clean(double load, double elapsed_s, TimePoint now);
   void cut(double load, double queue_ms, double loss, TimePoint now);
+  void lower(double bit_s, double queue_ms, TimePoint now);
   [[nodiscard]] bool doubtful(double load, TimePoint now) const;
   void resolve(double load, double queue_ms, TimePoint now);
 

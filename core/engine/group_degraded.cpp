@@ -2,9 +2,10 @@
 //
 // Load makes delay and loss, and we move load. So our own doing comes first: a path whose share we
 // had raised goes back to routing's own, and only what stays bad then is left. A delay that came
-// faster than a raise can fill a queue (onset.hpp) is left at once. And a path is not
-// left for one that was itself just left, or that the load it was just given made bad: after such
-// a bounce the group keeps routing's own weights for a while.
+// faster than a raise can fill a queue (onset.hpp) is left at once; one that came as a queue does,
+// where what the paths carry is known, is answered in proportion (group_yield.cpp). And a path is
+// not left for one that was itself just left, or that the load it was just given made bad: after
+// such a bounce the group keeps routing's own weights for a while.
 #include <algorithm>
 
 #include "core/engine/group_law.hpp"
@@ -22,7 +23,6 @@ constexpr Duration kJustLeft = std::chrono::seconds(30);
 constexpr Duration kJustGiven = std::chrono::seconds(10);
 constexpr Duration kJustRaised = std::chrono::seconds(60);
 constexpr double kRaise = 0.01;  // less is no load worth the name
-constexpr double kRoom = 0.95;   // of the capacity: what an escape may fill
 constexpr Duration kFlowsEnd = std::chrono::seconds(30);
 
 double queue_ms(const TrackedNexthop& nexthop) {
@@ -47,12 +47,12 @@ void GroupLaw::judge_one(Share& s, TimePoint now) {
     return;
   }
   s.loaded = load_explains(s, now);
-  if (s.loaded) return;
   const TrackedNexthop& other = *better->nexthop;
   const bool proven =
       other.state() == PathState::degraded || other.well_since(s.nexthop->fault_sent());
   const Duration fallen = now - s.nexthop->health().fell_at();
   if (!proven && fallen < kDoubt) return;
+  if (gives_way(s, now) || s.loaded) return;
   // Loss shows slowly: the other may be about to show the same.
   if (s.nexthop->fell_by_loss() && other.state() != PathState::degraded && other.loss_in_doubt() &&
       fallen < kTogetherLoss)
@@ -61,6 +61,8 @@ void GroupLaw::judge_one(Share& s, TimePoint now) {
   if (s.relief ? !s.nexthop->persists(*s.relief, now) : take_back(s, now)) return;
   if (const Share* untried = better_than(s, now))
     leave(s, *untried, now);
+  else if (s.could_bit_s)
+    hold(s);  // where loads are known the slow law knows better than routing
   else
     begin_hold(s, *better, now);
 }
@@ -94,17 +96,11 @@ bool GroupLaw::load_could(const Share& s, TimePoint now) const {
 // What the others have no room for stays: a slow path is better than a full one.
 double GroupLaw::least_share(const Share& s) const {
   const double least = floor_of(s);
-  const LoadLine own = load_line(s);
-  const double movable = own.known ? own.movable_bit_s : planned_bit_s(s, 1);
-  if (movable <= 0) return least;
   double room = 0;
-  for (const Share& o : shares_) {
-    if (&o == &s || !o.usable || o.limited() || in_fault(o.nexthop->state())) continue;
-    const LoadLine line = load_line(o);
-    if (!line.known) return least;
-    room += std::max(0.0, kRoom * line.capacity_bit_s - line.fixed_bit_s - o.weight * movable);
-  }
-  return std::clamp(s.weight - room / movable, least, std::max(least, s.weight));
+  for (const Share& o : shares_)
+    if (&o != &s && o.usable && !o.limited() && !in_fault(o.nexthop->state()))
+      room += std::max(0.0, room_of(o) - o.weight);
+  return std::clamp(s.weight - room, least, std::max(least, s.weight));
 }
 
 // What the slow law had raised goes back to those that lack it, once it is clear that the raise may
@@ -157,6 +153,7 @@ void GroupLaw::leave(Share& s, const Share& better, TimePoint now) {
   const double least = least_share(s);
   set_limit(s, least);
   s.relief.reset();
+  s.yield.reset();
   s.left = now;
   for (Share& o : shares_)
     if (&o != &s && o.usable && !o.limited()) o.given = now;

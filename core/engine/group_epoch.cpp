@@ -164,7 +164,7 @@ void GroupLaw::gather(Row<Contender>& field) {
   for (Share& s : shares_) {
     const TrackedNexthop& n = *s.nexthop;
     const auto reading = scored(s);
-    const bool proven = n.state() == PathState::up || !n.probed() || s.loaded ||
+    const bool proven = n.state() == PathState::up || !n.probed() || s.loaded || s.yield ||
                         (n.health().recovering() && n.answering());
     if (!s.usable || !proven || !reading || reading->samples < kJudgedSamples) continue;
     if (s.objective_limit < 1) continue;

@@ -153,6 +153,7 @@ void GroupLaw::judge_fall(Share& s, bool usable) {
              : !n.neighbour_resolved() ? Reason::neighbour_lost
                                        : Reason::path_down;
     s.relief.reset();
+    s.yield.reset();
     s.left.reset();
     if (n.state() == PathState::down) set_limit(s, floor_of(s));
   }
@@ -164,8 +165,9 @@ void GroupLaw::tell_recoveries(TimePoint now) {
   for (Share& s : shares_) {
     const bool fallen = in_fault(s.nexthop->state());
     if (s.fallen && !fallen) {
-      if (s.relief || s.loaded || overload_.holds(now)) s.nexthop->forgive(now);
+      if (s.relief || s.yield || s.loaded || overload_.holds(now)) s.nexthop->forgive(now);
       s.relief.reset();
+      s.yield.reset();
       s.evidence.settle();
       s.held = s.loaded = false;
       trigger({Reason::path_recovered, s.nexthop->id(), s.nexthop->evidence(), true});

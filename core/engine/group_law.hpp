@@ -84,6 +84,7 @@ class GroupLaw {
     double booked_bit_s = 0;                // what it has in the book
     Cap cap;                                // the slow law raises `wanted` no further
     std::optional<Relief> relief;           // this fault's answer so far: our raise was taken back
+    std::optional<Yield> yield;             // or: parts of it give way
     std::optional<TimePoint> left;          // traffic was taken from it for delay or loss
     std::optional<TimePoint> ramped;        // the ramp's last step
     std::optional<TimePoint> given;         // another's traffic was given to it for those
@@ -125,6 +126,10 @@ class GroupLaw {
   [[nodiscard]] bool load_explains(const Share& share, TimePoint now) const;
   [[nodiscard]] bool load_could(const Share& share, TimePoint now) const;
   [[nodiscard]] double least_share(const Share& share) const;
+  // Of queues on paths that carry much of ours (group_yield.cpp)
+  bool gives_way(Share& share, TimePoint now);
+  void give_part(Share& share, double demand_bit_s, TimePoint now);
+  void reduce(Share& share, double to);
   // The slow law and the ramp, once an epoch (group_epoch.cpp)
   struct Contender;
   void run_epoch(TimePoint now);
@@ -181,6 +186,8 @@ class GroupLaw {
   }
   /// By the share of the group's traffic, times `scale`.
   [[nodiscard]] LoadLine load_line(const Share& share, double scale = 1) const;
+  /// The share that its nexthop may be filled to by what others leave.
+  [[nodiscard]] double room_of(const Share& share) const;
   [[nodiscard]] Standing standing(const Share& share) const;
   [[nodiscard]] CostTerms terms_of(const Share& share, double weight) const;
   [[nodiscard]] Prediction predict(const Share& share, double weight) const;

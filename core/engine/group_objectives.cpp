@@ -26,6 +26,7 @@ void GroupLaw::follow_routing() {
     s.wanted = s.kernel;
     s.objective_limit = 1;
     s.relief.reset();
+    s.yield.reset();
     if (s.left) set_limit(s, 1);  // but what was down returns by its ramp
   }
   travelling_ = false;

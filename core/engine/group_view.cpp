@@ -8,6 +8,7 @@
 namespace hopwise::engine {
 namespace {
 
+constexpr double kRoom = 0.95;        // of the capacity
 constexpr double kSurge = 0.06;       // more is no wavering
 constexpr double kSurgeSigmas = 2.5;  // of the noise: 3 of its average over 5 s
 constexpr Duration kSurgeLasts = std::chrono::seconds(60);
@@ -122,6 +123,12 @@ LoadLine GroupLaw::load_line(const Share& s, double scale) const {
   const double others = std::max(0.0, load.predicted_bit_s - s.booked_bit_s);
   return {load.background_bit_s + others + pinned, scale * movable, *load.capacity_bit_s, true,
           std::sqrt(std::max(0.0, load.variance))};
+}
+
+double GroupLaw::room_of(const Share& s) const {
+  const LoadLine line = load_line(s);
+  if (!line.known || line.movable_bit_s <= 0) return 1;
+  return std::max(0.0, (kRoom * line.capacity_bit_s - line.fixed_bit_s) / line.movable_bit_s);
 }
 
 Standing GroupLaw::standing(const Share& s) const {

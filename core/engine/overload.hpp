@@ -1,8 +1,8 @@
 // What a group remembers of its own moves, so that it does not take for a fault what it caused.
 //
-// Nothing here knows a capacity. Three facts are kept: the share at which a path went bad (Cap),
-// the moment at which our own raise was taken back from it (Relief), and how often moving load only
-// moved the trouble (OverloadHold).
+// Nothing here knows a capacity. Four facts are kept: the share at which a path went bad (Cap),
+// the moment at which our own raise was taken back from it (Relief), what of it gave way to a queue
+// (Yield), and how often moving load only moved the trouble (OverloadHold).
 #pragma once
 
 #include <algorithm>
@@ -39,6 +39,13 @@ struct Relief {
   /// `queue_ms` of such probes is that of a fault which does not care about our load: after a
   /// second as it was at its worst, or after two still there.
   [[nodiscard]] bool vain(std::optional<double> queue, TimePoint now) const;
+};
+
+/// Parts of what a path carries give way to a queue.
+struct Yield {
+  TimePoint at;         // of the last verdict
+  double queue_ms = 0;  // then
+  int parts = 0;        // gone so far
 };
 
 /// After a bounce: how long to keep still. 60 s, twice as long after each further one, at most an

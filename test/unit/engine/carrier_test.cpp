@@ -388,3 +388,32 @@ TEST_CASE("a queue without a reason that goes with the load teaches what it went
   CHECK(line.known() > 40 * kMbit);
   CHECK(line.from() == "learnt");
 }
+
+TEST_CASE("a queue that filled little by little shows all there is, and less when it comes again",
+          "[engine][carrier]") {
+  Line line;
+  line.carrier.set_terms(told(100 * kMbit));
+  for (int i = 0; i < 60; ++i) line.second(70 * kMbit);
+  CHECK_FALSE(line.carrier.shared(line.at));
+  line.carrier.fill(20, line.at);
+  CHECK(line.known() == Approx(70 * kMbit).epsilon(0.01));
+  CHECK(line.carrier.shared(line.at));
+  line.carrier.fill(20, line.at + 1s);  // the same queue
+  CHECK(line.known() == Approx(70 * kMbit).epsilon(0.01));
+  for (int i = 0; i < 60; ++i) line.second(60 * kMbit);
+  line.carrier.fill(20, line.at);
+  CHECK(line.known() == Approx(0.95 * 60 * kMbit).epsilon(0.01));
+  for (int i = 0; i < 60; ++i) line.second(80 * kMbit);
+  const double known = line.known();
+  line.carrier.fill(20, line.at);  // more is carried than was thought: no news of others
+  CHECK(line.known() == known);
+}
+
+TEST_CASE("a queue over hardly any load shows nothing", "[engine][carrier]") {
+  Line line;
+  line.carrier.set_terms(told(100 * kMbit));
+  line.carrier.fill(20, line.at);
+  line.second(1e4);
+  line.carrier.fill(20, line.at);
+  CHECK(line.known() == 100 * kMbit);
+}

@@ -46,7 +46,7 @@ double Loop::weight(std::uint32_t group, std::uint32_t path) const {
 }
 
 void Loop::flow() {
-  for (LoopLink& link : links) link.load = link.background;
+  for (LoopLink& link : links) link.load = link.background + link.hidden;
   for (std::uint32_t i = 0; i < groups.size(); ++i) {
     LoopGroup& g = groups[i];
     g.wave += -g.wave * kTick / 10 + g.noise * std::sqrt(2 * kTick / 10) * normal();
@@ -96,7 +96,8 @@ void Loop::tell() {
       engine.observe(r);
     }
   for (std::uint32_t n = 0; n < links.size(); ++n)
-    engine.observe(LoadReading{NexthopId{n + 1}, when, std::chrono::seconds(1), links[n].load});
+    engine.observe(LoadReading{NexthopId{n + 1}, when, std::chrono::seconds(1),
+                               links[n].load - links[n].hidden});
 }
 
 void Loop::run(double s) {

@@ -21,6 +21,7 @@ struct LoopLink {
   double background = 0;         // bits a second, of others
   std::optional<double> told{};  // capacity as the engine is told it
   double jitter_ms = 0.3;
+  double hidden = 0;  // of others, further on: no interface of ours carries it
   // As it runs:
   double load = 0;
   double queue_ms = 0;

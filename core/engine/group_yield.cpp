@@ -1,0 +1,91 @@
+// A queue on a path that carries much of ours: how much of it gives way.
+//
+// Such a queue has few per cent too many under it. To leave the path for it would fill the others,
+// and those who share the link with us see the same queue, leave as well, and return as well. So
+// the answer is in proportion, and remembered:
+//
+// - What flows now is all there is: the carrier learns that (Carrier::fill()). The share becomes
+//   what this bears with some room, reckoned from what flows: of a share that was being raised,
+//   much is still on its way. That is for good; the slow law goes on from there.
+// - Where our own load explains the queue, and nothing has shown that others fill the link too, the
+//   slow law is the first to answer.
+// - While the queue does not shrink, half of what is left goes, as a limit that the ramp lifts; and
+//   then, unless our load explains it, all.
+#include <algorithm>
+
+#include "core/engine/group_law.hpp"
+#include "core/model/format.hpp"
+
+namespace hopwise::engine {
+namespace {
+
+constexpr double kMuch = 0.3;    // of the capacity: it matters to the queue
+constexpr double kKeeps = 0.85;  // of what flows
+constexpr double kShrinks = 0.9;
+constexpr Duration kVerdict = std::chrono::seconds(2);
+constexpr int kParts = 2;
+constexpr double kRaise = 0.01;  // less is no load worth the name
+
+double queue_ms(const TrackedNexthop& nexthop) {
+  const Reading& reading = *nexthop.reading();
+  return reading.recent_ms - reading.base_ms;
+}
+
+}  // namespace
+
+// False: that is no answer here.
+bool GroupLaw::gives_way(Share& s, TimePoint now) {
+  TrackedNexthop& nexthop = *s.nexthop;
+  const double demand = demand_.total_bit_s(now).value_or(0);
+  if (s.relief || nexthop.fell_by_loss() || !s.could_bit_s || demand <= 0) return false;
+  if (nexthop.onset(now) == Onset::at_once) return false;
+  if (!s.yield) {
+    if (!s.loaded && nexthop.load.carried_bit_s < kMuch * *s.could_bit_s) return false;
+    if (nexthop.onset(now) == Onset::unsure) return true;
+    s.yield = Yield{now, queue_ms(nexthop)};
+    if (s.loaded && !nexthop.carrier.shared(now)) return true;
+  } else {
+    if (now - s.yield->at < kVerdict) return true;
+    const double before = std::exchange(s.yield->queue_ms, queue_ms(nexthop));
+    s.yield->at = now;
+    if (s.yield->queue_ms < kShrinks * before) return true;
+    if (s.yield->parts == kParts) return s.loaded;
+  }
+  give_part(s, demand, now);
+  return true;
+}
+
+void GroupLaw::give_part(Share& s, double demand_bit_s, TimePoint now) {
+  TrackedNexthop& nexthop = *s.nexthop;
+  if (s.yield->parts++ == 0) {
+    nexthop.carrier.fill(s.yield->queue_ms, now);
+    reduce(s, kKeeps * std::min(demand_.carried_bit_s(index(s)) / demand_bit_s, 1.0));
+  } else {
+    set_limit(s, std::min(s.limit, std::max(s.weight / 2, least_share(s))));
+  }
+  const double gone = s.weight - weights()[index(s)];
+  if (gone < kRaise) return;
+  s.left = now;
+  trigger({Reason::path_degraded, nexthop.id(),
+           nexthop.evidence() + format(" gives_way=%.3f", gone), true});
+}
+
+// Lowers what the slow law wants of it. The others take that in proportion, as far as they have
+// room.
+void GroupLaw::reduce(Share& s, double to) {
+  to = std::max(to, least_share(s));
+  if (to >= s.wanted) return;
+  Arena arena;
+  auto wanted = row<double>(arena, shares_.size());
+  auto bounds = row<Bounds>(arena, shares_.size());
+  for (const Share& o : shares_) {
+    const bool takes = o.usable && !in_fault(o.nexthop->state());
+    const double most = std::max(takes ? room_of(o) : 0, o.wanted);
+    wanted.push_back(o.wanted);
+    bounds.push_back(&o == &s ? Bounds{to, to} : Bounds{o.wanted, most});
+  }
+  bounded_shares(wanted, bounds, wanted);
+  for (std::size_t i = 0; i < shares_.size(); ++i) shares_[i].wanted = wanted[i];
+}
+
+}  // namespace hopwise::engine
