@@ -13,6 +13,7 @@ constexpr double kProof = 6;          // e^6: by chance once in hours
 constexpr double kMost = 10;          // deviations
 constexpr Duration kMoves = std::chrono::seconds(60);
 constexpr double kMoving_s = 15;
+constexpr double kSlope_s = 5;
 constexpr double kUsualNoise = 0.05;
 constexpr double kLongest = 5;
 constexpr double kPlanned_s = 60;
@@ -23,6 +24,7 @@ void Plan::advance(Demand& demand, double elapsed_s, TimePoint now) {
   const auto bit_s = demand.total_bit_s(now);
   if (!bit_s || *bit_s <= 0) {
     bit_s_.reset();
+    behind_.reset();
     return;
   }
   const double noise = std::sqrt(demand.variance(1)) / *bit_s;
@@ -36,11 +38,19 @@ void Plan::advance(Demand& demand, double elapsed_s, TimePoint now) {
   }
   if (!moved_ || now - *moved_ > kMoves / 2) demand.missed(*bit_s - *bit_s_);
   const double tau_s = kPlanned_s * std::clamp(noise / kUsualNoise, 1.0, kLongest);
-  // It may be on its way: then it is followed closely.
   const bool moves = moved_ && now - *moved_ < kMoves;
-  *bit_s_ += (1 - std::exp(-elapsed_s / (moves ? kMoving_s : tau_s))) * (*bit_s - *bit_s_);
+  track(*bit_s, elapsed_s);
+  const double lead = moves ? demand.lifetime_s() * std::max(0.0, *bit_s - *behind_) / kSlope_s : 0;
+  const double follow_s = !moves ? tau_s : lead > 0 ? kSlope_s : kMoving_s;
+  *bit_s_ += (1 - std::exp(-elapsed_s / follow_s)) * (*bit_s + lead - *bit_s_);
   scale_ = *bit_s_ / *bit_s;
   error_ = std::sqrt(correlated_s / (correlated_s + tau_s));
+}
+
+// Lags by kSlope_s: what is missing tells the slope.
+void Plan::track(double demand, double elapsed_s) {
+  if (!behind_) behind_ = demand;
+  *behind_ += (1 - std::exp(-elapsed_s / kSlope_s)) * (demand - *behind_);
 }
 
 bool Plan::surged(double demand, double noise) const {

@@ -26,8 +26,10 @@ class Plan {
  private:
   [[nodiscard]] bool surged(double demand, double noise) const;
   [[nodiscard]] bool fell(double demand, double noise, double samples);
+  void track(double demand, double elapsed_s);
 
   std::optional<double> bit_s_;
+  std::optional<double> behind_;    // the demand as it was a little ago
   std::optional<TimePoint> moved_;  // when it last turned out to be another
   double fall_ = 0;                 // log of the likelihood ratio
   double scale_ = 1;

@@ -90,6 +90,6 @@ TEST_CASE("shares of groups that share links come to rest on random plants, near
       "  60 random plants: worst %.3f of the oracle at 95 %%, %d moves, %d turns in 10 h, "
       "%d without any; %d missed\n",
       worst, moves, turns, still, missed);
-  CHECK(still >= 42);
+  CHECK(still >= 45);
   CHECK(missed == 0);
 }

@@ -58,6 +58,23 @@ TEST_CASE("a plan follows a rise within seconds, and a fall once it is proven",
   CHECK(p.planned() == Approx(1e9).epsilon(0.05));
 }
 
+TEST_CASE("of a rise a plan expects what is still to come", "[engine][demand]") {
+  Planned p;
+  p.flow = 0;
+  p.mean = p.now_bit_s = 600e6;
+  p.run(300);
+  p.mean = 1200e6;  // its flows live for 10 s
+  p.run(7);
+  for (int t = 8; t < 40; ++t) {
+    p.second();
+    INFO(t << " s: " << *p.demand.total_bit_s(p.at) << " planned " << p.planned());
+    CHECK(p.planned() > 0.98 * *p.demand.total_bit_s(p.at));
+    CHECK(p.planned() < 1300e6);
+  }
+  p.run(120);
+  CHECK(p.planned() == Approx(1200e6).epsilon(0.02));
+}
+
 TEST_CASE("a plan does not follow the chance of few large flows", "[engine][demand]") {
   Planned p;
   p.flow = 20e6;
