@@ -201,6 +201,7 @@ void Carrier::cut(double load, double queue_ms, double loss, TimePoint now) {
   // Where the interface sent less than was sent to it, what is lost was never in its count.
   const double through = *own_bit_s_ > kMoreThanSent * load ? load : load * (1 - loss);
   const double thought = capacity ? capacity->bit_s : through;
+  if (capacity && thought <= load) return;  // as was to be expected
   if (capacity && thought >= through && thought <= load + kWavers * sigma_bit_s_)
     return;  // for a moment
   const double next = std::max(kCut * std::min(thought, through), kThrough * through);

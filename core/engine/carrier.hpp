@@ -9,7 +9,7 @@
 //   whichever is less. Then nothing for 10 s and the time in which 5 % less drains such a queue
 //   (for losses: 15 s, most of the window they are counted in), and nothing while it drains. Never
 //   below 0.85 of what came through meanwhile: a greedy flow keeps a queue at any load, and what
-//   came through was carried.
+//   came through was carried. More than is known to fit in makes a queue that tells nothing new.
 // - Where the load gives no reason for a queue (well below the capacity as known, and no more than
 // was
 //   lately carried cleanly) the way itself may have become longer. Such a queue only leaves a

@@ -17,6 +17,8 @@ constexpr std::uint64_t kSeen = 5;  // readings, before anything is taken for pi
 constexpr double kOutlier = 3;
 constexpr double kResting = 0.01;  // shares: the candidates agree
 constexpr Duration kAfterJump = std::chrono::seconds(30);
+constexpr double kPriorNoise = 0.05;  // of the demand, as of 400 flows, until more is known
+constexpr double kPrior_s = 10;       // of readings that this counts for
 constexpr double kLeast_bit_s = 1e4;  // with less, shares mean nothing
 
 template <class Reading>
@@ -59,13 +61,20 @@ bool Demand::observe(std::size_t path, const PathReading& reading, double weight
   return true;
 }
 
-// Only where weights rest: while they move, where the flows are is a guess. Flows that a fault took
-// away are no chance either.
+// Only where weights rest, by lifetimes near the one that was learnt: while they move, where the
+// flows are is a guess. Flows that a fault took away are no chance either.
 void Demand::note_chance(const OfPath& path, double beyond, double demand, TimePoint at) {
-  const double spread = std::abs(path.followed.front().averaged - path.followed.back().averaged);
+  const auto& shorter = path.followed[lifetime_ > 0 ? lifetime_ - 1 : 0];
+  const auto& longer = path.followed[std::min(lifetime_ + 1, kCandidates - 1)];
+  const double spread = std::abs(shorter.averaged - longer.averaged);
   if (spread > kResting || (jumped_ && at - *jumped_ < kAfterJump)) return;
   const double share = path.followed[lifetime_].averaged;
   const double variance = share * (1 - share) * demand;
+  if (noted_ == 0) {
+    noted_ = kPrior_s * static_cast<double>(paths_.size());
+    noise_ = kPriorNoise * kPriorNoise * demand * variance / kUnaveraged;
+    shared_ = variance;
+  }
   if (noted_ >= kEnough && shared_ > 0) {
     const double most = kOutlier * std::sqrt(noise_ * std::max(1.0, variance / shared_));
     beyond = std::clamp(beyond, -most, most);
@@ -73,6 +82,26 @@ void Demand::note_chance(const OfPath& path, double beyond, double demand, TimeP
   const double part = std::max(alphas_.judged / static_cast<double>(paths_.size()), 1 / ++noted_);
   noise_ += part * (beyond * beyond - noise_);
   shared_ += part * (variance - shared_);
+}
+
+// Of the first seconds' readings all tell the same: without a prior a demand of few large flows
+// would be taken for a steady one.
+void Demand::missed(double bit_s) {
+  const double demand = sum_bit_s();
+  if (planned_ == 0) {
+    planned_ = kPrior_s;
+    missed_ = kPriorNoise * kPriorNoise * demand * demand / kUnaveraged;
+  }
+  const double most = kOutlier * std::sqrt(missed_);
+  bit_s = std::clamp(bit_s, -most, most);
+  const double part = 1 / std::max(seconds(kJudgedTau), 1.0);
+  missed_ += std::max(part, 1 / ++planned_) * (bit_s * bit_s - missed_);
+}
+
+// What the whole demand strays by, all paths share; what the flows' choice of path adds is of each.
+double Demand::variance(double share) const {
+  const double chance = flow_bit_s() * sum_bit_s();
+  return share * share * std::max(chance, kUnaveraged * missed_) + share * (1 - share) * chance;
 }
 
 bool Demand::observe(const ControlReading& reading, std::span<const double> shares) {

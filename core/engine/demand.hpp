@@ -44,6 +44,11 @@ class Demand {
   [[nodiscard]] double pinned_bit_s(std::size_t path) const;
   /// The flows' lifetime as learnt: the lag between weights and traffic, in seconds.
   [[nodiscard]] double lifetime_s() const { return kLifetimes_s[lifetime_]; }
+  /// So much the demand strays from what was planned; once a second.
+  void missed(double bit_s);
+  /// Of what a path with this share will carry, (bit/s)^2: by the chance of flows, and by what the
+  /// demand was seen to stray, which swings and elephants make more than chance.
+  [[nodiscard]] double variance(double share) const;
   /// The rate of one flow, as large as its noise makes it look: what independent flows of this rate
   /// carry has the variance rate x load (Poisson). 0 while nothing is known.
   [[nodiscard]] double flow_bit_s() const {
@@ -90,6 +95,8 @@ class Demand {
   double noise_ = 0;   // mean square of what flows' chance puts on one path, (bit/s)^2
   double shared_ = 0;  // mean of w (1 - w) demand: that is flow_bit_s() times this
   double noted_ = 0;
+  double missed_ = 0;  // mean square of what the demand strays from its plan, (bit/s)^2
+  double planned_ = 0;
   double judged_ = 0;  // how much the candidates were told apart by
   std::size_t lifetime_ = 2;
 };

@@ -7,6 +7,7 @@
 // not left for one that was itself just left, or that the load it was just given made bad: after
 // such a bounce the group keeps routing's own weights for a while.
 #include <algorithm>
+#include <functional>
 
 #include "core/engine/group_law.hpp"
 #include "core/model/format.hpp"
@@ -32,11 +33,19 @@ double queue_ms(const TrackedNexthop& nexthop) {
 
 }  // namespace
 
+// The worst first: what it leaves to the others counts when they are judged.
 void GroupLaw::judge_degraded(TimePoint now) {
+  Arena arena;
+  auto fallen = row<Share*>(arena, shares_.size());
   for (Share& s : shares_)
-    if (s.usable && s.limit > floor_of(s) && s.nexthop->state() == PathState::degraded &&
-        s.limit > least_share(s) + (s.limited() ? kRaise : 0))
-      judge_one(s, now);
+    if (s.usable && s.nexthop->state() == PathState::degraded) fallen.push_back(&s);
+  const auto alarm = [&](const Share* s) {
+    return s->nexthop->reading() ? alarm_cost(*s->nexthop->reading(), policy()) : 0;
+  };
+  std::ranges::sort(fallen, std::greater<>(), alarm);
+  for (Share* s : fallen)
+    if (s->limit > floor_of(*s) && s->limit > least_share(*s) + (s->limited() ? kRaise : 0))
+      judge_one(*s, now);
 }
 
 void GroupLaw::judge_one(Share& s, TimePoint now) {

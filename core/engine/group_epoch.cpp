@@ -19,8 +19,7 @@ namespace {
 constexpr Duration kEven = std::chrono::minutes(1);  // of equal costs, before shares return
 constexpr double kJudgedSamples = 50;                // fewer give no score
 constexpr double kArrived = 0.25;                    // of the dead band: the end of a journey
-constexpr double kRest = 0.95;       // load beyond which demand's wavering excuses no more
-constexpr double kPlanSigmas = 0.8;  // 2 sigma / sqrt n of a minute's average, of flows of 10 s
+constexpr double kSure = 2;  // errors of the planned load, before it is relied on
 constexpr Duration kTurn = std::chrono::minutes(3);
 constexpr double kToldStep_ms = 5;
 constexpr double kToldStep = 0.2;     // of the base
@@ -39,9 +38,12 @@ struct GroupLaw::Contender {
   // Against the cheapest:
   double excess = 0;
   double without_load = 0;  // of the excess
-  double quiet = 0;         // band of what is measured
-  double band = 0;          // and of the load's wavering
-  double noise = 0;         // of the band
+  double quiet = 0;         // the dead band
+  double noise = 0;         // of that
+  // The excess that is left if the plan errs, both loads to the worse for a move:
+  double sure = 0;
+  double surest = 0;    // by twice as much
+  double arriving = 0;  // by half
 };
 
 void GroupLaw::run_epoch(TimePoint now) {
@@ -49,7 +51,7 @@ void GroupLaw::run_epoch(TimePoint now) {
   epoch_ = now;
   heed_steps();
   fuse_evidence(now);
-  plan(elapsed, now);
+  plan_.advance(demand_, elapsed, now);
   heed_proof(now);
   if (!reverted_) heed_objectives(elapsed / seconds(options_->epoch), now);
   const bool routed = unmet_ && objectives_.unmet == Unmet::routing;
@@ -128,14 +130,15 @@ void GroupLaw::run_slow_law(TimePoint now) {
   bool even = true;
   const Contender* dearest = nullptr;  // of those that still have something to lose
   for (Contender& c : field) {
-    even = even && std::abs(c.without_load) < c.quiet / 2 && std::abs(c.excess) < c.band / 2;
+    even = even && std::abs(c.without_load) < c.quiet / 2 && c.sure < c.quiet / 2;
     const bool back = turns(c, *cheapest, now);
     const bool goes_on = loads && travelling_ && !back;
-    const double least = goes_on ? std::max(kArrived * c.quiet, c.noise) : c.band * (back ? 2 : 1);
+    const double sure = goes_on ? c.arriving : back ? c.surest : c.sure;
+    const double least = goes_on ? std::max(kArrived * c.quiet, c.noise) : c.quiet * (back ? 2 : 1);
     // What nothing distinguishes from the cheapest counts as equal to it; on a journey down a
     // potential that would be a lie which the next step has to take back.
-    c.cost = cheapest->cost + (loads || c.excess > least ? c.excess : 0);
-    if (c.excess <= least) continue;
+    c.cost = cheapest->cost + (loads || sure > least ? c.excess : 0);
+    if (sure <= least) continue;
     const bool can_lose = c.wanted > floor_of(*c.share) + kHalfBucket;
     if (can_lose && (!dearest || c.excess > dearest->excess)) dearest = &c;
   }
@@ -152,10 +155,14 @@ void GroupLaw::run_slow_law(TimePoint now) {
 }
 
 // Back where traffic has just come from: that takes twice the evidence, or a load that is surely
-// too high.
+// too high. What has turned already does not turn again by going on.
 bool GroupLaw::turns(const Contender& from, const Contender& to, TimePoint now) const {
-  const auto lately = [&](const std::optional<TimePoint>& t) { return t && now - *t < kTurn; };
-  return (lately(from.share->raised) || lately(to.share->lowered)) &&
+  using Moved = std::optional<TimePoint>;
+  const auto lately = [&](const Moved& t, const Moved& opposite) {
+    return t && now - *t < kTurn && (!opposite || *opposite < *t);
+  };
+  return (lately(from.share->raised, from.share->lowered) ||
+          lately(to.share->lowered, to.share->raised)) &&
          !(from.load.known && from.load.utilisation(from.wanted) > 1);
 }
 
@@ -200,21 +207,27 @@ const GroupLaw::Contender* GroupLaw::compare(std::span<Contender> field) const {
   const auto best = std::min_element(field.begin(), field.end(),
                                      [](auto& a, auto& b) { return a.cost < b.cost; });
   const double weight = policy().load_weight;
-  const auto wavering = [&](const Contender& c) {
-    if (!c.load.known || c.load.capacity_bit_s <= 0) return 0.0;
-    const double rho = c.load.pressure(c.wanted);
-    const double noise = kPlanSigmas * c.load.sigma_bit_s / c.load.capacity_bit_s;
-    // What is nearly full is no place to rest.
-    const double rest = std::min(rho, kRest);
-    const double more = rest + std::max(kDemandNoise * rho, noise);
-    return weight * (load_cost(more) - load_cost(rest));
+  // Of a load that is so many errors of the plan higher.
+  const auto of_load = [&](const Contender& c, double errors) {
+    if (!c.load.known) return 0.0;
+    const double rho = c.load.utilisation(c.wanted);
+    const double error = std::max(kDemandNoise / kSure * rho, plan_.error() * c.load.sigma());
+    return weight * load_cost(rho + errors * error, c.load.sigma());
   };
   for (Contender& c : field) {
     c.without_load = score_excess(best->reading, c.reading, policy()) + c.extra - best->extra;
-    c.excess = c.without_load + weight * (c.load.cost(c.wanted) - best->load.cost(best->wanted));
+    c.excess = c.without_load + of_load(c, 0) - of_load(*best, 0);
     c.noise = score_noise(best->reading, c.reading, policy());
     c.quiet = score_band(best->reading, c.reading, policy(), *options_);
-    c.band = c.quiet + std::max(wavering(c), wavering(*best));
+    const auto sure = [&](double errors) {
+      return c.without_load + of_load(c, -errors) - of_load(*best, errors);
+    };
+    // Off a path that fills, less certainty will do than onto one: a queue costs more than a
+    // detour.
+    const double k = c.excess > c.without_load ? kSure / 2 : kSure;
+    c.sure = sure(k);
+    c.surest = sure(2 * k);
+    c.arriving = sure(k / 2);
   }
   return &*best;
 }

@@ -18,6 +18,7 @@
 #include "core/engine/gain.hpp"
 #include "core/engine/objectives.hpp"
 #include "core/engine/overload.hpp"
+#include "core/engine/plan.hpp"
 #include "core/engine/proof.hpp"
 #include "core/engine/tracked_nexthop.hpp"
 #include "core/engine/weights.hpp"
@@ -179,7 +180,6 @@ class GroupLaw {
   /// Without what our own load explains.
   [[nodiscard]] std::optional<Reading> scored(const Share& share) const;
   [[nodiscard]] double preference(const Share& share) const;
-  void plan(double elapsed_s, TimePoint now);
   [[nodiscard]] double planned_bit_s(const Share& share, double weight) const;
   [[nodiscard]] std::size_t index(const Share& share) const {
     return static_cast<std::size_t>(&share - shares_.data());
@@ -202,6 +202,7 @@ class GroupLaw {
   std::vector<Fused> fused_;     // their figures by all that is known, as of this epoch
   std::vector<double> routing_;  // routing's own shares
   Demand demand_;
+  Plan plan_;
   Proof proof_;
   Effects followed_;                            // the decision whose effect is awaited
   std::vector<Effect> effects_;                 // not taken yet
@@ -211,13 +212,10 @@ class GroupLaw {
   std::optional<TimePoint> even_since_;         // costs are equal
   std::optional<TimePoint> alternative_since_;  // some path is not down
   OverloadHold overload_;
-  bool reverted_ = false;                // told
-  bool unmet_ = false;                   // told
-  bool travelling_ = false;              // the slow law is on its way to where costs are equal
-  Schedule schedule_;                    // of its last step
-  std::optional<double> planned_bit_s_;  // demand, averaged
-  std::optional<TimePoint> surged_;      // when it last turned out to be another
-  double plan_ = 1;                      // that, of the demand now
+  bool reverted_ = false;    // told
+  bool unmet_ = false;       // told
+  bool travelling_ = false;  // the slow law is on its way to where costs are equal
+  Schedule schedule_;        // of its last step
   std::optional<Trigger> trigger_;
 };
 

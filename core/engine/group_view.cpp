@@ -8,14 +8,7 @@
 namespace hopwise::engine {
 namespace {
 
-constexpr double kRoom = 0.95;        // of the capacity
-constexpr double kSurge = 0.06;       // more is no wavering
-constexpr double kSurgeSigmas = 2.5;  // of the noise: 3 of its average over 5 s
-constexpr Duration kSurgeLasts = std::chrono::seconds(60);
-constexpr double kMoving_s = 15;
-constexpr double kUsualNoise = 0.05;
-constexpr double kLongestPlan = 5;
-constexpr double kPlanned_s = 60;
+constexpr double kRoom = 0.95;  // of the capacity
 
 }  // namespace
 
@@ -55,7 +48,7 @@ void GroupLaw::enter_book() {
     s.booked_bit_s = 0;
     book(s);
     s.nexthop->load.carried_bit_s += demand_.carried_bit_s(index(s));
-    s.nexthop->load.variance += demand_.flow_bit_s() * s.booked_bit_s;
+    s.nexthop->load.variance += demand_.variance(dry() ? s.kernel : s.weight);
   }
 }
 
@@ -82,29 +75,8 @@ std::optional<Reading> GroupLaw::scored(const Share& s) const {
   return reading;
 }
 
-// Demand wavers: it is planned with its average over a minute, longer the more it wavers by chance,
-// unless it surely is another: then it may be on its way, and is followed closely for a minute.
-void GroupLaw::plan(double elapsed_s, TimePoint now) {
-  const auto demand = demand_.total_bit_s(now);
-  if (!demand || *demand <= 0) {
-    planned_bit_s_.reset();
-    return;
-  }
-  const double noise = std::sqrt(demand_.flow_bit_s() / *demand);
-  const double surge = *demand * std::max(kSurge, kSurgeSigmas * noise);
-  const double tau_s = kPlanned_s * std::clamp(noise / kUsualNoise, 1.0, kLongestPlan);
-  if (!planned_bit_s_ || std::abs(*demand - *planned_bit_s_) > surge) {
-    if (planned_bit_s_) surged_ = now;
-    planned_bit_s_ = demand;
-  }
-  const bool moves = surged_ && now - *surged_ < kSurgeLasts;
-  *planned_bit_s_ +=
-      (1 - std::exp(-elapsed_s / (moves ? kMoving_s : tau_s))) * (*demand - *planned_bit_s_);
-  plan_ = *planned_bit_s_ / *demand;
-}
-
 double GroupLaw::planned_bit_s(const Share& s, double weight) const {
-  return (planned_bit_s_ ? plan_ : 1) * demand_.predicted_bit_s(index(s), weight);
+  return plan_.scale() * demand_.predicted_bit_s(index(s), weight);
 }
 
 double GroupLaw::preference(const Share& s) const {

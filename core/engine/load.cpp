@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 #include <cstddef>
+#include <numbers>
 
 namespace hopwise::engine {
 namespace {
@@ -11,25 +12,44 @@ constexpr double kFull = 1.5;  // phi(1)
 constexpr double kWidth = 1 - kLoadKnee;
 constexpr double kSteep = 2 * kFull / kWidth;  // phi'(1), and beyond
 constexpr double kMost = 10;                   // absurd capacities end here
-constexpr double kBent = 5;
-constexpr double kMostRoom = 0.25;  // headroom, of the capacity
+constexpr double kSurely = 6;                  // deviations
 constexpr int kNewton = 40;
 constexpr double kNear = 1e-9;
 constexpr double kLeastShare = 1e-6;
 
-}  // namespace
-
-double load_cost(double rho) {
-  if (!(rho > kLoadKnee)) return 0;
-  if (rho >= 1) return kFull + kSteep * (std::min(rho, kMost) - 1);
-  const double u = (rho - kLoadKnee) / kWidth;
-  return kFull * u * u;
+double density(double z) {
+  return std::exp(-z * z / 2) * std::numbers::inv_sqrtpi / std::numbers::sqrt2;
 }
 
-double load_slope(double rho) {
-  if (!(rho > kLoadKnee)) return 0;
-  if (rho >= 1) return rho < kMost ? kSteep : 0;
-  return kSteep * (rho - kLoadKnee) / kWidth;
+double below(double z) {
+  return std::erfc(-z / std::numbers::sqrt2) / 2;
+}
+
+// E[max(0, u + sigma Z)] and E[max(0, u + sigma Z)^2] of a normal Z.
+double mean_beyond(double u, double sigma) {
+  if (!(std::abs(u) < kSurely * sigma)) return std::max(u, 0.0);
+  const double z = u / sigma;
+  return u * below(z) + sigma * density(z);
+}
+
+double mean_square(double u, double sigma) {
+  if (!(std::abs(u) < kSurely * sigma)) return u > 0 ? u * u + sigma * sigma : 0;
+  const double z = u / sigma;
+  return (u * u + sigma * sigma) * below(z) + u * sigma * density(z);
+}
+
+}  // namespace
+
+double load_cost(double rho, double sigma) {
+  if (!(rho > 0)) return 0;
+  const double u = std::min(rho, kMost) - kLoadKnee;
+  return kFull / (kWidth * kWidth) * (mean_square(u, sigma) - mean_square(u - kWidth, sigma));
+}
+
+double load_slope(double rho, double sigma) {
+  if (!(rho > 0) || rho >= kMost) return 0;
+  const double u = rho - kLoadKnee;
+  return kSteep / kWidth * (mean_beyond(u, sigma) - mean_beyond(u - kWidth, sigma));
 }
 
 bool BookedLoad::fills(double bit_s, double capacity, double deviations) const {
@@ -43,15 +63,9 @@ double LoadLine::utilisation(double share) const {
   return capacity_bit_s > 0 ? std::min(load / capacity_bit_s, kMost) : kMost;
 }
 
-double LoadLine::pressure(double share) const {
-  const double sigma = capacity_bit_s > 0 ? sigma_bit_s / capacity_bit_s : 0;
-  // The cost bends: the wider the load wavers, the more of it lies where a queue costs most.
-  return utilisation(share) + std::min(kHeadroom * sigma * (1 + kBent * sigma), kMostRoom);
-}
-
 double LoadLine::slope(double share) const {
   if (!known || capacity_bit_s <= 0) return 0;
-  return load_slope(pressure(share)) * movable_bit_s / capacity_bit_s;
+  return load_slope(utilisation(share), sigma()) * movable_bit_s / capacity_bit_s;
 }
 
 namespace {

@@ -17,6 +17,10 @@
 // Beyond 1 it still grows: where the demand exceeds all there is, what is short is shared out
 // evenly.
 //
+// A load wavers, by the chance of flows and by what demand strays. What it costs is then the mean of
+// phi over where it may be (normal, in closed form): the fewer and larger the flows, the more room is
+// left, on each path until what more room would save is what the detour costs.
+//
 // The book has one entry a nexthop: what all groups' weights will load it with once flows follow.
 // Groups step one after another, each upon what those before it have just entered (Gauss-Seidel):
 // a thousand groups that see the same empty nexthop do not all jump onto it.
@@ -30,10 +34,11 @@
 
 namespace hopwise::engine {
 
-/// phi: of the utilisation `rho`, 0..; below 0 and NaN cost nothing.
-double load_cost(double rho);
-/// Its derivative.
-double load_slope(double rho);
+/// The mean of phi over a utilisation that wavers about `rho` by the deviation `sigma` (normal).
+/// Both are of the capacity; below 0 and NaN cost nothing.
+double load_cost(double rho, double sigma = 0);
+/// Its derivative in rho.
+double load_slope(double rho, double sigma = 0);
 
 /// From here on load costs.
 inline constexpr double kLoadKnee = 0.9;
@@ -58,8 +63,6 @@ struct BookedLoad {
   [[nodiscard]] double ours_bit_s() const { return std::max(predicted_bit_s, carried_bit_s); }
 };
 
-inline constexpr double kHeadroom = 1.0;
-
 /// Of the capacity: from here on a queue is to be expected.
 inline constexpr double kNearlyFull = 0.85;
 
@@ -72,10 +75,13 @@ struct LoadLine {
   double sigma_bit_s = 0;     // of the load, by the chance of flows
 
   [[nodiscard]] double utilisation(double share) const;
-  /// That, and kHeadroom times sigma: what few large flows carry wavers, and must not fill a path
-  /// to the brim. What the cost of load is asked of.
-  [[nodiscard]] double pressure(double share) const;
-  [[nodiscard]] double cost(double share) const { return known ? load_cost(pressure(share)) : 0; }
+  /// Of the capacity, by the chance of flows.
+  [[nodiscard]] double sigma() const {
+    return capacity_bit_s > 0 ? sigma_bit_s / capacity_bit_s : 0;
+  }
+  [[nodiscard]] double cost(double share) const {
+    return known ? load_cost(utilisation(share), sigma()) : 0;
+  }
   /// d cost / d share.
   [[nodiscard]] double slope(double share) const;
 };

@@ -80,8 +80,7 @@ TEST_CASE("shares of groups that share links come to rest on random plants, near
                  << loop.log());
     turns += loop.reversals();
     still += loop.reversals() == 0;
-    // 10 % and 1 ms are not worth a move. Not yet well: plants whose queues were there before
-    // anything was known (README), and since room is kept for the chance of flows a few more.
+    // 10 % and 1 ms are not worth a move. Nearly all that still turn do so by less than a percent.
     missed += loop.reversals() > 60 || loop.loss() >= 0.001 ||
               loop.mean_ms() >= 1.1 * loop.oracle_ms(0.95) + 1;
     worst = std::max(worst, loop.mean_ms() / loop.oracle_ms(0.95));
@@ -91,6 +90,6 @@ TEST_CASE("shares of groups that share links come to rest on random plants, near
       "  60 random plants: worst %.3f of the oracle at 95 %%, %d moves, %d turns in 10 h, "
       "%d without any; %d missed\n",
       worst, moves, turns, still, missed);
-  CHECK(still >= 30);
-  CHECK(missed <= 4);
+  CHECK(still >= 45);
+  CHECK(missed == 0);
 }
