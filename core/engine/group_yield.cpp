@@ -7,10 +7,11 @@
 // - What flows now is all there is: the carrier learns that (Carrier::fill()). The share becomes
 //   what this bears with some room, reckoned from what flows: of a share that was being raised,
 //   much is still on its way. That is for good; the slow law goes on from there.
-// - Where our own load explains the queue, and nothing has shown that others fill the link too, the
-//   slow law is the first to answer.
 // - While the queue does not shrink, half of what is left goes, as a limit that the ramp lifts; and
 //   then, unless our load explains it, all.
+// - Where our own load explains the queue, and nothing has shown that others fill the link too, the
+//   slow law answers. Only what does not shrink by that gives way, and no more than the first part:
+//   flows come and go by chance, and the queue with them.
 #include <algorithm>
 
 #include "core/engine/group_law.hpp"
@@ -23,6 +24,7 @@ constexpr double kMuch = 0.3;    // of the capacity: it matters to the queue
 constexpr double kKeeps = 0.85;  // of what flows
 constexpr double kShrinks = 0.9;
 constexpr Duration kVerdict = std::chrono::seconds(2);
+constexpr Duration kOwnVerdict = std::chrono::seconds(4);
 constexpr int kParts = 2;
 constexpr double kRaise = 0.01;  // less is no load worth the name
 
@@ -45,7 +47,9 @@ bool GroupLaw::gives_way(Share& s, TimePoint now) {
     s.yield = Yield{now, queue_ms(nexthop)};
     if (s.loaded && !nexthop.carrier.shared(now)) return true;
   } else {
-    if (now - s.yield->at < kVerdict) return true;
+    const bool own = s.loaded && !nexthop.carrier.shared(now);
+    if (now - s.yield->at < (own ? kOwnVerdict : kVerdict)) return true;
+    if (own && s.yield->parts > 0) return true;
     const double before = std::exchange(s.yield->queue_ms, queue_ms(nexthop));
     s.yield->at = now;
     if (s.yield->queue_ms < kShrinks * before) return true;
