@@ -1,10 +1,14 @@
 // Destinations with much traffic get groups of their own: two prefixes of the lab's server, behind
-// the same upstreams, one of which carries most.
+// the same upstreams, one of which carries most. Such a group is measured by its own traffic, and
+// moved by it where no anchor tells anything.
 #include <csignal>
 #include <nlohmann/json.hpp>
 
+#include <thread>
+
 #include "test/catch.hpp"
 #include "test/e2e/router.hpp"
+#include "test/lab/traffic.hpp"
 
 using namespace hopwise;
 using namespace hopwise::e2e;
@@ -235,4 +239,50 @@ TEST_CASE("a reload ends what it switches off or filters, and loses no packet",
   CHECK(router.status()["dataplane_events"]["flow_moved"] == 0);
   CHECK(heavy->stop().lost() == 0);
   CHECK(light->stop().lost() == 0);
+}
+
+namespace {
+
+/// Short TCP flows of 50 kB, all uploads.
+std::unique_ptr<lab::Traffic> short_flows(Router& router, const std::string& server,
+                                          double a_second) {
+  lab::TrafficPlan plan;
+  plan.server = *IpAddress::parse(server);
+  plan.long_flows = 0;
+  plan.new_flows_per_s = a_second;
+  auto started = lab::Traffic::start(router.lab().client(), router.lab().server(), plan,
+                                     std::chrono::steady_clock::now());
+  REQUIRE(started);
+  return std::move(*started);
+}
+
+/// The group's path by upstream i; null without one.
+[[maybe_unused]] Json path_of(const Json& group, const Router& router, std::size_t upstream) {
+  if (group.is_null()) return nullptr;
+  for (const Json& path : group["paths"])
+    if (path["nexthop"] == router.nexthop(upstream, Family::v4)) return path;
+  return nullptr;
+}
+
+}  // namespace
+
+// 35 ms more to one prefix beyond upstream a, where no anchor is: both ways look alike to probes.
+TEST_CASE("a destination is moved by what its own traffic meets, and nobody else is",
+          "[e2e][destinations]") {
+  lab::Topology topology = fixed_routes();
+  for (auto& upstream : topology.upstreams) upstream.impairment = {.delay = 10ms};
+  Router router(topology);
+  add_prefix(router);
+  const auto line = router.lab().add_line(0, *Prefix::parse(kHeavy));
+  REQUIRE(line.has_value());
+  router.lab().relay().set(*line, {.delay = 45ms});
+  router.start(looking_each_second(router.lab()));
+  auto light = short_flows(router, lab::kService4, 20);
+  auto heavy = short_flows(router, kAlone.address, 40);
+  REQUIRE(is_promoted_soon(router, kHeavy));
+  for (int i = 0; i < 60; ++i) {
+    std::this_thread::sleep_for(1s);
+    std::puts(router.lab().api_get("/api/v1/groups").value().c_str());
+  }
+  std::puts(router.status()["recent_decisions"].dump(1).c_str());
 }
