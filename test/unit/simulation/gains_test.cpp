@@ -174,6 +174,19 @@ TEST_CASE("a way that is longer beyond the anchor is left by what the traffic me
   }
 }
 
+// Ten flows: of them next to none is ever on the way that they have left.
+TEST_CASE("what few flows told of a way is not forgotten when they have left it",
+          "[simulation][gains]") {
+  Scenario scenario = scenario_named("few_flows");
+  for (const std::uint64_t seed : {1, 2, 3}) {
+    scenario.plant.seed = seed;
+    const Performance outcome = play(scenario, "hopwise");
+    INFO(seed);
+    CHECK(weight_at(outcome, 0, scenario.duration_s) < 0.02);
+    CHECK(outcome.reversals <= 2);
+  }
+}
+
 TEST_CASE("a router without control flows tells no gain, a baseline tells none either",
           "[simulation][gains]") {
   Scenario scenario = scenario_of({}, 1);
