@@ -371,7 +371,7 @@ void Daemon::every_second() {
   follow(engine_, steering_->nexthops(), *history_);
   history_->flush();
   steering_->expire();
-  steering_->settle_affinities();
+  steering_->follow_delays();
   const auto passive = dataplane_->take_passive();
   readings_.add(passive, now());
   readings_.keep(steering_->groups());

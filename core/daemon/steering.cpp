@@ -243,8 +243,8 @@ void Steering::settle_affinity(const Group& group) {
   affinities_.settle(group, affinity_rule(nexthops_of(group), config_));
 }
 
-void Steering::settle_affinities() {
-  for (const Group* group : groups_.used()) settle_affinity(*group);
+void Steering::follow_delays() {
+  for (const Group* group : groups_.used()) affinities_.follow_delays(*group);
 }
 
 // --- configuration --------------------------------------------------------------------------
@@ -259,8 +259,10 @@ void Steering::reconfigure(const config::Config& config) {
   }
   roles_changed_ = true;
   settle_classes();
-  for (const Group* group : groups_.used()) settle_terms(*group);
-  settle_affinities();
+  for (const Group* group : groups_.used()) {
+    settle_terms(*group);
+    settle_affinity(*group);
+  }
   end_filtered_promotions();
   reapply_routes();
 }

@@ -94,7 +94,7 @@ class Steering {
   /// Passes the engine's wish for faster probing on to the probers.
   void settle_pace();
   /// Follows the paths' delays with the gap that ends a flowlet.
-  void settle_affinities();
+  void follow_delays();
   /// A new configuration: names, anchors, filter, interfaces, classes, terms.
   void reconfigure(const config::Config& config);
 
