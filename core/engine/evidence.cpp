@@ -212,7 +212,8 @@ class Fusion {
     const double by = c.by_ms - common_ms_;
     r.rtt_ms = std::max(kActiveFloor_ms, r.rtt_ms + by);
     const double base = std::clamp(r.base_ms + by - c.queued_ms, 0.0, r.rtt_ms);
-    r.recent_ms = std::max(kActiveFloor_ms, r.recent_ms + base - r.base_ms);
+    fused.base_correction_ms = base - r.base_ms;
+    r.recent_ms = std::max(kActiveFloor_ms, r.recent_ms + fused.base_correction_ms);
     r.base_ms = base;
   }
 
@@ -286,6 +287,7 @@ class Fusion {
     if (!worse) return;
     fused.passive_share = 1;
     fused.disagreement_ms = worse;
+    fused.base_correction_ms = *worse;
     Reading& r = *fused.reading;
     r.rtt_ms += *worse;
     r.base_ms += *worse;

@@ -100,6 +100,7 @@ class PathEvidence {
 /// A path's figures by all that is known.
 struct Fused {
   std::optional<Reading> reading{};         // as a Reading of probes, corrected by the traffic's
+  double base_correction_ms = 0;            // of the probes' word, in `reading`
   double passive_share = 0;                 // of the evidence on delay, 0..1
   std::optional<double> disagreement_ms{};  // the traffic's word less the probes', where it is told
   std::optional<double> lasting_ms{};       // of that, what is against the path and no lag

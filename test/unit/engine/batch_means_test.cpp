@@ -73,8 +73,9 @@ TEST_CASE("a mix weighs readings by their samples", "[proof]") {
   CHECK(mix.samples() == 0);
 }
 
-TEST_CASE("the mean refines a median that it lies near to, and leaves alone what it says nothing of",
-          "[proof]") {
+TEST_CASE(
+    "the mean refines a median that it lies near to, and leaves alone what it says nothing of",
+    "[proof]") {
   const auto median = [](double told_ms, double mean_ms) {
     PassiveRtt rtt;
     rtt.samples = 100;

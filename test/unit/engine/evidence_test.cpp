@@ -316,8 +316,7 @@ TEST_CASE("a group without anything has nothing to fuse", "[engine][evidence]") 
   CHECK(fuse({}, {}, kStart).empty());
 }
 
-TEST_CASE("of two paths that disagree the better keeps what its probes say",
-          "[engine][evidence]") {
+TEST_CASE("of two paths that disagree the better keeps what its probes say", "[engine][evidence]") {
   Traffic t({80, 10});
   t.readings[0] = t.readings[1];  // 10 ms both
   t.run(60s);
