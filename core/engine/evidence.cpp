@@ -156,7 +156,6 @@ std::optional<PathEvidence::Delay> PathEvidence::delay(TimePoint now) const {
 }
 
 void PathEvidence::remember(const Fused& fused, TimePoint now) {
-  if (!delay(now)) return;
   if (fused.lasting_ms)
     worse_ = {*fused.lasting_ms, now};
   else if (fused.passive_share > 0 && !fused.disagreement_ms)
@@ -266,10 +265,14 @@ class Fusion {
     const double apart = offsets_[position_[i]] - median(offsets_, both_, skip);
     const double sigma = std::sqrt(variances_[position_[i]] + common_variance(skip));
     const double limit = std::max(kApart_ms, kApart * r.rtt_ms);
-    if (std::abs(apart) > kSure * sigma && std::abs(apart) > limit) c.disagreement_ms = apart;
-    const double quick = quick_offsets_[position_[i]] - median(quick_offsets_, both_, skip);
-    const double lasting = std::min(apart, quick);
-    if (lasting > kSure * sigma && lasting > limit) c.lasting_ms = lasting;
+    if (std::abs(apart) > kSure * sigma && std::abs(apart) > limit) {
+      c.disagreement_ms = apart;
+      const double lasting =
+          apart < 0
+              ? 0
+              : std::min(apart, quick_offsets_[position_[i]] - median(quick_offsets_, both_, skip));
+      if (lasting > kSure * sigma && lasting > limit) c.lasting_ms = lasting;
+    }
     const double doubt = ramp(std::abs(apart) / sigma, kSure - 1, kSure + 1) *
                          ramp(std::abs(apart) / limit, 0.75, 1.25);
     const double share = passive / (passive + active);

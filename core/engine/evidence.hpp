@@ -49,7 +49,7 @@ class PathEvidence {
     low_ms_ = SlotRing<std::optional<double>>(kBaseWindow);
     worse_.reset();
   }
-  /// What fuse() has just made of it.
+  /// What fuse() has just made of it. Without a word of its own it says nothing new.
   void remember(const Fused& fused, TimePoint now);
   /// Surely so much worse than its probes say, by traffic that has fallen silent since.
   [[nodiscard]] std::optional<double> remembered_ms(TimePoint now) const;
@@ -81,20 +81,21 @@ class PathEvidence {
 
   void average(const PassiveRtt& rtt, TimePoint at);
 
+  struct Worse {
+    double ms = 0;  // than its probes say
+    TimePoint at;   // when last told
+  };
+
   double median_ms_ = 0;
   double variance_ = 0;  // of the seconds' medians
   std::uint64_t seconds_ = 0;
   double gap_s_ = 1;  // between seconds that have samples
   std::optional<TimePoint> timed_;
+  std::optional<Worse> worse_;
   SlotRing<std::optional<double>> low_ms_{kBaseWindow};  // lowest p10
   Count retransmitted_;
   Count marked_;
   std::optional<TimePoint> newest_;
-  struct Worse {
-    double ms = 0;  // than its probes say
-    TimePoint at;   // when last told
-  };
-  std::optional<Worse> worse_;
 };
 
 /// A path's figures by all that is known.
