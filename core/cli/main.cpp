@@ -36,6 +36,13 @@ class CommandLine {
   int code_ = 0;
 };
 
+// Adds options that take a text to `command`.
+auto text_options(CLI::App* command) {
+  return [command](const char* name, std::string& value, const char* type, const char* about) {
+    command->add_option(name, value, about)->type_name(type);
+  };
+}
+
 CommandLine::CommandLine() {
   app_.set_version_flag("--version", "hopwise " HOPWISE_VERSION);
   app_.failure_message(CLI::FailureMessage::simple);
@@ -114,10 +121,7 @@ CLI::App* CommandLine::with_socket(CLI::App* command) {
 
 void CommandLine::with_flow_options(CLI::App* command) {
   FlowOptions& flows = options_.flows;
-  const auto option = [&](const char* name, std::string& value, const char* type,
-                          const char* about) {
-    command->add_option(name, value, about)->type_name(type);
-  };
+  const auto option = text_options(command);
   option("--source", flows.source, "PREFIX", "from this address or prefix");
   option("--destination", flows.destination, "PREFIX", "to this address or prefix");
   option("--protocol", flows.protocol, "NAME", "tcp, udp, icmp (of both families), or a number");
@@ -178,10 +182,7 @@ void CommandLine::with_simulate_options(CLI::App* command) {
 void CommandLine::with_event_options(CLI::App* command) {
   EventLine& line = options_.events;
   command->add_flag("-f,--follow", line.follow, "go on as events happen");
-  const auto option = [&](const char* name, std::string& value, const char* type,
-                          const char* about) {
-    command->add_option(name, value, about)->type_name(type);
-  };
+  const auto option = text_options(command);
   option("--group", line.group, "ID", "of this group");
   option("--nexthop", options_.nexthop, "NAME", "that name this nexthop");
   option("--reason", line.reason, "REASON", "decisions for this reason, and their effects");

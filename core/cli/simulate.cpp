@@ -60,6 +60,38 @@ std::string reactions_text(const Results& results) {
   return "\nUntil 90 % of the movable traffic had left the link:\n" + table.text();
 }
 
+std::string reverts_text(const std::vector<simulation::Revert>& reverts) {
+  std::string text;
+  for (const simulation::Revert& r : reverts)
+    text += (text.empty() ? "" : ", ") + format("%.0f s to ", r.at_s) +
+            (r.until_s ? format("%.0f s", *r.until_s) : "the end");
+  return text.empty() ? "never" : text;
+}
+
+std::string gains_text(const Results& results) {
+  using enum Table::Align;
+  Table table({{"CONTROLLER"},
+               {"GROUP"},
+               {"GAIN", right},
+               {"INTERVAL", right},
+               {"TRUTH", right},
+               {"HELD", right},
+               {"NEARLY", right},
+               {"REVERTED"}});
+  bool any = false;
+  for (const Performance& o : results.outcomes)
+    for (const simulation::GroupGain& g : o.gains) {
+      any = true;
+      table.add({o.controller, g.group, g.told ? format("%+.2f ms", g.told->gain_ms) : "-",
+                 g.told ? format("%+.2f to %+.2f", g.told->lower_ms, g.told->upper_ms) : "-",
+                 g.truth_ms ? format("%+.2f ms", *g.truth_ms) : "-",
+                 g.intervals > 0 ? format("%d of %d", g.held, g.intervals) : "-",
+                 g.intervals > 0 ? std::to_string(g.held_nearly) : "-", reverts_text(g.reverts)});
+    }
+  if (!any) return {};
+  return "\nWhat steering gains, told by control flows (95 %) and in truth:\n" + table.text();
+}
+
 int fail(std::ostream& err, const std::string& message, int code = kUsage) {
   err << "hopwise: " << message << '\n';
   return code;
@@ -103,7 +135,7 @@ std::string render_results(const Results& results) {
                regret_text(results, &Performance::steady, o), std::to_string(o.reversals),
                std::to_string(o.decisions), bytes_text(o.moved_bytes)});
   return results.scenario + ", seed " + std::to_string(results.seed) + '\n' + table.text() +
-         reactions_text(results);
+         reactions_text(results) + gains_text(results);
 }
 
 std::string render_decisions(const Results& results) {

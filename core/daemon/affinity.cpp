@@ -54,17 +54,26 @@ void Affinities::settle(const Group& group, const AffinityRule& rule) {
   AffinityRule now = rule;
   if (now.affinity == Affinity::flowlet)
     now.flowlet_gap = flowlet_gap(rule.flowlet_gap, delays(group, engine_));
-  const auto told = told_.find(group.id);
-  if (told != told_.end() && told->second.affinity == now.affinity &&
-      !differs(told->second.flowlet_gap, now.flowlet_gap))
-    return;
-  told_[group.id] = now;
+  const auto known = settled_.find(group.id);
+  if (known != settled_.end()) {
+    known->second.asked = rule;
+    if (known->second.told.affinity == now.affinity &&
+        !differs(known->second.told.flowlet_gap, now.flowlet_gap))
+      return;
+  }
+  settled_[group.id] = {rule, now};
   dataplane_.set_affinity(group.id, now.affinity, now.flowlet_gap);
 }
 
+void Affinities::follow_delays(const Group& group) {
+  const auto known = settled_.find(group.id);
+  if (known == settled_.end() || known->second.asked.affinity != Affinity::flowlet) return;
+  settle(group, AffinityRule(known->second.asked));
+}
+
 Affinity Affinities::of(GroupId id) const {
-  const auto told = told_.find(id);
-  return told == told_.end() ? Affinity::flow : told->second.affinity;
+  const auto known = settled_.find(id);
+  return known == settled_.end() ? Affinity::flow : known->second.told.affinity;
 }
 
 }  // namespace hopwise

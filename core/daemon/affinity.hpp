@@ -49,13 +49,19 @@ class Affinities {
       : dataplane_(dataplane), engine_(engine) {}
 
   void settle(const Group& group, const AffinityRule& rule);
-  void forget(GroupId id) { told_.erase(id); }
+  /// By the rule that it was settled by: the paths' delays may have changed. Each second, of every
+  /// group: costs next to nothing where no gap is asked for.
+  void follow_delays(const Group& group);
+  void forget(GroupId id) { settled_.erase(id); }
   [[nodiscard]] dataplane::Affinity of(GroupId id) const;
 
  private:
   dataplane::Dataplane& dataplane_;
   const engine::Engine& engine_;
-  std::map<GroupId, AffinityRule> told_;
+  struct Settled {
+    AffinityRule asked, told;
+  };
+  std::map<GroupId, Settled> settled_;
 };
 
 }  // namespace hopwise

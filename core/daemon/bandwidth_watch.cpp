@@ -26,7 +26,8 @@ BandwidthWatch::BandwidthWatch(const Parts& parts, Clock clock)
     parts_.log.warn("bandwidth", {{"error", interfaces.error().message}});
 }
 
-void BandwidthWatch::measure(const Steering& steering) {
+void BandwidthWatch::measure(const Steering& steering,
+                             const std::map<PathId, PathTraffic>& traffic) {
   if (!interfaces_) return;
   BandwidthReading reading;
   reading.at = clock_();
@@ -34,7 +35,7 @@ void BandwidthWatch::measure(const Steering& steering) {
   for (const Group* group : steering.groups())
     reading.paths.insert(reading.paths.end(), group->paths.begin(), group->paths.end());
   if (auto counters = interfaces_->counters()) reading.interfaces = std::move(*counters);
-  reading.traffic = parts_.dataplane.counters().paths;
+  reading.traffic = traffic;
   if (seconds_++ % kSecondsPerSpeedCheck == 0)
     known_.set_link_speeds(interfaces_->speeds(reading.nexthops));
   known_.count(std::move(reading));

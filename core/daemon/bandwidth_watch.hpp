@@ -23,7 +23,6 @@ class BandwidthWatch {
   struct Parts {
     ProbeThread& probes;
     const engine::Engine& engine;
-    const dataplane::Dataplane& dataplane;
     Log& log;
   };
   using Clock = std::function<TimePoint()>;
@@ -32,7 +31,7 @@ class BandwidthWatch {
 
   /// Interfaces' and data plane's counters; told every second. Without the former nothing is known
   /// but what the operator says and trains tell.
-  void measure(const Steering& steering);
+  void measure(const Steering& steering, const std::map<PathId, PathTraffic>& traffic);
   /// A train, where one is due: through nexthops that are up, calm and have a STAMP anchor; told
   /// every second.
   void send_train(const Steering& steering, const config::Trains& trains);

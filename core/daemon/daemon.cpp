@@ -138,8 +138,8 @@ Result<> Daemon::start() {
   if (!probes) return probes.error();
   probes_ = std::move(*probes);
   traces_ = std::make_unique<Traces>(*probes_, log_, now);
-  bandwidths_ = std::make_unique<BandwidthWatch>(
-      BandwidthWatch::Parts{*probes_, engine_, *dataplane_, log_}, now);
+  bandwidths_ =
+      std::make_unique<BandwidthWatch>(BandwidthWatch::Parts{*probes_, engine_, log_}, now);
 
   memories_ = std::make_unique<Memories>(io_, config_.state_file, engine_, log_, now);
   memories_->load();
@@ -371,14 +371,16 @@ void Daemon::every_second() {
   follow(engine_, steering_->nexthops(), *history_);
   history_->flush();
   steering_->expire();
-  steering_->settle_affinities();
+  steering_->follow_delays();
   const auto passive = dataplane_->take_passive();
   readings_.add(passive, now());
   readings_.keep(steering_->groups());
   // calm nexthops -> bandwidths, traces
-  bandwidths_->measure(*steering_);
+  DataplaneCounters counters = dataplane_->counters();
+  bandwidths_->measure(*steering_, counters.paths);
   // data plane, bandwidths -> engine
-  tell_engine(engine_, engine_readings_, {*dataplane_, *bandwidths_, *steering_}, passive, now());
+  tell_engine(engine_, engine_readings_, {*bandwidths_, *steering_}, std::move(counters), passive,
+              now());
   if (config_.trains) bandwidths_->send_train(*steering_, *config_.trains);
   if (config_.traces) traces_->compare(*steering_, engine_);
   escapes_->tell(log_, steering_->nexthops());

@@ -102,7 +102,6 @@ std::set<std::uint32_t> shared_interfaces(const std::map<NexthopId, NexthopRecor
 
 namespace {
 
-// Commit and price are in the engine already: steering tells them with the configuration.
 void tell_carriers(engine::Engine& engine, const EngineSources& sources, TimePoint now) {
   const auto shared = shared_interfaces(sources.steering.nexthops());
   for (const auto& [id, record] : sources.steering.nexthops()) {
@@ -110,20 +109,16 @@ void tell_carriers(engine::Engine& engine, const EngineSources& sources, TimePoi
     const auto load = sources.bandwidths.load(record.nexthop, configured);
     if (load && !shared.contains(record.nexthop.key.ifindex))
       engine.observe(LoadReading{id, now, kSecond, load->forward_bit_s});
-    engine::NexthopTerms word;
-    if (const auto view = engine.carrier(id)) {
-      word.commit_bit_s = view->commit_bit_s;
-      word.price = view->price;
-    }
-    engine.set_terms(id, nexthop_terms(sources.bandwidths.of(record.nexthop, configured), word));
+    engine.set_terms(id, nexthop_terms(sources.bandwidths.of(record.nexthop, configured),
+                                       sources.steering.terms_of(record.nexthop)));
   }
 }
 
 }  // namespace
 
 void tell_engine(engine::Engine& engine, EngineReadings& readings, const EngineSources& sources,
-                 const dataplane::Dataplane::PassiveReadings& passive, TimePoint now) {
-  DataplaneCounters counters = sources.dataplane.counters();
+                 DataplaneCounters counters, const dataplane::Dataplane::PassiveReadings& passive,
+                 TimePoint now) {
   const auto told = readings.since_last({now, sources.steering.measured_groups(),
                                          std::move(counters.paths), std::move(counters.control)},
                                         passive);

@@ -53,12 +53,12 @@ engine::NexthopTerms nexthop_terms(std::span<const Bandwidth> known,
 std::set<std::uint32_t> shared_interfaces(const std::map<NexthopId, NexthopRecord>& nexthops);
 
 struct EngineSources {
-  const dataplane::Dataplane& dataplane;
   const BandwidthWatch& bandwidths;
   const Steering& steering;
 };
-/// Told every second, with what take_passive() gave.
+/// Told every second, with the data plane's counters and what take_passive() gave.
 void tell_engine(engine::Engine& engine, EngineReadings& readings, const EngineSources& sources,
-                 const dataplane::Dataplane::PassiveReadings& passive, TimePoint now);
+                 DataplaneCounters counters, const dataplane::Dataplane::PassiveReadings& passive,
+                 TimePoint now);
 
 }  // namespace hopwise

@@ -224,7 +224,7 @@ void Steering::settle_classes() {
 }
 
 void Steering::settle_terms(const Group& group) {
-  const engine::GroupTerms terms = terms_of(group.variant, nexthops_of(group), config_);
+  const engine::GroupTerms terms = hopwise::terms_of(group.variant, nexthops_of(group), config_);
   parts_.engine.set_terms(group.id, terms);
   parts_.dataplane.set_use(group.id, terms.mode == engine::Mode::dry_run ? dataplane::Use::dry_run
                                                                          : dataplane::Use::steer);
@@ -235,15 +235,16 @@ std::string Steering::class_of(const Group& group) const {
 }
 
 bool Steering::is_dry_run(const Group& group) const {
-  return terms_of(group.variant, nexthops_of(group), config_).mode == engine::Mode::dry_run;
+  return hopwise::terms_of(group.variant, nexthops_of(group), config_).mode ==
+         engine::Mode::dry_run;
 }
 
 void Steering::settle_affinity(const Group& group) {
   affinities_.settle(group, affinity_rule(nexthops_of(group), config_));
 }
 
-void Steering::settle_affinities() {
-  for (const Group* group : groups_.used()) settle_affinity(*group);
+void Steering::follow_delays() {
+  for (const Group* group : groups_.used()) affinities_.follow_delays(*group);
 }
 
 // --- configuration --------------------------------------------------------------------------
@@ -252,14 +253,16 @@ void Steering::reconfigure(const config::Config& config) {
   config_ = with_class_numbers(config, config_);
   for (auto& [id, record] : nexthops_) {
     record.nexthop.name = name_of(record.nexthop);
-    parts_.engine.set_terms(id, terms_of(configured(record.nexthop)));
+    parts_.engine.set_terms(id, terms_of(record.nexthop));
     aim(record);
     parts_.probes.set_ready(id, {record.ready(), record.gateway_address});
   }
   roles_changed_ = true;
   settle_classes();
-  for (const Group* group : groups_.used()) settle_terms(*group);
-  settle_affinities();
+  for (const Group* group : groups_.used()) {
+    settle_terms(*group);
+    settle_affinity(*group);
+  }
   end_filtered_promotions();
   reapply_routes();
 }

@@ -94,7 +94,7 @@ class Steering {
   /// Passes the engine's wish for faster probing on to the probers.
   void settle_pace();
   /// Follows the paths' delays with the gap that ends a flowlet.
-  void settle_affinities();
+  void follow_delays();
   /// A new configuration: names, anchors, filter, interfaces, classes, terms.
   void reconfigure(const config::Config& config);
 
@@ -107,6 +107,8 @@ class Steering {
   [[nodiscard]] dataplane::Affinity affinity_of(GroupId id) const { return affinities_.of(id); }
   /// The operator's word on a nexthop's bandwidth, bits a second.
   [[nodiscard]] std::optional<std::uint64_t> capacity_of(const Nexthop& nexthop) const;
+  /// All that the configuration says of it as a carrier.
+  [[nodiscard]] engine::NexthopTerms terms_of(const Nexthop& nexthop) const;
   [[nodiscard]] const std::map<NexthopId, NexthopRecord>& nexthops() const { return nexthops_; }
   /// What is probed through it.
   [[nodiscard]] probes::Target target_of(const NexthopRecord& record) const;

@@ -27,6 +27,10 @@ std::string Steering::name_of(const Nexthop& nexthop) const {
   return nexthop.key.gateway.text() + '@' + nexthop.interface;
 }
 
+engine::NexthopTerms Steering::terms_of(const Nexthop& nexthop) const {
+  return hopwise::terms_of(configured(nexthop));
+}
+
 std::optional<std::uint64_t> Steering::capacity_of(const Nexthop& nexthop) const {
   const auto* named = configured(nexthop);
   return named == nullptr ? std::nullopt : named->capacity_bit_s;
@@ -57,7 +61,7 @@ void Steering::add_nexthop(NexthopId id, const NexthopKey& key) {
   record.nexthop.name = name_of(record.nexthop);
   nexthops_[id] = record;
   note(parts_.dataplane.set_nexthop(record.nexthop));
-  parts_.engine.set_terms(id, terms_of(configured(record.nexthop)));
+  parts_.engine.set_terms(id, terms_of(record.nexthop));
   aim(record);
   parts_.nexthop_joined(record.nexthop);
   parts_.log.info("nexthop_added", {{"nexthop", record.nexthop.name},

@@ -40,9 +40,11 @@ void apply(const TermsConfig& said, const std::vector<const Nexthop*>& nexthops,
 }  // namespace
 
 bool names(const std::string& named, const Nexthop& nexthop) {
-  return named == nexthop.name || named == nexthop.key.gateway.text() ||
-         named == nexthop.key.gateway.text() + '@' + nexthop.interface ||
-         IpAddress::parse(named) == nexthop.key.gateway;
+  if (named == nexthop.name) return true;
+  const std::string_view text = named;
+  const auto at = text.find('@');
+  const bool of_interface = at == text.npos || text.substr(at + 1) == nexthop.interface;
+  return of_interface && IpAddress::parse(text.substr(0, at)) == nexthop.key.gateway;
 }
 
 const config::GroupConfig* configured_group(const std::vector<const Nexthop*>& nexthops,

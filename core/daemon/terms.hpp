@@ -14,7 +14,8 @@
 
 namespace hopwise {
 
-/// Whether the configuration means this nexthop by `named`: its name, its gateway, or both.
+/// Whether the configuration means this nexthop by `named`: its name, its gateway, or
+/// "GATEWAY@INTERFACE".
 bool names(const std::string& named, const Nexthop& nexthop);
 
 /// The first entry of "groups" that names all of these nexthops; null: none does.

@@ -14,6 +14,7 @@ constexpr Duration kSpreadTau = std::chrono::seconds(60);
 constexpr Duration kCountTau = std::chrono::seconds(60);
 constexpr Duration kHeard = std::chrono::seconds(30);  // older times count no more ...
 constexpr Duration kShown = std::chrono::seconds(60);  // ... nor are they shown
+constexpr Duration kRemembered = std::chrono::minutes(10);
 constexpr Duration kAbsurdRtt = std::chrono::minutes(1);
 constexpr std::uint64_t kJudged = 5;       // seconds with samples
 constexpr std::uint64_t kLowSamples = 10;  // fewer give no 10 % quantile
@@ -65,6 +66,14 @@ double median(const std::array<double, kMost>& values, std::size_t n, std::size_
     if (i != skip) sorted[count++] = values[i];
   std::sort(sorted.begin(), sorted.begin() + static_cast<std::ptrdiff_t>(count));
   return count == 0 ? 0 : (sorted[(count - 1) / 2] + sorted[count / 2]) / 2;
+}
+
+/// Of an even number the lower of the two in the middle.
+double lower_median(std::array<double, kMost> values, std::size_t n) {
+  if (n == 0) return 0;
+  const auto middle = values.begin() + static_cast<std::ptrdiff_t>((n - 1) / 2);
+  std::nth_element(values.begin(), middle, values.begin() + static_cast<std::ptrdiff_t>(n));
+  return *middle;
 }
 
 }  // namespace
@@ -146,6 +155,17 @@ std::optional<PathEvidence::Delay> PathEvidence::delay(TimePoint now) const {
   return delay;
 }
 
+void PathEvidence::remember(const Fused& fused, TimePoint now) {
+  if (fused.lasting_ms)
+    worse_ = {*fused.lasting_ms, now};
+  else if (fused.passive_share > 0 && !fused.disagreement_ms)
+    worse_.reset();
+}
+
+std::optional<double> PathEvidence::remembered_ms(TimePoint now) const {
+  return worse_ && now - worse_->at <= kRemembered ? std::optional(worse_->ms) : std::nullopt;
+}
+
 namespace {
 
 /// One fusion at work: the two words on each path, and what all of a group have in common.
@@ -153,7 +173,10 @@ class Fusion {
  public:
   Fusion(std::span<const PathEvidence* const> passive, std::span<const Reading* const> active,
          TimePoint now)
-      : n_(std::min({passive.size(), active.size(), kMost})), active_(active) {
+      : n_(std::min({passive.size(), active.size(), kMost})),
+        active_(active),
+        passive_(passive),
+        now_(now) {
     for (std::size_t i = 0; i < n_; ++i) {
       if (passive[i] != nullptr) delay_[i] = passive[i]->delay(now);
       if (!delay_[i]) continue;
@@ -161,6 +184,7 @@ class Fusion {
       const Reading& a = *active_[i];
       position_[i] = both_;
       offsets_[both_] = delay_[i]->ms - a.rtt_ms;
+      quick_offsets_[both_] = delay_[i]->ms - a.recent_ms;
       variances_[both_++] = delay_[i]->variance + active_variance(a);
     }
     note_queues();
@@ -170,22 +194,25 @@ class Fusion {
         const Correction c = correction(i);
         bases[position_[i]] = c.by_ms - c.queued_ms;
       }
-    common_ms_ = median(bases, both_);
+    common_ms_ = lower_median(bases, both_);
   }
 
   void correct(std::size_t i, Fused& fused) const {
-    if (i >= n_ || !delay_[i]) return;
+    if (i >= n_) return;
+    if (!delay_[i]) return recall(i, fused);
     fused.queue_ms = queue(i);
     if (active_[i] == nullptr) return stand_in(i, fused);
     if (both_ < 2) return;  // a difference takes two
     const Correction c = correction(i);
     fused.passive_share = c.share;
     fused.disagreement_ms = c.disagreement_ms;
+    fused.lasting_ms = c.lasting_ms;
     Reading& r = *fused.reading;
     const double by = c.by_ms - common_ms_;
     r.rtt_ms = std::max(kActiveFloor_ms, r.rtt_ms + by);
     const double base = std::clamp(r.base_ms + by - c.queued_ms, 0.0, r.rtt_ms);
-    r.recent_ms = std::max(kActiveFloor_ms, r.recent_ms + base - r.base_ms);
+    fused.base_correction_ms = base - r.base_ms;
+    r.recent_ms = std::max(kActiveFloor_ms, r.recent_ms + fused.base_correction_ms);
     r.base_ms = base;
   }
 
@@ -224,6 +251,7 @@ class Fusion {
     double queued_ms = 0;  // of that, by another queue; what is left is another base
     double share = 0;
     std::optional<double> disagreement_ms{};
+    std::optional<double> lasting_ms{};
   };
   /// Of a path that has both words, one of several.
   [[nodiscard]] Correction correction(std::size_t i) const {
@@ -237,7 +265,14 @@ class Fusion {
     const double apart = offsets_[position_[i]] - median(offsets_, both_, skip);
     const double sigma = std::sqrt(variances_[position_[i]] + common_variance(skip));
     const double limit = std::max(kApart_ms, kApart * r.rtt_ms);
-    if (std::abs(apart) > kSure * sigma && std::abs(apart) > limit) c.disagreement_ms = apart;
+    if (std::abs(apart) > kSure * sigma && std::abs(apart) > limit) {
+      c.disagreement_ms = apart;
+      const double lasting =
+          apart < 0
+              ? 0
+              : std::min(apart, quick_offsets_[position_[i]] - median(quick_offsets_, both_, skip));
+      if (lasting > kSure * sigma && lasting > limit) c.lasting_ms = lasting;
+    }
     const double doubt = ramp(std::abs(apart) / sigma, kSure - 1, kSure + 1) *
                          ramp(std::abs(apart) / limit, 0.75, 1.25);
     const double share = passive / (passive + active);
@@ -247,6 +282,19 @@ class Fusion {
     const auto queued = queue(i);
     c.queued_ms = queued ? c.share * (*queued - before) : 0;
     return c;
+  }
+  /// Its traffic has fallen silent.
+  void recall(std::size_t i, Fused& fused) const {
+    if (active_[i] == nullptr || passive_[i] == nullptr) return;
+    const auto worse = passive_[i]->remembered_ms(now_);
+    if (!worse) return;
+    fused.passive_share = 1;
+    fused.disagreement_ms = worse;
+    fused.base_correction_ms = *worse;
+    Reading& r = *fused.reading;
+    r.rtt_ms += *worse;
+    r.base_ms += *worse;
+    r.recent_ms += *worse;
   }
   /// Nothing probes this path: its traffic's word alone, if it can be compared with the others'.
   void stand_in(std::size_t i, Fused& fused) const {
@@ -265,14 +313,18 @@ class Fusion {
 
   std::size_t n_;
   std::span<const Reading* const> active_;
+  std::span<const PathEvidence* const> passive_;
+  TimePoint now_;
   std::array<std::optional<PathEvidence::Delay>, kMost> delay_{};
   std::array<std::size_t, kMost> position_{};  // of a path that has both words, among these
   std::array<double, kMost> offsets_{};        // of these: the traffic's less the probes'
+  std::array<double, kMost> quick_offsets_{};  // the same to the probes' fast average
   std::array<double, kMost> variances_{};
   std::size_t both_ = 0;
   std::optional<double> least_passive_;  // queue of the group
   std::optional<double> least_active_;
-  // What a queue on one path would take from all the others' bases: only differences are known.
+  // What a queue on one path would take from all the others' bases: only differences are known. Of
+  // two paths the better keeps its probes' word: users are behind the anchors rather than before.
   double common_ms_ = 0;
 };
 

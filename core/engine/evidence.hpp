@@ -12,6 +12,10 @@
 // A queue is how far the median lies above the lowest p10 of ten minutes, less what all paths of
 // the group have of that: the peers' spread.
 //
+// A path that was left for what its traffic met has no more traffic to tell it: what it surely told
+// against the path, the probes' fast average included (so no lag of theirs), holds for ten minutes
+// after the last word, or until the path's route changes. Else shares would go to and fro.
+//
 // Retransmissions are not losses (spurious ones, and those of the peers' own links), nor are ECN
 // echoes queues of this path: both tell only by what a path surely has more than the others of its
 // group together. Bursts count once in a few: Wilson's bounds are for what is independent.
@@ -27,6 +31,8 @@
 
 namespace hopwise::engine {
 
+struct Fused;
+
 class PathEvidence {
  public:
   /// False: impossible, and ignored.
@@ -39,7 +45,14 @@ class PathEvidence {
   /// The path has recovered: what was lost in the fault says nothing of it now.
   void settle() { retransmitted_ = marked_ = {}; }
   /// The route has changed: what was lowest before says nothing any more.
-  void accept_step() { low_ms_ = SlotRing<std::optional<double>>(kBaseWindow); }
+  void accept_step() {
+    low_ms_ = SlotRing<std::optional<double>>(kBaseWindow);
+    worse_.reset();
+  }
+  /// What fuse() has just made of it. Without a word of its own it says nothing new.
+  void remember(const Fused& fused, TimePoint now);
+  /// Surely so much worse than its probes say, by traffic that has fallen silent since.
+  [[nodiscard]] std::optional<double> remembered_ms(TimePoint now) const;
 
   /// For the fusion.
   struct Delay {
@@ -68,11 +81,17 @@ class PathEvidence {
 
   void average(const PassiveRtt& rtt, TimePoint at);
 
+  struct Worse {
+    double ms = 0;  // than its probes say
+    TimePoint at;   // when last told
+  };
+
   double median_ms_ = 0;
   double variance_ = 0;  // of the seconds' medians
   std::uint64_t seconds_ = 0;
   double gap_s_ = 1;  // between seconds that have samples
   std::optional<TimePoint> timed_;
+  std::optional<Worse> worse_;
   SlotRing<std::optional<double>> low_ms_{kBaseWindow};  // lowest p10
   Count retransmitted_;
   Count marked_;
@@ -82,8 +101,10 @@ class PathEvidence {
 /// A path's figures by all that is known.
 struct Fused {
   std::optional<Reading> reading{};         // as a Reading of probes, corrected by the traffic's
+  double base_correction_ms = 0;            // of the probes' word, in `reading`
   double passive_share = 0;                 // of the evidence on delay, 0..1
   std::optional<double> disagreement_ms{};  // the traffic's word less the probes', where it is told
+  std::optional<double> lasting_ms{};       // of that, what is against the path and no lag
   std::optional<double> queue_ms{};         // by the traffic, more than on the group's best path
   std::optional<double> retransmit_excess{};  // surely so much more than the others, 0..1; it is in
                                               // reading->loss.lower as evidence of loss

@@ -92,6 +92,7 @@ void GroupLaw::fuse_evidence(TimePoint now) {
     active.push_back(s.nexthop->reading() ? &*s.nexthop->reading() : nullptr);
   }
   fuse(passive, active, now, fused_);
+  for (std::size_t i = 0; i < shares_.size(); ++i) shares_[i].evidence.remember(fused_[i], now);
 }
 
 // Up after proof; not while damped, and not onto a path that is dearer than what it would relieve.

@@ -23,7 +23,9 @@ std::vector<PathFigures> GroupLaw::figures(TimePoint now) const {
     PathFigures f{
         s.path.id,           s.weight,         s.evidence.passive_ms(now), carrier.load_bit_s,
         carrier.utilisation, s.nexthop->loss()};
-    if (reading) f.rtt_ms = reading->recent_ms;
+    // What the traffic corrects is in the prediction, too.
+    if (reading)
+      f.rtt_ms = reading->recent_ms + (i < fused_.size() ? fused_[i].base_correction_ms : 0);
     all.push_back(f);
   }
   return all;

@@ -23,14 +23,22 @@ double middle_rank(double samples) {
   return (std::ceil(samples / 2) - 0.3) / (samples + 0.4);
 }
 
+// Beyond what the histogram cannot tell the mean says less of the median the farther it lies, and
+// nothing from twice that on: there it is the other mode's, or the tail's.
+double refined(double told_ms, double mean_ms) {
+  const double off = mean_ms - told_ms;
+  const double unknown = kResolution * told_ms;
+  const double part = std::min(std::abs(off), std::max(0.0, 2 * unknown - std::abs(off)));
+  return told_ms + std::copysign(part, off);
+}
+
 }  // namespace
 
 bool RttMix::add(const PassiveRtt& rtt) {
   if (!possible(rtt) || atoms_.size() + 3 > 3 * kMost) return false;
   const auto samples = static_cast<double>(rtt.samples);
   const double told = milliseconds(rtt.p50);
-  const double middle =
-      std::clamp(milliseconds(rtt.mean), told * (1 - kResolution), told * (1 + kResolution));
+  const double middle = refined(told, milliseconds(rtt.mean));
   const double low = std::min(milliseconds(rtt.p10), middle);
   const double high = std::max(milliseconds(rtt.p90), middle);
   const double below = middle_rank(samples) * samples - kMiddle / 2 * samples;

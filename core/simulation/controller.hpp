@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "core/model/decision.hpp"
+#include "core/model/law.hpp"
 #include "core/model/reading.hpp"
 #include "core/model/sample.hpp"
 #include "core/simulation/scenario.hpp"
@@ -56,6 +57,8 @@ class Controller {
   [[nodiscard]] virtual const Steering& steering(std::size_t group) const = 0;
   /// Wants the nexthop probed faster.
   [[nodiscard]] virtual bool suspicious(NexthopId /*id*/) const { return false; }
+  /// What the router's n-th group gains by being steered, as far as its control flows tell.
+  [[nodiscard]] virtual std::optional<Gain> gain(std::size_t /*group*/) const { return {}; }
   /// Since the last call, where decisions can be explained.
   virtual std::vector<Decision> take_decisions() { return {}; }
 };

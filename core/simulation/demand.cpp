@@ -27,8 +27,8 @@ Demand::Demand(const DemandSpec& spec, std::span<const double> routing, std::uin
     return;
   }
   for (std::size_t i = 0; i < routing_.size(); ++i)
-    carried_[i] = {routing_[i] * mean_bit_s(0) * (1 - spec_.control),
-                   routing_[i] * mean_bit_s(0) * spec_.control};
+    carried_[i] = {routing_[i] * mean_bit_s(0) * (1 - spec_.control_share),
+                   routing_[i] * mean_bit_s(0) * spec_.control_share};
 }
 
 // As many flows as there are in the end, with what is then left of their lives.
@@ -70,7 +70,7 @@ std::uint32_t Demand::pick(std::span<const double> weights, double u) {
 }
 
 void Demand::begin(double now_s, double life_s) {
-  const bool control = choices_.uniform() < spec_.control;
+  const bool control = choices_.uniform() < spec_.control_share;
   const double u = choices_.uniform();  // always drawn: choices stay comparable
   ++arrived_;
   const auto& weights = control ? routing_ : weights_;
@@ -147,12 +147,12 @@ void Demand::fluid_step(double t_s, double dt_s) {
   const double part = 1 - std::exp(-dt_s / spec_.lifetime_s);
   const double demand = mean_bit_s(t_s);
   const double all = std::accumulate(weights_.begin(), weights_.end(), 0.0);
-  if (all <= 0) refused_bits_ += demand * (1 - spec_.control) * dt_s;
+  if (all <= 0) refused_bits_ += demand * (1 - spec_.control_share) * dt_s;
   for (std::size_t i = 0; i < carried_.size(); ++i) {
-    const double wanted = all > 0 ? weights_[i] / all * demand * (1 - spec_.control) : 0;
+    const double wanted = all > 0 ? weights_[i] / all * demand * (1 - spec_.control_share) : 0;
     carried_[i].steered_bit_s += part * (wanted - carried_[i].steered_bit_s);
     carried_[i].control_bit_s +=
-        part * (routing_[i] * demand * spec_.control - carried_[i].control_bit_s);
+        part * (routing_[i] * demand * spec_.control_share - carried_[i].control_bit_s);
   }
 }
 

@@ -27,7 +27,7 @@ struct DemandSpec {
   double shape = 1.5;  // of Pareto's law, > 1
   double swing = 0;    // part of the mean by which it rises and falls, 0..1
   double swing_period_s = 300;
-  double control = 0;  // part of the flows that stay with routing's own weights, 0..1
+  double control_share = 0;  // of the flows: these stay with routing's own weights, 0..1
 };
 
 /// What a path carries: `steered` and `control` flows, bits a second.

@@ -28,6 +28,9 @@ constexpr PathState last_of(PathState) {
 constexpr Reason last_of(Reason) {
   return Reason::resumed;
 }
+constexpr BandwidthMethod last_of(BandwidthMethod) {
+  return BandwidthMethod::train;
+}
 constexpr engine::Unmet last_of(engine::Unmet) {
   return engine::Unmet::routing;
 }
@@ -87,7 +90,7 @@ void describe(A& a, Like<engine::GroupTerms> auto& t) {
 
 template <class A>
 void describe(A& a, Like<engine::Capacity> auto& c) {
-  a("bit_s", c.bit_s), a("exact", c.exact);
+  a("bit_s", c.bit_s), a("exact", c.exact), a("method", c.method);
 }
 
 template <class A>

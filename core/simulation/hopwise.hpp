@@ -23,6 +23,10 @@ class HopwiseController : public Controller {
     return steering_.at(order_.at(group));
   }
   [[nodiscard]] bool suspicious(NexthopId id) const override { return engine_.suspicious(id); }
+  [[nodiscard]] std::optional<Gain> gain(std::size_t group) const override {
+    const auto law = engine_.law(GroupId{order_.at(group)});
+    return law ? law->proof : std::nullopt;
+  }
   std::vector<Decision> take_decisions() override { return std::exchange(decisions_, {}); }
 
  private:

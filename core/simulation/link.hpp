@@ -5,6 +5,8 @@
 //
 // Random losses come on top, the same for all who use the link: Bernoulli, and bursts by Gilbert's
 // and Elliott's two states. Cross traffic is somebody else's: it fills the link and heeds nobody.
+// What probes meet need not be what users meet: a way that is longer beyond the anchor, or an
+// anchor that does not answer all.
 #pragma once
 
 #include <cstdint>
@@ -46,12 +48,14 @@ enum class Outage : std::uint8_t {
 struct LinkSpec {
   std::string name{};
   double capacity_bit_s = 1e9;
-  double base_ms = 20;     // round trip, without any queue
-  double drift_ms_s = 0;   // of the base, a second
-  double buffer_ms = 100;  // of the queue, at this capacity
-  double jitter_ms = 0.3;  // mean of what is added to each packet's time: exponential
-  double spike = 0;        // probability that a packet takes 200 ms more
-  double loss = 0;         // Bernoulli, 0..1
+  double base_ms = 20;       // round trip, without any queue
+  double drift_ms_s = 0;     // of the base, a second
+  double buffer_ms = 100;    // of the queue, at this capacity
+  double jitter_ms = 0.3;    // mean of what is added to each packet's time: exponential
+  double spike = 0;          // probability that a packet takes 200 ms more
+  double loss = 0;           // Bernoulli, 0..1
+  double user_extra_ms = 0;  // what users' round trips take beyond the anchor: no probe sees it
+  double probe_loss = 0;     // of probes alone, 0..1: of an anchor that rations its answers
   Bursts bursts{};
   Cross cross{};
   Outage outage = Outage::none;

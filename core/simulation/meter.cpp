@@ -13,7 +13,8 @@ constexpr double kSpike_ms = 200;
 }  // namespace
 
 double felt_ms(const Link& link) {
-  return link.state().rtt_ms + link.spec().jitter_ms + link.spec().spike * kSpike_ms;
+  const LinkSpec& spec = link.spec();
+  return link.state().rtt_ms + spec.user_extra_ms + spec.jitter_ms + spec.spike * kSpike_ms;
 }
 
 Meter::Meter() : histogram_(kBins) {}

@@ -30,7 +30,8 @@ class Meter {
   double refused_ = 0;  // of the plant, by the last step
 };
 
-/// Round-trip time of a packet on this link: base, queue, and the jitter's mean.
+/// Round-trip time of a user's packet on this link: base, queue, what lies beyond the anchor, and
+/// the jitter's mean.
 double felt_ms(const Link& link);
 
 }  // namespace hopwise::simulation

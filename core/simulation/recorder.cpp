@@ -17,7 +17,9 @@ constexpr double kSample_s = 1;
 bool is_harm(const Event& event, const LinkSpec& before) {
   const LinkChange& c = event.link_change;
   return (c.outage && *c.outage != Outage::none && before.outage == Outage::none) ||
-         (c.base_ms && *c.base_ms > before.base_ms + 5) || (c.loss && *c.loss > before.loss + 0.01);
+         (c.base_ms && *c.base_ms > before.base_ms + 5) ||
+         (c.user_extra_ms && *c.user_extra_ms > before.user_extra_ms + 5) ||
+         (c.loss && *c.loss > before.loss + 0.01);
 }
 
 double total_moved_bits(const Plant& plant) {

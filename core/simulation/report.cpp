@@ -49,6 +49,26 @@ Json decision_json(const Decision& d) {
           {"evidence", d.evidence},       {"paths", std::move(paths)}};
 }
 
+Json gain_json(const GroupGain& g) {
+  const auto or_null = [](const std::optional<double>& v) { return v ? Json(*v) : Json(nullptr); };
+  Json reverts = Json::array();
+  for (const Revert& r : g.reverts)
+    reverts.push_back(
+        {{"at_s", r.at_s}, {"until_s", or_null(r.until_s)}, {"truth_ms", or_null(r.truth_ms)}});
+  Json told = nullptr;
+  if (g.told)
+    told = {{"control_ms", g.told->control_ms}, {"steered_ms", g.told->steered_ms},
+            {"gain_ms", g.told->gain_ms},       {"lower_ms", g.told->lower_ms},
+            {"upper_ms", g.told->upper_ms},     {"samples", g.told->samples}};
+  return {{"group", g.group},
+          {"told", std::move(told)},
+          {"truth_ms", or_null(g.truth_ms)},
+          {"intervals", g.intervals},
+          {"held", g.held},
+          {"held_nearly", g.held_nearly},
+          {"reverts", std::move(reverts)}};
+}
+
 Json outcome_json(const Results& results, const Performance& o) {
   const auto regret_json = [&](const Figures Performance::*figures) {
     const auto found = regret(results, figures, o);
@@ -77,6 +97,9 @@ Json outcome_json(const Results& results, const Performance& o) {
     weights.push_back({{"group", trace.group}, {"weights", std::move(shares)}});
   }
   json["final"] = std::move(weights);
+  Json gains = Json::array();
+  for (const GroupGain& gain : o.gains) gains.push_back(gain_json(gain));
+  if (!o.gains.empty()) json["gains"] = std::move(gains);
   Json explained = Json::array();
   for (const Decision& decision : o.explained) explained.push_back(decision_json(decision));
   if (!o.explained.empty()) json["explained"] = std::move(explained);

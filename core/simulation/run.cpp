@@ -87,25 +87,32 @@ Performance play(const Scenario& scenario, std::string_view controller) {
   World world(scenario);
   std::vector<Site> sites = make_sites(scenario, world, controller);
   Recorder recorder(scenario, controller);
+  Gains gains(scenario);
   std::vector<Steering> present(scenario.groups.size());
   std::vector<Decision> explained;
   double decide_s = 0;
   while (world.now_s() < scenario.duration_s) {
     world.step();
     recorder.step(world);
+    gains.step(world);
     const bool due = world.now_s() >= decide_s;
     for (Site& site : sites) {
       site.sensors->step(world.plant(), *site.controller);
       if (!due) continue;
       site.controller->decide(at(world.now_s()));
       put_in_force(site, present, world, recorder);
-      for (Decision& decision : site.controller->take_decisions())
+      for (std::size_t n = 0; n < site.groups.size(); ++n)
+        if (gains.compares(site.groups[n])) gains.hear(site.groups[n], site.controller->gain(n));
+      for (Decision& decision : site.controller->take_decisions()) {
+        gains.follow(decision, world.now_s());
         explained.push_back(std::move(decision));
+      }
     }
     if (due) decide_s += kDecide_s;
   }
   Performance outcome = std::move(recorder).conclude(world);
   outcome.explained = std::move(explained);
+  outcome.gains = std::move(gains).conclude();
   return outcome;
 }
 

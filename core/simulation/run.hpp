@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "core/model/decision.hpp"
+#include "core/simulation/gains.hpp"
 #include "core/simulation/scenario.hpp"
 #include "core/simulation/world.hpp"
 
@@ -63,6 +64,7 @@ struct Performance {
   double moved_bytes = 0;   // that running flows still had to carry when they had to change path
   std::vector<Reaction> reactions{};
   std::vector<Trace> traces{};        // one a group, a point a second
+  std::vector<GroupGain> gains{};     // of groups with control flows
   std::vector<Decision> explained{};  // hopwise's, with their reasons
 };
 

@@ -26,6 +26,8 @@ LinkSpec LinkChange::onto(LinkSpec spec) const {
   overlay(spec.jitter_ms, jitter_ms);
   overlay(spec.spike, spike);
   overlay(spec.loss, loss);
+  overlay(spec.user_extra_ms, user_extra_ms);
+  overlay(spec.probe_loss, probe_loss);
   overlay(spec.bursts, bursts);
   overlay(spec.cross, cross);
   overlay(spec.outage, outage);

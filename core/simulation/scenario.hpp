@@ -18,7 +18,7 @@ namespace hopwise::simulation {
 /// What changes about a link; the rest stays.
 struct LinkChange {
   std::optional<double> capacity_bit_s{}, base_ms{}, drift_ms_s{}, buffer_ms{}, jitter_ms{},
-      spike{}, loss{};
+      spike{}, loss{}, user_extra_ms{}, probe_loss{};
   std::optional<Bursts> bursts{};
   std::optional<Cross> cross{};
   std::optional<Outage> outage{};

@@ -77,6 +77,8 @@ LinkChange read_link_change(Object& o) {
   read_ms(o, "jitter", change.jitter_ms, {0ns, 1s});
   read_part(o, "spike", change.spike);
   read_part(o, "loss", change.loss);
+  read_ms(o, "user_extra", change.user_extra_ms);
+  read_part(o, "probe_loss", change.probe_loss);
   o.object("bursts", [&](Object& bursts) { change.bursts = read_bursts(bursts); });
   o.object("cross", [&](Object& cross) { change.cross = read_cross(cross); });
   std::string outage;
@@ -111,7 +113,7 @@ void read_demand(Object& o, DemandSpec& spec) {
   o.one_of("lifetimes", law, {"exponential", "pareto"});
   spec.lifetimes = law == "pareto" ? Lifetimes::pareto : Lifetimes::exponential;
   o.number("shape", spec.shape, {1.05, 10});
-  o.number("control", spec.control, {0, 0.5});
+  o.number("control_share", spec.control_share, {0, 0.5});
 }
 
 void read_engine(Object& o, engine::Options& options) {

@@ -9,6 +9,7 @@ namespace {
 constexpr double kSegmentBits = 8 * 1400;
 constexpr double kSpikeMs = 200;
 constexpr double kSuspicion_s = 3;
+constexpr std::uint64_t kMeanStreams = 1'000'000;
 
 Duration from_ms(double ms) {
   return std::chrono::duration_cast<Duration>(std::chrono::duration<double, std::milli>(ms));
@@ -40,7 +41,8 @@ Sensors::Sensors(const Measurement& measurement, std::vector<std::size_t> groups
       groups_(std::move(groups)),
       tallies_(groups_.size()),
       load_bits_(links.size()),
-      random_(seed, stream) {
+      random_(seed, stream),
+      means_(seed, stream + kMeanStreams) {
   for (const std::size_t link : links)
     probers_.push_back({.link = link, .next_s = random_.uniform() / measurement_.probes_s});
 }
@@ -86,7 +88,7 @@ void Sensors::send(const Plant& plant, std::size_t index, const Controller& cont
   // Drawn whether they are needed or not.
   const double jitter_ms = random_.exponential(link.spec().jitter_ms) +
                            (random_.chance(link.spec().spike) ? kSpikeMs : 0);
-  const bool lost = random_.chance(link.state().loss);
+  const bool lost = random_.chance(1 - (1 - link.state().loss) * (1 - link.spec().probe_loss));
   if (!p.up) return;
   const double rtt_ms = link.state().rtt_ms + jitter_ms;
   const double timeout_ms =
@@ -135,15 +137,17 @@ void Sensors::count(const Plant& plant) {
     if (tallies.empty()) tallies.resize(carried.size() + 1);
     for (std::size_t i = 0; i < carried.size(); ++i) {
       const Link& link = plant.link(group.links[i]);
-      const auto add = [&](Tally& tally, double bit_s) {
+      const double rtt_ms = link.state().rtt_ms + link.spec().user_extra_ms;
+      const auto add = [&](Tally& tally, double bit_s, double weight) {
         if (bit_s <= 0) return;
         tally.bits += bit_s * dt_s;
         tally.lost_bits += bit_s * dt_s * link.state().loss;
         tally.jitter_ms = link.spec().jitter_ms;
-        if (link.state().loss < 1) tally.rtt_ms.push_back(static_cast<float>(link.state().rtt_ms));
+        if (link.state().loss < 1)
+          tally.felt.push_back({static_cast<float>(rtt_ms), static_cast<float>(weight)});
       };
-      add(tallies[i], carried[i].steered_bit_s);
-      add(tallies.back(), carried[i].control_bit_s);
+      add(tallies[i], carried[i].steered_bit_s, 1);
+      add(tallies.back(), carried[i].control_bit_s, carried[i].control_bit_s);
       for (std::size_t p = 0; p < probers_.size(); ++p)
         if (probers_[p].link == group.links[i]) load_bits_[p] += carried[i].total() * dt_s;
     }
@@ -166,12 +170,12 @@ void Sensors::close_second(const Plant& plant) {
     for (std::size_t i = 0; i + 1 < tallies.size(); ++i)
       second.paths.push_back(
           {path_id(plant, g, i), now, over, traffic_of(tallies[i]), rtt_of(tallies[i])});
-    if (plant.demand(g).spec().control > 0)
+    if (plant.demand(g).spec().control_share > 0)
       second.controls.push_back({GroupId{static_cast<std::uint32_t>(g + 1)}, now, over,
                                  traffic_of(tallies.back()), rtt_of(tallies.back())});
     for (Tally& tally : tallies) {
       tally.bits = tally.lost_bits = 0;
-      tally.rtt_ms.clear();
+      tally.felt.clear();
     }
   }
   for (std::size_t p = 0; p < probers_.size(); ++p) {
@@ -202,23 +206,28 @@ PathTraffic Sensors::traffic_of(const Tally& tally) {
 
 // One sample in ten segments, at most one a millisecond; quantiles are those of a histogram.
 std::optional<PassiveRtt> Sensors::rtt_of(Tally& tally) {
-  if (!measurement_.passive || tally.rtt_ms.empty()) return std::nullopt;
+  if (!measurement_.passive || tally.felt.empty()) return std::nullopt;
   const double samples = std::min((tally.bits - tally.lost_bits) / kSegmentBits / 10, 1000.0);
   if (samples < 1) return std::nullopt;
-  std::sort(tally.rtt_ms.begin(), tally.rtt_ms.end());
+  std::sort(tally.felt.begin(), tally.felt.end(),
+            [](const Felt& a, const Felt& b) { return a.rtt_ms < b.rtt_ms; });
+  double all = 0;
+  for (const Felt& f : tally.felt) all += double{f.weight};
   const auto quantile = [&](double q) {
-    const std::size_t i =
-        std::min(static_cast<std::size_t>(q * static_cast<double>(tally.rtt_ms.size())),
-                 tally.rtt_ms.size() - 1);
+    double left = q * all;
+    std::size_t i = 0;
+    while (i + 1 < tally.felt.size() && (left -= double{tally.felt[i].weight}) >= 0) ++i;
     const double noise = tally.jitter_ms * random_.normal() / std::sqrt(samples * (1 - q) + 1);
-    const double rtt = double{tally.rtt_ms[i]} - std::log(1 - q) * tally.jitter_ms + noise;
+    const double rtt = double{tally.felt[i].rtt_ms} - std::log(1 - q) * tally.jitter_ms + noise;
     return from_ms(std::max(rtt, 0.05) * (1 + (random_.uniform() - 0.5) / 32));
   };
   PassiveRtt rtt;
   rtt.samples = static_cast<std::uint64_t>(samples);
   double sum = 0;
-  for (const float ms : tally.rtt_ms) sum += double{ms};
-  rtt.mean = from_ms(sum / static_cast<double>(tally.rtt_ms.size()) + tally.jitter_ms);
+  for (const Felt& f : tally.felt) sum += double{f.weight} * double{f.rtt_ms};
+  // Of exponential jitter the deviation is its mean.
+  const double noise = tally.jitter_ms * means_.normal() / std::sqrt(samples);
+  rtt.mean = from_ms(std::max(sum / all + tally.jitter_ms + noise, 0.05));
   rtt.p10 = quantile(0.1);
   rtt.p50 = std::max(quantile(0.5), rtt.p10);
   rtt.p90 = std::max(quantile(0.9), rtt.p50);

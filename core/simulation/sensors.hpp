@@ -40,12 +40,17 @@ class Sensors {
       return known_s != o.known_s ? known_s > o.known_s : order > o.order;
     }
   };
+  /// Of a step on one link; a path's steps count alike, those of control flows by their bits.
+  struct Felt {
+    float rtt_ms = 0;
+    float weight = 1;
+  };
   /// A second of one path, or of a group's control flows.
   struct Tally {
     double bits = 0;
     double lost_bits = 0;
     double jitter_ms = 0;
-    std::vector<float> rtt_ms{};  // a step each
+    std::vector<Felt> felt{};  // of each step
   };
   struct Second {
     double known_s = 0;
@@ -70,6 +75,7 @@ class Sensors {
   std::priority_queue<Arrival, std::vector<Arrival>, std::greater<>> arrivals_;
   std::queue<Second> seconds_;
   Random random_;
+  Random means_;  // of passive times: apart, so that all else keeps its luck
   std::uint64_t order_ = 0;
   double second_s_ = 0;  // when the open one began
 };

@@ -35,7 +35,7 @@ const simulation::Performance* find(const simulation::Results& results, const ch
 }
 
 struct Missed {
-  double latency = 0, reversals = 0, loss = 0, ecmp = 0;
+  double latency = 0, reversals = 0, loss = 0, ecmp = 0, reverts = 0;
 };
 
 // A scenario without a steady state is judged as a whole, but for the oracle's latency.
@@ -85,6 +85,30 @@ void tell_reactions(Report& report, const simulation::Results& results) {
                     outcome.controller + " s", one(reaction.after_s.value_or(-1))});
 }
 
+/// What control flows told of hopwise's steering, and what was true.
+void tell_gains(Report& report, const simulation::Results& results, Missed& missed) {
+  const auto* hopwise = find(results, "hopwise");
+  if (hopwise == nullptr) return;
+  for (const simulation::GroupGain& gain : hopwise->gains) {
+    const auto cell = [&](const char* column, double value) {
+      report.add({"gains", results.scenario, column, one(value)});
+    };
+    if (gain.told) {
+      cell("gain ms", gain.told->gain_ms);
+      cell("from ms", gain.told->lower_ms);
+      cell("to ms", gain.told->upper_ms);
+    }
+    if (gain.truth_ms) cell("truth ms", *gain.truth_ms);
+    if (gain.intervals > 0) {
+      cell("held %", 100.0 * gain.held / gain.intervals);
+      cell("nearly %", 100.0 * gain.held_nearly / gain.intervals);
+    }
+    cell("reverts", static_cast<double>(gain.reverts.size()));
+    for (const simulation::Revert& revert : gain.reverts)
+      missed.reverts += revert.truth_ms.value_or(0) >= 0;
+  }
+}
+
 }  // namespace
 
 void measure_scenarios(Report& report, Effort effort) {
@@ -98,6 +122,10 @@ void measure_scenarios(Report& report, Effort effort) {
   report.explain("reactions",
                  "simulated time until 90 % of the movable traffic had left the link; "
                  "-1: never.");
+  report.explain("gains",
+                 "what steering gains, as control flows told it at the end, and in truth; how many "
+                 "of all intervals held the truth, or missed it by no more than 1/32 of the "
+                 "round-trip time, which histograms do not tell.");
   std::vector<std::filesystem::path> files = scenario_files();
   if (effort == Effort::quick && files.size() > kQuick) files.resize(kQuick);
   Missed missed;
@@ -114,6 +142,7 @@ void measure_scenarios(Report& report, Effort effort) {
     judge(report, *results, missed);
     tell_others(report, *results);
     tell_reactions(report, *results);
+    tell_gains(report, *results, missed);
   }
   const auto none = [&](const char* what, double n) {
     report.judge({what, Bound::at_most, 0, n, "scenarios"});
@@ -122,6 +151,7 @@ void measure_scenarios(Report& report, Effort effort) {
   none("reversals in the steady state", missed.reversals);
   none("loss more than 0.1 % above the oracle's", missed.loss);
   none("worse than ECMP by more than 1 %", missed.ecmp);
+  none("reverted although steering did not hurt", missed.reverts);
 }
 
 }  // namespace hopwise::bench

@@ -1,10 +1,15 @@
 // Destinations with much traffic get groups of their own: two prefixes of the lab's server, behind
-// the same upstreams, one of which carries most.
+// the same upstreams, one of which carries most. Such a group is measured by its own traffic, and
+// moved by it where no anchor tells anything.
+#include <netinet/in.h>
+
 #include <csignal>
 #include <nlohmann/json.hpp>
+#include <sstream>
 
 #include "test/catch.hpp"
 #include "test/e2e/router.hpp"
+#include "test/lab/traffic.hpp"
 
 using namespace hopwise;
 using namespace hopwise::e2e;
@@ -235,4 +240,107 @@ TEST_CASE("a reload ends what it switches off or filters, and loses no packet",
   CHECK(router.status()["dataplane_events"]["flow_moved"] == 0);
   CHECK(heavy->stop().lost() == 0);
   CHECK(light->stop().lost() == 0);
+}
+
+namespace {
+
+/// TCP uploads: `a_second` flows of 50 kB, and some that last.
+std::unique_ptr<lab::Traffic> uploads(Router& router, const std::string& server, int lasting,
+                                      double a_second) {
+  lab::TrafficPlan plan;
+  plan.server = *IpAddress::parse(server);
+  plan.long_flows = lasting;
+  plan.new_flows_per_s = a_second;
+  plan.mbit = 0.4 * a_second + 0.1 * lasting;
+  auto started = lab::Traffic::start(router.lab().client(), router.lab().server(), plan,
+                                     std::chrono::steady_clock::now());
+  REQUIRE(started.has_value());
+  return std::move(*started);
+}
+
+/// What the law holds of this prefix's path by upstream i; null without a group of its own.
+Json path_of(Router& router, const std::string& prefix, std::size_t upstream) {
+  const Json all = Json::parse(router.lab().api_get("/api/v1/groups").value());
+  for (const Json& group : all["groups"])
+    if (group["destination"] == prefix)
+      for (const Json& path : group["paths"])
+        if (path["nexthop"] == router.lab().topology().upstreams[upstream].name) return path;
+  return nullptr;
+}
+
+/// TCP packets of a service that a link has delivered to the server.
+std::uint64_t delivered(Router& router, lab::LinkId link, std::uint16_t service) {
+  const auto counters = router.lab().relay().counters(link).forward.by_service;
+  const auto found = counters.find({IPPROTO_TCP, service});
+  return found == counters.end() ? 0 : found->second.packets;
+}
+
+}  // namespace
+
+// 35 ms more to one prefix beyond upstream a, where no anchor is: both ways look alike to probes.
+TEST_CASE("a destination's new flows leave a way that is bad for it alone", "[e2e][destinations]") {
+  const char* const kOthers = "203.0.113.0/24";
+  lab::Topology topology = fixed_routes();
+  for (auto& upstream : topology.upstreams) upstream.impairment = {.delay = 10ms};
+  Router router(topology);
+  add_prefix(router);
+  const auto far = router.lab().add_line(0, *Prefix::parse(kHeavy));
+  REQUIRE(far.has_value());
+  router.lab().relay().set(*far, {.delay = 45ms});
+  Json config = looking_each_second(router.lab());
+  config["engine"]["max_step"] = 0.1;  // five times faster than by itself
+  router.start(config);
+  auto others = uploads(router, lab::kService4, 0, 20);
+  auto heavy = uploads(router, kAlone.address, 10, 40);
+  REQUIRE(is_promoted_soon(router, kHeavy));
+
+  const bool moved = lab::eventually(120s, [&] {
+    const Json path = path_of(router, kHeavy, 1);
+    return !path.is_null() && path["weight"] > 0.98;
+  });
+  const std::string socket = router.lab().hopwise_socket();
+  const Json own = group_of(router, kHeavy);
+  const auto explained = router.hopwise({"explain", own["id"].dump(), "-s", socket});
+  INFO(explained.output);
+  REQUIRE(moved);
+  CHECK(explained.output.find("BY TRAFFIC") != std::string::npos);
+  // By its traffic alone: no probe has seen a difference.
+  const Json bad = path_of(router, kHeavy, 0);
+  const Json good = path_of(router, kHeavy, 1);
+  INFO(bad.dump(1) << good.dump(1));
+  CHECK(std::abs(bad["active_ms"].get<double>() - good["active_ms"].get<double>()) < 10);
+  CHECK(bad["passive_ms"].get<double>() > good["passive_ms"].get<double>() + 20);
+  CHECK(bad["disagreement_ms"].get<double>() > 20);
+  // The history says who was moved, from where and why; nobody else was.
+  const auto told =
+      router.hopwise({"events", "--kind", "decision", "--reason", "cost", "-j", "-s", socket});
+  INFO(told.output);
+  std::istringstream lines(told.output);
+  double told_ms = 0;
+  for (std::string line; std::getline(lines, line);) {
+    const Json event = Json::parse(line);
+    CHECK(event["group"] == own["id"]);
+    CHECK(event["cause"] == "isp-a");
+    const std::string evidence = event["evidence"];
+    told_ms = std::stod(evidence.substr(evidence.find(" rtt_ms=") + 8));
+  }
+  CHECK(told_ms > 40);
+
+  // The others stay where they are, and so do the flows that had begun.
+  const Json other = path_of(router, kOthers, 0);
+  if (!other.is_null()) CHECK(other["weight"] > 0.4);
+  const auto new_there = [&] { return delivered(router, *far, lab::kShortPort); };
+  const auto lasting_there = [&] { return delivered(router, *far, lab::kLongPort); };
+  const auto others_there = [&] {
+    return delivered(router, router.lab().core_link(0), lab::kShortPort);
+  };
+  const auto fresh = new_there(), lasting = lasting_there(), rest = others_there();
+  const auto elsewhere = delivered(router, router.lab().core_link(1), lab::kShortPort);
+  REQUIRE(lab::eventually(60s, [&] {
+    return delivered(router, router.lab().core_link(1), lab::kShortPort) > elsewhere + 5000;
+  }));
+  CHECK(new_there() - fresh < 500);
+  CHECK(lasting_there() > lasting);
+  CHECK(others_there() > rest + 500);
+  CHECK(router.status()["dataplane_events"]["flow_moved"] == 0);
 }

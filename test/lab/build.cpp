@@ -81,6 +81,21 @@ void link_client(const Namespace& router, const Namespace& client, const std::st
       .value();
 }
 
+struct Addresses {
+  std::string v4, v6;
+};
+
+// The end of an emulated link. Fixed neighbours: resolution on a lossy line would add its own
+// seconds to every test.
+Result<> address(const Namespace& where, const std::string& device, const Addresses& mine,
+                 const Addresses& theirs, const std::string& their_mac) {
+  std::string lines = "addr add " + mine.v4 + "/30 dev " + device + "\naddr add " + mine.v6 +
+                      "/64 dev " + device + " nodad";
+  for (const auto& neighbour : {theirs.v4, theirs.v6})
+    lines += "\nneigh replace " + neighbour + " lladdr " + their_mac + " dev " + device;
+  return where.ip(lines);
+}
+
 }  // namespace
 
 Lab::Impl::Impl(const Topology& t)
@@ -178,24 +193,33 @@ void Lab::Impl::add_second_site() {
 
 void Lab::Impl::link_core(std::size_t i) {
   const Plan p = plan(i);
-  const std::string far = p.core_device();
-  core.push_back(relay->connect({upstreams[i], "core"}, {server, far}).value());
-  // Fixed neighbours: resolution on a lossy line would add its own seconds to every test.
-  const auto end = [&](const Namespace& where, const std::string& device, const char* mine,
-                       const char* theirs, const std::string& mac) {
-    std::string lines = "addr add " + p.core4(mine) + "/30 dev " + device + "\naddr add " +
-                        p.core6(mine) + "/64 dev " + device + " nodad";
-    for (const auto& address : {p.core4(theirs), p.core6(theirs)})
-      lines += "\nneigh replace " + address + " lladdr " + mac + " dev " + device;
-    where.ip(lines).value();
-  };
-  end(upstreams[i], "core", "1", "2", mac_address(core[i], Side::b));
-  end(server, far, "2", "1", mac_address(core[i], Side::a));
+  core.push_back(relay->connect({upstreams[i], "core"}, {server, p.core_device()}).value());
+  address(upstreams[i], "core", {p.core4("1"), p.core6("1")}, {p.core4("2"), p.core6("2")},
+          mac_address(core[i], Side::b))
+      .value();
+  address(server, p.core_device(), {p.core4("2"), p.core6("2")}, {p.core4("1"), p.core6("1")},
+          mac_address(core[i], Side::a))
+      .value();
   upstreams[i]
       .ip(std::string("route add ") + kServicePrefix4 + " via " + p.core4("2") + "\nroute add " +
           kServicePrefix6 + " via " + p.core6("2"))
       .value();
   relay->set(core[i], topology.upstreams[i].impairment);
+}
+
+Result<LinkId> Lab::Impl::add_line(std::size_t i, const Prefix& prefix) {
+  const Plan p = plan(i);
+  const auto line = relay->connect({upstreams[i], "own"}, {server, p.own_device()});
+  if (!line) return line;
+  const Addresses near{p.own4("1"), p.own6("1")}, far{p.own4("2"), p.own6("2")};
+  if (auto set = address(upstreams[i], "own", near, far, mac_address(*line, Side::b)); !set)
+    return set.error();
+  if (auto set = address(server, p.own_device(), far, near, mac_address(*line, Side::a)); !set)
+    return set.error();
+  const std::string& via = prefix.address.family == Family::v4 ? far.v4 : far.v6;
+  if (auto set = upstreams[i].ip("route replace " + prefix.text() + " via " + via); !set)
+    return set.error();
+  return line;
 }
 
 void Lab::Impl::set_up_server() {

@@ -23,6 +23,7 @@ struct Lab::Impl {
   void link_wan(std::size_t i);
   void add_second_site();
   void link_core(std::size_t i);
+  Result<LinkId> add_line(std::size_t i, const Prefix& prefix);
   void set_up_server();
   void start_routing();
   Result<> fix_routes() const;  // where no daemon does

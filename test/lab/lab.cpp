@@ -119,6 +119,9 @@ Relay& Lab::relay() {
 LinkId Lab::core_link(std::size_t i) const {
   return impl_->core.at(i);
 }
+Result<LinkId> Lab::add_line(std::size_t i, const Prefix& prefix) {
+  return impl_->add_line(i, prefix);
+}
 std::string Lab::wan_device(std::size_t i) const {
   return impl_->plan(i).router_device();
 }

@@ -16,6 +16,7 @@
 //   core i             10.98.i.0/30   fd00:98:i::/64    upstream .1 ::1, server .2 ::2
 //   service prefixes   203.0.113.0/24 2001:db8:113::/48 on the server's lo: .1 (anchor) .9 .10,
 //                                                       ::1 (anchor) ::9 ::10
+//   line of its own i  10.96.i.0/30   fd00:96:i::/64    as core i, for one prefix: add_line()
 //   AS numbers         router 65000, upstream i 65100 + i
 //
 // With `sites` 2 there is another client and another router, "the second site", with links of its
@@ -113,6 +114,12 @@ class Lab {
   /// Upstream i's emulated link: set, get and counters are the relay's; forward is to the server.
   [[nodiscard]] Relay& relay();
   [[nodiscard]] LinkId core_link(std::size_t i) const;
+
+  /// Another emulated link from upstream i to the server, for `prefix` alone, one an upstream: so
+  /// may a destination be farther away, by this upstream, than the anchors and all others. It bears
+  /// what goes to the server; answers come back by the core links, any of them. The server's
+  /// addresses and the router's routes are for the caller to add.
+  Result<LinkId> add_line(std::size_t i, const Prefix& prefix);
 
   /// What upstream i says by BGP of the service prefixes (with no daemon on either side: the
   /// router's fixed route). They return before the router has heard: use wait_until_offered().

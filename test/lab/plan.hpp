@@ -50,6 +50,13 @@ struct Plan {
   }
   [[nodiscard]] std::string second_device() const { return "wan" + number(); }
 
+  // The line of one prefix: "1" is the upstream's end, "2" the server's.
+  [[nodiscard]] std::string own4(const char* end) const { return "10.96." + number() + "." + end; }
+  [[nodiscard]] std::string own6(const char* end) const {
+    return "fd00:96:" + number() + "::" + end;
+  }
+  [[nodiscard]] std::string own_device() const { return "own" + number(); }
+
   [[nodiscard]] std::string core_device() const { return "core" + number(); }
   [[nodiscard]] std::string core4(const char* end) const { return "10.98." + number() + "." + end; }
   [[nodiscard]] std::string core6(const char* end) const {

@@ -49,6 +49,8 @@ TEST_CASE("the first entry that names all of a group's nexthops rules") {
   CHECK(affinity_rule({&a}, config) == AffinityRule{Affinity::flow, 50ms});
   CHECK(affinity_rule({&a, &b}, config) == AffinityRule{Affinity::flowlet, 70ms});
   CHECK(affinity_rule({&a, &b, &c}, config) == AffinityRule{Affinity::bucket, 90ms});
+  config.groups[0].nexthops = {"192.0.2.1@eth2", "198.51.100.1@", "@eth2", "192.0.2.1@eth1@"};
+  CHECK(affinity_rule({&a}, config) == AffinityRule{Affinity::flowlet, 70ms});
   const Nexthop unknown = nexthop("x", "203.0.113.1", "eth4");
   CHECK(affinity_rule({&a, &unknown}, config) == AffinityRule{Affinity::bucket, 50ms});
 }

@@ -72,3 +72,26 @@ TEST_CASE("a mix weighs readings by their samples", "[proof]") {
   mix.clear();
   CHECK(mix.samples() == 0);
 }
+
+TEST_CASE(
+    "the mean refines a median that it lies near to, and leaves alone what it says nothing of",
+    "[proof]") {
+  const auto median = [](double told_ms, double mean_ms) {
+    PassiveRtt rtt;
+    rtt.samples = 100;
+    rtt.p10 = ms(20);
+    rtt.p50 = rtt.p90 = rtt.p99 = ms(told_ms);
+    rtt.mean = ms(mean_ms);
+    RttMix mix;
+    CHECK(mix.add(rtt));
+    return mix.median_ms();
+  };
+  CHECK(median(46, 45) == Approx(45));     // within what the histogram cannot tell
+  CHECK(median(45, 38.75) == Approx(45));  // a quarter of the samples took 20 ms
+  CHECK(median(45, 60) == Approx(45));
+  double last = median(45, 45);  // between the two without a jump
+  for (double mean = 45; mean > 41; mean -= 0.01) {
+    CHECK(std::abs(median(45, mean) - last) < 0.02);
+    last = median(45, mean);
+  }
+}

@@ -72,7 +72,7 @@ struct Traffic {
     reading.traffic.ece_acks = std::binomial_distribution<std::uint64_t>(250, marked[i])(random);
     return reading;
   }
-  std::vector<Fused> fused() {
+  [[nodiscard]] std::vector<Fused> fused() const {
     std::vector<const PathEvidence*> passive;
     std::vector<const Reading*> active;
     for (std::size_t i = 0; i < true_ms.size(); ++i) {
@@ -314,4 +314,78 @@ TEST_CASE("a group without anything has nothing to fuse", "[engine][evidence]") 
     CHECK(f.passive_share == 0);
   }
   CHECK(fuse({}, {}, kStart).empty());
+}
+
+TEST_CASE("of two paths that disagree the better keeps what its probes say", "[engine][evidence]") {
+  Traffic t({80, 10});
+  t.readings[0] = t.readings[1];  // 10 ms both
+  t.run(60s);
+  const auto fused = t.fused();
+  CHECK(fused[0].reading->rtt_ms == Approx(80).margin(3));
+  CHECK(fused[0].reading->base_ms == Approx(80).margin(3));
+  CHECK(fused[1].reading->rtt_ms == Approx(10).margin(1));
+}
+
+namespace {
+
+// Second by second, as an engine does.
+void live(Traffic& t, Duration for_) {
+  for (const TimePoint until = t.at + for_; t.at < until;) {
+    t.run(1s);
+    const auto fused = t.fused();
+    for (std::size_t i = 0; i < fused.size(); ++i) t.evidence[i].remember(fused[i], t.at);
+  }
+}
+
+double apart_ms(const Traffic& t) {
+  const auto fused = t.fused();
+  return fused[0].reading->rtt_ms - fused[1].reading->rtt_ms;
+}
+
+}  // namespace
+
+TEST_CASE("what a path's traffic surely told against its probes outlives that traffic",
+          "[engine][evidence]") {
+  Traffic t({50, 20});  // beyond the anchor
+  t.readings[0] = t.readings[1];
+  live(t, 60s);
+  CHECK(apart_ms(t) == Approx(30).margin(3));
+  t.flows[0] = false;  // all have left
+  live(t, 60s);
+  CHECK(apart_ms(t) == Approx(30).margin(3));
+  CHECK(t.fused()[0].disagreement_ms.value_or(0) == Approx(30).margin(3));
+  SECTION("but not for ever") {
+    live(t, 10min);
+    CHECK(apart_ms(t) == 0);
+    CHECK_FALSE(t.fused()[0].disagreement_ms);
+  }
+  SECTION("also while nobody sends at all, and counts once") {
+    t.flows[1] = false;
+    live(t, 60s);
+    CHECK(apart_ms(t) == Approx(30).margin(3));
+  }
+  SECTION("not beyond a new route") {
+    t.evidence[0].accept_step();
+    CHECK(apart_ms(t) == 0);
+  }
+  SECTION("not against what new traffic tells") {
+    t.flows[0] = true;
+    t.true_ms[0] = 20;
+    live(t, 60s);
+    t.flows[0] = false;
+    live(t, 60s);
+    CHECK(apart_ms(t) == 0);
+  }
+}
+
+// A path that has just become worse: its flows feel it, the probes' slow average does not yet.
+TEST_CASE("what only the probes' lag makes of a fault is not remembered", "[engine][evidence]") {
+  Traffic t({20, 20});
+  live(t, 60s);
+  t.true_ms[0] = t.readings[0].recent_ms = 50;
+  live(t, 20s);
+  CHECK(t.fused()[0].disagreement_ms);
+  t.flows[0] = false;
+  live(t, 60s);
+  CHECK(t.fused()[0].reading->rtt_ms == 20);
 }

@@ -242,3 +242,27 @@ TEST_CASE("the effect of a decision that moved traffic is told with its number",
   CHECK(effects.back().before_ms.value() == Approx(25).margin(5.1));
   CHECK(effects.back().after_ms.value() == Approx(22));
 }
+
+// Both ways are alike to probes; what is predicted is what the flows meet, and so must be what
+// came.
+TEST_CASE("the effect of a decision that the traffic asked for is told in the traffic's times",
+          "[memory]") {
+  Engine engine(Options{});
+  engine.set_group(two_paths(), at(0));
+  std::vector<Effect> effects;
+  for (int tick = 0; tick < 600; ++tick) {
+    const double s = 0.2 * tick;
+    for (const std::uint32_t n : {1, 2}) {
+      engine.observe(reply(n, s, 20));
+      PassiveRtt rtt;
+      rtt.samples = 100;
+      rtt.mean = rtt.p10 = rtt.p50 = rtt.p90 = rtt.p99 = ms(n == 1 ? 50 : 20);
+      if (tick % 5 == 0) engine.observe(PathReading{PathId{n}, at(s), ms(1000), {}, rtt});
+    }
+    engine.decide(at(s));
+    for (Effect& effect : engine.take_effects()) effects.push_back(std::move(effect));
+  }
+  REQUIRE_FALSE(effects.empty());
+  CHECK(effects.front().after_ms.value_or(0) > 30);  // of equal shares
+  CHECK(effects.back().after_ms.value_or(99) < 22);
+}

@@ -92,7 +92,8 @@ TEST_CASE("flows stay where they began until their path is unusable", "[simulati
 }
 
 TEST_CASE("control flows heed routing's own weights alone", "[simulation]") {
-  Plant plant(two_links(), one_group({.mean_bit_s = 1e9, .lifetime_s = 1, .control = 0.1}), {});
+  Plant plant(two_links(), one_group({.mean_bit_s = 1e9, .lifetime_s = 1, .control_share = 0.1}),
+              {});
   plant.steer(0, std::vector<double>{1, 0});
   run(plant, 20);
   const auto carried = plant.demand(0).carried();

@@ -299,8 +299,8 @@ TEST_CASE("a nexthop's terms and what was remembered are read again whole",
     engine::NexthopMemory nexthop;
     engine::GroupMemory group;
   };
-  const engine::NexthopTerms terms{engine::Capacity{1e9, true}, 2e8, 3.5,
-                                   engine::Capacity{5e7, false}};
+  const engine::NexthopTerms terms{engine::Capacity{1e9, true, BandwidthMethod::link}, 2e8, 3.5,
+                                   engine::Capacity{5e7, false, BandwidthMethod::train}};
   engine::NexthopMemory nexthop;
   nexthop.penalty = 1500;
   nexthop.penalty_age = 7s;

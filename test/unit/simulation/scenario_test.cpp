@@ -100,6 +100,11 @@ TEST_CASE("a wrong scenario is told by line, column and remedy", "[simulation]")
   CHECK(error_of(with(R"("demand": {"mean": "5Mbit"},
   "events": [{"at": "2h", "link": "a", "change": {"base": "1ms"}}])"))
             .find("comes after the end") != std::string::npos);
+  CHECK(error_of(with(R"("demand": {"mean": "5Mbit", "control_share": 0.7})"))
+            .find("x.json:4:46: demand.control_share: ") == 0);
+  CHECK(error_of(with(R"("demand": {"mean": "5Mbit"},
+  "events": [{"at": "5s", "link": "a", "change": {"probe_loss": 2, "user_extra": "1m"}}])"))
+            .find("x.json:5:65: events[0].change.probe_loss: ") != std::string::npos);
   CHECK(error_of(with(R"("demand": {"mean": "5Mbit"}, "warm_up": "10m")"))
             .find("warm_up: is as long as the whole") != std::string::npos);
 }
