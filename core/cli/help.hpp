@@ -123,8 +123,10 @@ inline constexpr const char* kRecord =
 inline constexpr const char* kSimulate =
     "Plays the scenario (test/sim/README.md describes the file, test/sim has examples) with the\n"
     "engine as it is, with the laws of other products, and with the oracle: the best fixed split\n"
-    "between events. REGRET is what more it costs than the oracle, a lost byte counting as 1 s of\n"
-    "delay; STEADY leaves out the time after events. Needs neither daemon nor rights.\n"
+    "between events, or more often where the scenario says so: then it foresees what no law can,\n"
+    "and hindsight is what a fixed split could have had. REGRET is what more it costs than the\n"
+    "oracle, a lost byte counting as 1 s of delay; STEADY leaves out the time after events. Needs\n"
+    "neither daemon nor rights.\n"
     "A recording (`hopwise record`) is told to the engine as it is, or as -c has it: what it "
     "would\n"
     "have decided, next to what was, and what each would have meant by the recorded probes.";

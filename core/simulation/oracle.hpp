@@ -12,7 +12,8 @@
 // What it is not: a bound. It is greedy from stretch to stretch, judges a long stretch by its first
 // quarter of an hour, and the search may end in a local optimum (its budget is finite). Within a
 // stretch it does not react: where cross traffic or demand change all the time, a law that follows
-// them can be better. Then let it choose more often (`oracle_every`).
+// them can be better. Then let it choose more often (`oracle_every`): that sees the future, as no
+// law can, and what a fixed split could have had is told beside it ("hindsight").
 #pragma once
 
 #include "core/simulation/run.hpp"

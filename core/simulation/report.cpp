@@ -13,15 +13,18 @@ namespace {
 using Json = nlohmann::ordered_json;
 
 constexpr std::string_view kOracle = "oracle";
+constexpr std::string_view kHindsight = "hindsight";
 
 Result<> check_names(const std::vector<std::string>& only) {
   std::string known;
   for (const std::string_view name : controller_names()) known += std::string(name) + ", ";
   for (const std::string& name : only) {
     const auto names = controller_names();
-    if (name != kOracle && std::find(names.begin(), names.end(), name) == names.end())
-      return Error{'"' + name +
-                   std::string("\" is no controller (known: ").append(known).append("oracle)")};
+    if (name != kOracle && name != kHindsight &&
+        std::find(names.begin(), names.end(), name) == names.end())
+      return Error{
+          '"' + name +
+          std::string("\" is no controller (known: ").append(known).append("hindsight, oracle)")};
   }
   return {};
 }
@@ -119,6 +122,13 @@ Result<Results> simulate(const Scenario& scenario, const std::vector<std::string
     if (!wanted(name)) continue;
     tell(name);
     results.outcomes.push_back(play(scenario, name));
+  }
+  // Where the oracle chooses time and again.
+  if (only.empty() ? scenario.oracle_every_s > 0 : wanted(kHindsight)) {
+    tell(kHindsight);
+    Scenario once = scenario;
+    once.oracle_every_s = 0;
+    results.outcomes.push_back(play(scenario, find_plan(once), kHindsight));
   }
   if (wanted(kOracle)) {
     tell(kOracle);

@@ -13,11 +13,13 @@ struct Results {
   std::string scenario{};
   std::uint64_t seed = 0;
   std::vector<Performance>
-      outcomes{};  // in the order of controller_names(); the oracle's is the last
+      outcomes{};  // in the order of controller_names(); hindsight's and the oracle's are the last
 };
 
-/// `only`: some of controller_names(), "oracle" too; empty: all. `tell` hears each name before its
-/// turn comes. The error names what is unknown.
+/// `only`: some of controller_names(), "oracle" and "hindsight" too; empty: all. Hindsight is the
+/// oracle that chooses at events alone, though the scenario lets the oracle choose more often
+/// (without that they are one, and it is not in "all"). `tell` hears each name before its turn
+/// comes. The error names what is unknown.
 Result<Results> simulate(const Scenario& scenario, const std::vector<std::string>& only,
                          const std::function<void(std::string_view)>& tell);
 

@@ -63,6 +63,8 @@ void judge(Report& report, const simulation::Results& results, Missed& missed) {
   cell("oracle ms", best.mean_ms);
   cell("ecmp ms", plain.mean_ms);
   cell("above oracle %", 100 * above);
+  if (const auto* fixed = find(results, "hindsight"); fixed && (fixed->*figures).mean_ms > 0)
+    cell("above hindsight %", 100 * (mine.mean_ms / (fixed->*figures).mean_ms - 1));
   cell("loss above %", 100 * loss);
   cell("cost above ecmp %", 100 * versus);
   cell("reversals", hopwise->reversals);
@@ -115,7 +117,8 @@ void measure_scenarios(Report& report, Effort effort) {
   report.explain(
       "scenarios",
       "hopwise in the steady state of each scenario of test/sim (without one: over all of "
-      "it), next to the oracle, which knows the links, and to ECMP.");
+      "it), next to the oracle, which knows the links, and to ECMP. Where load wanders, the oracle "
+      "foresees it; hindsight is the best split that does not change.");
   report.explain("regret",
                  "what more each law costs than the oracle, over the whole scenario; a lost "
                  "byte counts as 1 s of delay.");

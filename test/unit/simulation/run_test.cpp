@@ -169,6 +169,33 @@ TEST_CASE("the engine explains in simulations as it does live", "[simulation]") 
   CHECK(to_json(*results).find("\"regret\"") != std::string::npos);
 }
 
+TEST_CASE("where load wanders, the best split that does not change stands beside the oracle",
+          "[simulation]") {
+  Scenario scenario = two_paths(8e8);
+  auto& cross = scenario.links[0].spec.cross;
+  cross.kind = CrossKind::sine;
+  cross.mean_bit_s = 3e8;
+  cross.amplitude_bit_s = 2.5e8;
+  cross.period_s = 100;
+  const auto cost = [](const Results& results, std::string_view name) {
+    for (const Performance& p : results.outcomes)
+      if (p.controller == name) return p.all.cost_ms;
+    return -1.0;
+  };
+  const auto play_all = [&] { return simulate(scenario, {}, [](std::string_view) {}); };
+  auto results = play_all();
+  REQUIRE(results.has_value());
+  CHECK(cost(*results, "hindsight") < 0);  // they are one
+  scenario.oracle_every_s = 20;
+  results = play_all();
+  REQUIRE(results.has_value());
+  CHECK(cost(*results, "oracle") > 0);
+  CHECK(cost(*results, "oracle") < cost(*results, "hindsight"));
+  // Which are fixed, too.
+  CHECK(cost(*results, "hindsight") <= cost(*results, "ecmp") * 1.001);
+  CHECK(cost(*results, "hindsight") <= cost(*results, "static") * 1.001);
+}
+
 TEST_CASE("an unknown controller is refused with the known ones", "[simulation]") {
   const auto results = simulate(two_paths(1e8), {"magic"}, [](std::string_view) {});
   REQUIRE_FALSE(results.has_value());
