@@ -17,9 +17,9 @@
 // Beyond 1 it still grows: where the demand exceeds all there is, what is short is shared out
 // evenly.
 //
-// A load wavers, by the chance of flows and by what demand strays. What it costs is then the mean of
-// phi over where it may be (normal, in closed form): the fewer and larger the flows, the more room is
-// left, on each path until what more room would save is what the detour costs.
+// A load wavers, by the chance of flows and by what demand strays. What it costs is then the mean
+// of phi over where it may be (normal, in closed form): the fewer and larger the flows, the more
+// room is left, on each path until what more room would save is what the detour costs.
 //
 // The book has one entry a nexthop: what all groups' weights will load it with once flows follow.
 // Groups step one after another, each upon what those before it have just entered (Gauss-Seidel):
