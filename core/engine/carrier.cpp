@@ -72,7 +72,10 @@ void Carrier::set_terms(const NexthopTerms& terms) {
     terms_.capacity.reset();
   }
   if (terms_.capacity) {
-    if (word_bit_s_ && *word_bit_s_ != terms_.capacity->bit_s) learnt_bit_s_.reset();
+    if (word_bit_s_ && *word_bit_s_ != terms_.capacity->bit_s) {
+      learnt_bit_s_.reset();
+      before_fill_.reset();
+    }
     word_bit_s_ = terms_.capacity->bit_s;
   }
   commit_.set(terms_.commit_bit_s);
@@ -228,10 +231,19 @@ void Carrier::fill(double queue_ms, TimePoint now) {
   if (!carries || *carries < kLeast_bit_s || (drained_ && now < *drained_)) return;
   if (capacity && capacity->bit_s <= *carries) return;
   suspicion_.reset();
+  before_fill_ = {learnt_bit_s_, clean_peak_, cut_at_};
   clean_peak_ = {std::min(clean_peak_.now(now), *carries), now};
   // Time and again: what others leave wanders.
   const bool again = cut_at_ && now - *cut_at_ < kContradicted;
   lower((again ? kCut : 1) * *carries, queue_ms, now);
+}
+
+void Carrier::refute() {
+  if (!before_fill_) return;
+  learnt_bit_s_ = before_fill_->learnt_bit_s;
+  clean_peak_ = before_fill_->clean_peak;
+  cut_at_ = before_fill_->cut_at;
+  before_fill_.reset();
 }
 
 bool Carrier::shared(TimePoint now) const {

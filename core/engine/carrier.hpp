@@ -61,6 +61,8 @@ class Carrier {
 
   /// A queue has surely built up under the present load, little by little: that is all there is.
   void fill(double queue_ms, TimePoint now);
+  /// It was no queue: what the last fill() taught is forgotten.
+  void refute();
 
   /// It has lately borne less than was told, which is others' doing.
   [[nodiscard]] bool shared(TimePoint now) const;
@@ -119,6 +121,12 @@ class Carrier {
   std::optional<TimePoint> cut_at_;
   std::optional<TimePoint> drained_;  // no cut before: what a cut left is on its way out
   double cut_queue_ms_ = 0;
+  struct Belief {
+    std::optional<double> learnt_bit_s;
+    Peak clean_peak;
+    std::optional<TimePoint> cut_at;
+  };
+  std::optional<Belief> before_fill_;
   double sigma_bit_s_ = 0;
   /// A queue that the load gives no reason for.
   struct Suspicion {

@@ -67,7 +67,7 @@ void GroupLaw::judge_one(Share& s, TimePoint now) {
       fallen < kTogetherLoss)
     return;
   if (s.relief) s.relief->note(queue_ms(*s.nexthop));
-  if (s.relief ? !s.nexthop->persists(*s.relief, now) : take_back(s, now)) return;
+  if (s.relief ? !s.nexthop->persists(*s.relief, now) : !s.yield && take_back(s, now)) return;
   if (const Share* untried = better_than(s, now))
     leave(s, *untried, now);
   else if (s.could_bit_s)

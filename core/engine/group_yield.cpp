@@ -8,7 +8,8 @@
 //   what this bears with some room, reckoned from what flows: of a share that was being raised,
 //   much is still on its way. That is for good; the slow law goes on from there.
 // - While the queue does not shrink, half of what is left goes, as a limit that the ramp lifts; and
-//   then, unless our load explains it, all.
+//   then, unless our load explains it, all. One that after the first part stands as still as no
+//   queue does, and loses nothing, is none: the path is left.
 // - Where our own load explains the queue, and nothing has shown that others fill the link too, the
 //   slow law answers. Only what does not shrink by that gives way, and no more than the first part:
 //   flows come and go by chance, and the queue with them.
@@ -44,14 +45,19 @@ bool GroupLaw::gives_way(Share& s, TimePoint now) {
   if (!s.yield) {
     if (!s.loaded && nexthop.load.carried_bit_s < kMuch * *s.could_bit_s) return false;
     if (nexthop.onset(now) == Onset::unsure) return true;
-    s.yield = Yield{now, queue_ms(nexthop)};
+    s.yield.emplace(now, queue_ms(nexthop));
     if (s.loaded && !nexthop.carrier.shared(now)) return true;
   } else {
+    s.yield->note(queue_ms(nexthop));
     const bool own = s.loaded && !nexthop.carrier.shared(now);
+    if (!own && s.yield->parts == 1 && s.yield->stands(now) && nexthop.loss() <= 0) {
+      nexthop.carrier.refute();
+      return false;
+    }
     if (now - s.yield->at < (own ? kOwnVerdict : kVerdict)) return true;
     if (own && s.yield->parts > 0) return true;
-    const double before = std::exchange(s.yield->queue_ms, queue_ms(nexthop));
-    s.yield->at = now;
+    const double before = s.yield->queue_ms;
+    s.yield->judge(queue_ms(nexthop), now);
     if (s.yield->queue_ms < kShrinks * before) return true;
     if (s.yield->parts == kParts) return s.loaded;
   }

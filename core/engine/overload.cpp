@@ -14,6 +14,10 @@ constexpr Duration kDrain = std::chrono::milliseconds(300);  // flows end, then 
 constexpr Duration kVerdict = std::chrono::seconds(1);
 constexpr Duration kPatience = std::chrono::seconds(2);  // with a queue that shrinks
 constexpr double kSame = 0.9;
+// A queue under a load that changes by 1 % in a second passes its height by 5 ms in that time.
+constexpr Duration kStillFor = std::chrono::milliseconds(1500);
+constexpr double kStill = 0.05;
+constexpr double kStill_ms = 1;
 
 constexpr Duration kFirstHold = minutes(1);
 constexpr Duration kLongestHold = minutes(60);
@@ -39,6 +43,10 @@ TimePoint Relief::drained() const {
 bool Relief::vain(std::optional<double> queue, TimePoint now) const {
   if (!queue || now - at < kVerdict) return false;
   return *queue >= kSame * queue_ms || now - at >= kPatience;
+}
+
+bool Yield::stands(TimePoint now) const {
+  return now - at >= kStillFor && most_ms - least_ms <= std::max(kStill_ms, kStill * most_ms);
 }
 
 void OverloadHold::begin(TimePoint now) {

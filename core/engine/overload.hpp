@@ -45,7 +45,21 @@ struct Relief {
 struct Yield {
   TimePoint at;         // of the last verdict
   double queue_ms = 0;  // then
-  int parts = 0;        // gone so far
+  double least_ms = 0;  // of the queue since
+  double most_ms = 0;
+  int parts = 0;  // gone so far
+
+  Yield(TimePoint now, double queue) { judge(queue, now); }
+  void judge(double queue, TimePoint now) {
+    at = now;
+    queue_ms = least_ms = most_ms = queue;
+  }
+  void note(double queue) {
+    least_ms = std::min(least_ms, queue);
+    most_ms = std::max(most_ms, queue);
+  }
+  /// Neither fed nor drained for 1.5 s: that is no queue under load that has just changed.
+  [[nodiscard]] bool stands(TimePoint now) const;
 };
 
 /// After a bounce: how long to keep still. 60 s, twice as long after each further one, at most an

@@ -423,6 +423,18 @@ TEST_CASE("a queue that filled little by little shows all there is, and less whe
   CHECK(line.known() == known);
 }
 
+TEST_CASE("what a queue taught is forgotten when it was none", "[engine][carrier]") {
+  Line line;
+  line.carrier.set_terms(told(100 * kMbit));
+  for (int i = 0; i < 60; ++i) line.second(70 * kMbit);
+  line.carrier.refute();  // nothing was taught
+  CHECK(line.known() == 100 * kMbit);
+  line.carrier.fill(20, line.at);
+  CHECK(line.known() < 75 * kMbit);
+  line.carrier.refute();
+  CHECK(line.known() == 100 * kMbit);
+}
+
 TEST_CASE("a queue over hardly any load shows nothing", "[engine][carrier]") {
   Line line;
   line.carrier.set_terms(told(100 * kMbit));

@@ -66,6 +66,19 @@ TEST_CASE("a queue that does not shrink takes the whole path, unless our own loa
   CHECK(loop.weight(0, 0) < 0.02);
 }
 
+TEST_CASE("a way that has become longer by too little to tell at once is left, and teaches nothing",
+          "[engine][law]") {
+  Loop loop({{1000 * kMbit, 20, 100, 0, 1000 * kMbit}, {1000 * kMbit, 25, 100, 0, 1000 * kMbit}},
+            {{{0, 1}, 400 * kMbit}});
+  loop.run(200);
+  REQUIRE(loop.weight(0, 0) > 0.95);
+  loop.links[0].rtt_ms += 17;
+  loop.run(4);
+  INFO(loop.log());
+  CHECK(loop.weight(0, 0) < 0.02);
+  CHECK(learnt(loop) == 1000 * kMbit);
+}
+
 TEST_CASE("a path returns after its fault though a cheaper one, which is full, is better",
           "[engine][law]") {
   Loop loop({{100 * kMbit, 15, 100, 0, 100 * kMbit},
