@@ -10,8 +10,8 @@
 //   (for losses: 15 s, most of the window they are counted in), and nothing while it drains. Never
 //   below 0.85 of what came through meanwhile: a greedy flow keeps a queue at any load, and what
 //   came through was carried. More than is known to fit in makes a queue that tells nothing new.
-// - What flows, at once, where such a queue has come little by little on a path that carries much of
-//   ours (fill(), group_yield.cpp): 0.95 of it when it comes again within ten minutes.
+// - What flows, at once, where such a queue has come little by little on a path that carries much
+//   of ours (fill(), group_yield.cpp): 0.95 of it when it comes again within ten minutes.
 // - Where the load gives no reason for a queue (well below the capacity as known, and no more than
 //   was lately carried cleanly) the way itself may have become longer. Such a queue only leaves a
 //   suspicion. If the queue goes as the load does, while much of it still flows, then what flows is
