@@ -34,6 +34,7 @@ constexpr double kCut = 0.95;
 constexpr double kWavers = 2;
 constexpr double kThrough = 0.85;  // of what came through: no cut goes below
 constexpr double kMoreThanSent = 1.02;
+constexpr double kRises = 1.1;  // beyond its average, which lags: that is no wavering
 constexpr Duration kSettle = seconds(10);
 constexpr Duration kLongestSettle = seconds(30);
 constexpr Duration kLossWindow = seconds(15);
@@ -87,6 +88,7 @@ bool Carrier::observe(const LoadReading& reading) {
   if (reading.over <= Duration::zero() || reading.over > kLongestReading) return false;
   if (load_.newest() && reading.at <= *load_.newest()) return false;
   load_.add(load, reading.at, kLoadTau);
+  newest_bit_s_ = load;
   commit_.count(load, reading.over, reading.at);
   return true;
 }
@@ -103,6 +105,11 @@ void Carrier::carried(double own_bit_s, TimePoint at) {
 std::optional<double> Carrier::load(TimePoint now) const {
   if (const auto measured = load_.at(now)) return measured;
   return own_at_ && now - *own_at_ <= kReadingsCease ? own_bit_s_ : std::nullopt;
+}
+
+std::optional<double> Carrier::flows(TimePoint now) const {
+  const auto measured = load_.at(now);
+  return measured && newest_bit_s_ > kRises * *measured ? newest_bit_s_ : load(now);
 }
 
 void Carrier::learn(double queue_ms, double loss, TimePoint now, Onset onset) {
@@ -146,7 +153,7 @@ void Carrier::learn(double queue_ms, double loss, TimePoint now, Onset onset) {
   if (doubt && !suspicion_) suspicion_ = {*carries, now};
   if (!doubt && suspicion_ && !suspicion_->outlived) suspicion_.reset();
   if (suspicion_) return;
-  if (ours(*carries, now - *queued_ >= kLasting, now)) cut(*carries, queue_ms, loss, now);
+  if (ours(*carries, now - *queued_ >= kLasting, now)) cut(*flows(now), queue_ms, loss, now);
 }
 
 // The first hop's speed says nothing of what lies behind it: there more than was ever carried is
@@ -226,7 +233,7 @@ void Carrier::lower(double bit_s, double queue_ms, TimePoint now) {
 }
 
 void Carrier::fill(double queue_ms, TimePoint now) {
-  const auto carries = load(now);
+  const auto carries = flows(now);
   const auto capacity = physical(now);
   if (!carries || *carries < kLeast_bit_s || (drained_ && now < *drained_)) return;
   if (capacity && capacity->bit_s <= *carries) return;

@@ -15,11 +15,11 @@ constexpr double kEnough = 10;      // path-seconds of that, before the first ve
 constexpr double kBetter = 0.8;     // mean square error of another, to be believed instead
 constexpr std::uint64_t kSeen = 5;  // readings, before anything is taken for pinned
 constexpr double kOutlier = 3;
+constexpr double kSilent = 2;      // a plan of so many times the demand: of what falls silent
 constexpr double kResting = 0.01;  // shares: the candidates agree
 constexpr Duration kAfterJump = std::chrono::seconds(30);
 constexpr double kPriorNoise = 0.05;  // of the demand, as of 400 flows, until more is known
 constexpr double kPrior_s = 10;       // of readings that this counts for
-constexpr double kLeast_bit_s = 1e4;  // with less, shares mean nothing
 
 template <class Reading>
 std::optional<double> rate(const Reading& reading) {
@@ -53,6 +53,7 @@ bool Demand::observe(std::size_t path, const PathReading& reading, double weight
 
   const double demand = sum_bit_s();
   const double carried = carried_bit_s(path);
+  if (demand < kLeast_bit_s) p.pinned_bit_s *= 1 - alphas_.pinned;
   if (++p.seen < kSeen || demand < kLeast_bit_s) return true;
   judge(p, (carried - p.pinned_bit_s) / demand);
   const double beyond = carried - p.followed[lifetime_].averaged * demand;
@@ -177,9 +178,10 @@ double Demand::pinned_bit_s(std::size_t path) const {
   return paths_[path].pinned_bit_s - sum / static_cast<double>(paths_.size());
 }
 
-double Demand::predicted_bit_s(std::size_t path, double weight) const {
+double Demand::predicted_bit_s(std::size_t path, double weight, double scale) const {
   if (path >= paths_.size() || !std::isfinite(weight)) return 0;
-  return std::max(0.0, weight * sum_bit_s() + pinned_bit_s(path));
+  return std::max(0.0,
+                  scale * weight * sum_bit_s() + std::min(scale, kSilent) * pinned_bit_s(path));
 }
 
 }  // namespace hopwise::engine

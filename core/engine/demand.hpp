@@ -24,6 +24,8 @@ namespace hopwise::engine {
 
 class Demand {
  public:
+  static constexpr double kLeast_bit_s = 1e4;  // with less, shares mean nothing
+
   /// Paths by their index in the group; those that stay keep what they have, `kept[i]` is the old
   /// index of the new path i, or -1.
   void set_paths(std::span<const int> kept);
@@ -38,14 +40,17 @@ class Demand {
   [[nodiscard]] std::optional<double> total_bit_s(TimePoint now) const;
   /// What the path carries of it now, the control flows' part too.
   [[nodiscard]] double carried_bit_s(std::size_t path) const;
-  /// What it would carry in the end with this share. 0 while the demand is not known.
-  [[nodiscard]] double predicted_bit_s(std::size_t path, double weight) const;
+  /// What it would carry in the end with this share of `scale` times the demand of now; of what is
+  /// pinned twice as much at the most. 0 while the demand is not known.
+  [[nodiscard]] double predicted_bit_s(std::size_t path, double weight, double scale = 1) const;
   /// Of that, what no weight moves; negative where it is pinned to the others.
   [[nodiscard]] double pinned_bit_s(std::size_t path) const;
   /// The flows' lifetime as learnt: the lag between weights and traffic, in seconds.
   [[nodiscard]] double lifetime_s() const { return kLifetimes_s[lifetime_]; }
   /// So much the demand strays from what was planned; once a second.
   void missed(double bit_s);
+  /// There is nothing to plan: what it strayed by says nothing of the next time.
+  void unplanned() { missed_ = planned_ = 0; }
   /// Of what a path with this share will carry, (bit/s)^2: by the chance of flows, and by what the
   /// demand was seen to stray, which swings and elephants make more than chance.
   [[nodiscard]] double variance(double share) const;

@@ -235,6 +235,8 @@ std::optional<Decision> GroupLaw::conclude(TimePoint now) {
   if (!trigger_->told && largest < kHalfBucket) return std::nullopt;
 
   changed_ = false;
+  // Before the first one traffic went as routing has it.
+  const bool first = std::ranges::all_of(shares_, [](const Share& s) { return s.weight == 0; });
   Decision d{id_, now, trigger_->reason, trigger_->cause, std::move(trigger_->evidence), {}, 0};
   d.paths.reserve(shares_.size());
   for (std::size_t i = 0; i < shares_.size(); ++i) {
@@ -242,11 +244,23 @@ std::optional<Decision> GroupLaw::conclude(TimePoint now) {
     const CostTerms terms = terms_of(s, next[i]);
     d.paths.push_back({s.path.id, s.path.nexthop, s.weight, next[i], s.usable, s.nexthop->state(),
                        terms.total(), terms, predict(s, next[i])});
-    if (next[i] - s.weight > kSurge * options_->ramp_step) s.nexthop->surged = now;
+    if (!dry() && !first && surges(s, next[i], now)) s.nexthop->surged = now;
     s.weight = next[i];
     book(s);
   }
   return d;
+}
+
+// More at once than the slow law or the ramp would bring, and of all that we put on the nexthop, by
+// many groups together; or of the group's own share alone where its traffic is not known.
+bool GroupLaw::surges(const Share& s, double weight, TimePoint now) {
+  const double most = kSurge * options_->ramp_step;
+  if (weight - s.weight <= most) return false;
+  if (demand_.total_bit_s(now).value_or(0) <= 0) return true;
+  BookedLoad& load = s.nexthop->load;
+  const double raise = std::max(0.0, planned_bit_s(s, weight) - planned_bit_s(s, s.weight));
+  load.surges_bit_s += raise;
+  return load.surges_bit_s > most * (load.ours_bit_s() + load.background_bit_s + raise);
 }
 
 void GroupLaw::trigger(Trigger t) {

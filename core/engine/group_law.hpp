@@ -130,7 +130,7 @@ class GroupLaw {
   // Of queues on paths that carry much of ours (group_yield.cpp)
   bool gives_way(Share& share, TimePoint now);
   void give_part(Share& share, double demand_bit_s, TimePoint now);
-  void reduce(Share& share, double to);
+  void reduce(Share& share, double to, TimePoint now);
   // The slow law and the ramp, once an epoch (group_epoch.cpp)
   struct Contender;
   void run_epoch(TimePoint now);
@@ -160,6 +160,7 @@ class GroupLaw {
   void lift_idle_limits(std::span<const double> weights);
   std::optional<Decision> conclude(TimePoint now);
 
+  [[nodiscard]] bool surges(const Share& share, double weight, TimePoint now);
   void trigger(Trigger trigger);
   void hold(Share& share);
   void set_limit(Share& share, double limit);

@@ -76,7 +76,7 @@ std::optional<Reading> GroupLaw::scored(const Share& s) const {
 }
 
 double GroupLaw::planned_bit_s(const Share& s, double weight) const {
-  return plan_.scale() * demand_.predicted_bit_s(index(s), weight);
+  return demand_.predicted_bit_s(index(s), weight, plan_.scale());
 }
 
 double GroupLaw::preference(const Share& s) const {

@@ -40,6 +40,7 @@ double queue_ms(const TrackedNexthop& nexthop) {
 bool GroupLaw::gives_way(Share& s, TimePoint now) {
   TrackedNexthop& nexthop = *s.nexthop;
   const double demand = demand_.total_bit_s(now).value_or(0);
+  if (unmet_ && objectives_.unmet == Unmet::routing) return false;  // no slow law to go on from it
   if (s.relief || nexthop.fell_by_loss() || !s.could_bit_s || demand <= 0) return false;
   if (nexthop.onset(now) == Onset::at_once) return false;
   if (!s.yield) {
@@ -69,7 +70,9 @@ void GroupLaw::give_part(Share& s, double demand_bit_s, TimePoint now) {
   TrackedNexthop& nexthop = *s.nexthop;
   if (s.yield->parts++ == 0) {
     nexthop.carrier.fill(s.yield->queue_ms, now);
-    reduce(s, kKeeps * std::min(demand_.carried_bit_s(index(s)) / demand_bit_s, 1.0));
+    // What is wanted of paths that are out or limited is on the others as well.
+    const double flows = std::min(demand_.carried_bit_s(index(s)) / demand_bit_s, 1.0);
+    if (s.weight > 0) reduce(s, kKeeps * flows * s.wanted / s.weight, now);
   } else {
     set_limit(s, std::min(s.limit, std::max(s.weight / 2, least_share(s))));
   }
@@ -81,16 +84,16 @@ void GroupLaw::give_part(Share& s, double demand_bit_s, TimePoint now) {
 }
 
 // Lowers what the slow law wants of it. The others take that in proportion, as far as they have
-// room.
-void GroupLaw::reduce(Share& s, double to) {
+// room and may.
+void GroupLaw::reduce(Share& s, double to, TimePoint now) {
   to = std::max(to, least_share(s));
   if (to >= s.wanted) return;
   Arena arena;
   auto wanted = row<double>(arena, shares_.size());
   auto bounds = row<Bounds>(arena, shares_.size());
   for (const Share& o : shares_) {
-    const bool takes = o.usable && !in_fault(o.nexthop->state());
-    const double most = std::max(takes ? room_of(o) : 0, o.wanted);
+    const bool takes = o.usable && o.most() >= 1 && !in_fault(o.nexthop->state());
+    const double most = std::max(takes ? std::min(room_of(o), o.cap.at(now)) : 0, o.wanted);
     wanted.push_back(o.wanted);
     bounds.push_back(&o == &s ? Bounds{to, to} : Bounds{o.wanted, most});
   }

@@ -53,6 +53,7 @@ struct BookedLoad {
   double carried_bit_s = 0;     // now
   double background_bit_s = 0;  // not ours to move
   double variance = 0;          // of what is predicted, by the chance of flows, (bit/s)^2
+  double surges_bit_s = 0;      // predicted more, by decisions since the book was opened
   std::optional<double> capacity_bit_s{};
   TimePoint at;                     // when the book was opened
   std::optional<TimePoint> full{};  // when it was last nearly full, mostly of ours

@@ -22,9 +22,10 @@ constexpr double kPlanned_s = 60;
 
 void Plan::advance(Demand& demand, double elapsed_s, TimePoint now) {
   const auto bit_s = demand.total_bit_s(now);
-  if (!bit_s || *bit_s <= 0) {
+  if (!bit_s || *bit_s < Demand::kLeast_bit_s) {
     bit_s_.reset();
     behind_.reset();
+    demand.unplanned();
     return;
   }
   const double noise = std::sqrt(demand.variance(1)) / *bit_s;

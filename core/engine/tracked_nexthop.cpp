@@ -10,9 +10,7 @@ namespace {
 
 constexpr double kSeldom = 4;     // times the gap of the most often asked anchor ...
 constexpr double kSeldomGap = 1;  // ... and so many seconds
-// Seconds a second, of a queue: two steps of the slow law, or one of the ramp, where the demand is
-// twice the capacity.
-constexpr double kOwnRaise = 0.1;
+constexpr double kOwnDemand = 2;  // of the capacity, at the most
 constexpr Duration kOnsetDoubt = std::chrono::milliseconds(500);
 constexpr Duration kSurge = std::chrono::seconds(10);      // flows follow, and queues show it
 constexpr Duration kLossDoubt = std::chrono::seconds(30);  // faster probing settles 5 % by then
@@ -347,7 +345,9 @@ void TrackedNexthop::note_onset(std::span<const Judged> judged, TimePoint now) {
     if (const auto climb = j.seldom ? std::nullopt : j.estimator->climb()) climbs.push_back(*climb);
   const double ours = load.ours_bit_s() + load.background_bit_s;
   const double over = load.capacity_bit_s.value_or(0) > 0 ? ours / *load.capacity_bit_s - 1 : 0;
-  onset_ = weigh(climbs, kOwnRaise + std::max(0.0, over));
+  // Seconds a second, of a queue: two steps of the slow law, or one of the ramp.
+  const double raise = kOwnDemand * std::max(options_->ramp_step, 2 * options_->max_step);
+  onset_ = weigh(climbs, raise + std::max(0.0, over));
 }
 
 Onset TrackedNexthop::onset(TimePoint now) const {

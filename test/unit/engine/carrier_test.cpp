@@ -443,3 +443,13 @@ TEST_CASE("a queue over hardly any load shows nothing", "[engine][carrier]") {
   line.carrier.fill(20, line.at);
   CHECK(line.known() == 100 * kMbit);
 }
+
+TEST_CASE("a queue under a load that jumped shows what flows, not what flowed",
+          "[engine][carrier]") {
+  Line line;
+  line.carrier.set_terms(told(100 * kMbit));
+  for (int i = 0; i < 60; ++i) line.second(30 * kMbit);
+  for (int i = 0; i < 2; ++i) line.second(98 * kMbit);
+  line.carrier.fill(20, line.at);
+  CHECK(line.known() > 90 * kMbit);
+}

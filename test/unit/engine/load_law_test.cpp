@@ -93,3 +93,18 @@ TEST_CASE("shares of groups that share links come to rest on random plants, near
   CHECK(still >= 45);
   CHECK(missed == 0);
 }
+
+TEST_CASE("a group that falls silent takes no room from the others", "[engine][law]") {
+  Loop loop({{1000e6, 20, 100, 0, 1000e6}, {1000e6, 25, 100, 0, 1000e6}},
+            {{{0, 1}, 500e6}, {{0, 1}, 300e6, 10, 0.1}});
+  loop.run(300);
+  REQUIRE(loop.weight(0, 0) > 0.95);
+  loop.groups[1].demand = 0;
+  for (int t = 0; t < 900; ++t) {
+    loop.run(1);
+    INFO(t << " s after" << loop.log());
+    REQUIRE(loop.weight(0, 0) > 0.95);
+    const GroupLawView law = *loop.engine.law(GroupId{1});
+    for (const PathLaw& path : law.paths) REQUIRE(path.predicted.bit_s.value_or(0) < 1000e6);
+  }
+}

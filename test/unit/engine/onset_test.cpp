@@ -279,3 +279,29 @@ TEST_CASE("an escape onto a path makes whatever it does then our own doing", "[e
       CHECK(s.weight(1) <= 0.01);  // it is left all the same
     }
 }
+
+TEST_CASE("groups that come anew, or in a dry run, hide no onset", "[engine]") {
+  for (const Mode mode : {Mode::steer, Mode::dry_run})
+    for (std::uint32_t seed = 1; seed <= 10; ++seed) {
+      std::vector<SimulatedPath> paths(2);
+      paths[1].rtt_ms = 30;
+      Simulation s(paths, seed);
+      for (std::uint32_t n : {1u, 2u}) s.engine.set_terms(NexthopId{n}, carries(1e9));
+      for (int t = 5; t <= 120; t += 5) {
+        run_loaded(s, 500e6, t);
+        const GroupId other{static_cast<std::uint32_t>(t)};
+        s.engine.set_group({other, {{PathId{11}, NexthopId{1}, 1}, {PathId{12}, NexthopId{2}, 1}}},
+                           at(t));
+        GroupTerms terms;
+        terms.mode = mode;
+        s.engine.set_terms(other, terms);
+        s.engine.remove_group(GroupId{static_cast<std::uint32_t>(t) - 5});
+      }
+      REQUIRE(s.weight(1) > 0.85);
+      s.path(1).rtt_ms += 60;
+      run_loaded(s, 500e6, 122);
+      INFO(s.log());
+      CHECK(s.fell(1, 0.05, 120).value_or(99) < 1.1);
+      CHECK(*s.engine.carrier(NexthopId{1})->capacity_bit_s == 1e9);
+    }
+}

@@ -1,4 +1,6 @@
 // Queues on paths that carry much of ours: a part gives way, and what was too much is remembered.
+#include <algorithm>
+
 #include "test/catch.hpp"
 #include "test/unit/engine/loop.hpp"
 
@@ -95,4 +97,43 @@ TEST_CASE("a path returns after its fault though a cheaper one, which is full, i
   loop.run(400);
   INFO(loop.log());
   CHECK(loop.weight(0, 1) > 0.9 * before);
+}
+
+TEST_CASE("as much gives way while a third path is out", "[engine][law]") {
+  Loop loop({{1000 * kMbit, 20, 100, 0, 1000 * kMbit},
+             {1000 * kMbit, 40, 100, 0, 1000 * kMbit},
+             {1000 * kMbit, 20, 100, 0, 1000 * kMbit}},
+            {{{0, 1, 2}, 700 * kMbit}});
+  loop.run(20);
+  loop.engine.observe(NexthopEvent{NexthopId{3}, at(20), true, false});
+  loop.run(300);
+  REQUIRE(loop.weight(0, 0) > 0.95);
+  REQUIRE(loop.engine.law(GroupId{1})->paths[0].wanted < 0.7);
+  loop.decisions.clear();
+  for (int s = 0; s < 40; ++s) {
+    loop.links[0].hidden += 8.5 * kMbit;
+    loop.run(1);
+  }
+  INFO(loop.log());
+  const auto first = std::ranges::find(loop.decisions, Reason::path_degraded, &Decision::reason);
+  REQUIRE(first != loop.decisions.end());
+  CHECK(first->paths[0].after > 0.8);
+}
+
+TEST_CASE("where objectives that nothing meets leave it to routing, a queue only limits a path",
+          "[engine][law]") {
+  LoopGroup group{{0, 1}, 700 * kMbit};
+  group.terms.objectives.max_latency = ms(5);
+  group.terms.objectives.unmet = Unmet::routing;
+  Loop loop({{1000 * kMbit, 20, 100, 0, 1000 * kMbit}, {1000 * kMbit, 22, 100, 0, 1000 * kMbit}},
+            {group});
+  loop.run(200);
+  REQUIRE(loop.weight(0, 0) == Approx(0.5).margin(0.001));
+  for (int s = 0; s < 40; ++s) {
+    loop.links[0].hidden += 18 * kMbit;
+    loop.run(1);
+  }
+  REQUIRE(least_weight(loop, 20) < 0.49);
+  INFO(loop.log());
+  CHECK(loop.engine.law(GroupId{1})->paths[0].wanted == Approx(0.5));
 }
