@@ -22,11 +22,15 @@ Address6 address6(const IpAddress& address) {
 }
 
 // While default routes change too, addresses that only they cover are told apart: "none" would mean
-// the old default before the store and the new one after it.
+// the old default before the store and the new one after it. A program that read "none" where a
+// longer prefix has just come must have asked for the old default by then. Where that cannot be
+// known, one packet may take the new default instead.
 template <class WriteAll>
-void write_around(std::uint16_t& installed, std::uint16_t wanted, const WriteAll& write_all) {
+void write_around(std::uint16_t& installed, std::uint16_t wanted, const GracePeriod& wait,
+                  const WriteAll& write_all) {
   if (installed != wanted) {
     write_all(wanted != HW_ROUTE_NONE ? wanted : HW_ROUTE_KERNEL);
+    (void)wait();
     publish_word(installed, wanted);
   }
   write_all(HW_ROUTE_NONE);
@@ -61,6 +65,7 @@ RouteArrays RouteMaps::arrays(hw_router& router) const {
 
 RouteTable::RouteTable(const RouteArrays& arrays, const GracePeriod& wait)
     : router_(arrays.router),
+      wait_(wait),
       fib4_(arrays.routes4, arrays.blocks4, wait),
       fib6_(arrays.routes6, arrays.nodes6, wait),
       inherited_(router_.default4 != HW_ROUTE_NONE || router_.default6 != HW_ROUTE_NONE ||
@@ -115,10 +120,10 @@ Result<> RouteTable::sweep() {
   fib4_.adopt();
   fib6_.adopt();
   write_around(router_.default4,
-               default4 != nullptr ? default4->group : std::uint16_t{HW_ROUTE_NONE},
+               default4 != nullptr ? default4->group : std::uint16_t{HW_ROUTE_NONE}, wait_,
                [&](std::uint16_t uncovered) { fib4_.write_all(rib4_, uncovered); });
   write_around(router_.default6,
-               default6 != nullptr ? default6->group : std::uint16_t{HW_ROUTE_NONE},
+               default6 != nullptr ? default6->group : std::uint16_t{HW_ROUTE_NONE}, wait_,
                [&](std::uint16_t uncovered) { fib6_.write_all(rib6_, uncovered); });
   if (waiting() > 0) return no_room("install " + std::to_string(size()) + " routes");
   return {};

@@ -14,6 +14,7 @@
 #include "bpf/abi.h"
 #include "core/dataplane/fib4.hpp"
 #include "core/dataplane/fib6.hpp"
+#include "core/dataplane/grace_period.hpp"
 #include "core/dataplane/mapped_array.hpp"
 #include "core/dataplane/places.hpp"
 #include "core/dataplane/rib.hpp"
@@ -54,6 +55,7 @@ class RouteTable {
   Result<> set(const Prefix& prefix, std::uint32_t group);
   Result<> remove(const Prefix& prefix);
   /// All that routing has is set: routes of an earlier daemon that were not set again end here.
+  /// Takes a few grace periods of some 10 ms.
   Result<> sweep();
   /// Tries at most `work` of the places that wait. May take a grace period, some 10 ms.
   void retry(std::size_t work);
@@ -85,6 +87,7 @@ class RouteTable {
   [[nodiscard]] Error no_room(const std::string& what) const;
 
   hw_router& router_;
+  GracePeriod wait_;
   Rib<Address4> rib4_;
   Rib<Address6> rib6_;
   Fib4 fib4_;

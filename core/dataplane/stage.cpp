@@ -22,6 +22,7 @@
 
 #include "bpf/abi.h"
 #include "core/dataplane/hooks.hpp"
+#include "core/netlink/request.hpp"
 
 namespace hopwise::dataplane {
 namespace {
@@ -33,24 +34,7 @@ constexpr Role kHangsAs = Role::local;
 constexpr const char* kNeeds =
     "needs CAP_NET_ADMIN and veth (CONFIG_VETH); until then every nexthop has a rule of its own";
 
-/// A request of at most a few attributes.
-struct Request {
-  alignas(nlmsghdr) std::array<char, 512> bytes{};
-  nlmsghdr* header = mnl_nlmsg_put_header(bytes.data());
-
-  Request(std::uint16_t type, std::uint16_t flags) {
-    header->nlmsg_type = type;
-    header->nlmsg_flags = flags;
-  }
-  Request(const Request&) = delete;
-  Request& operator=(const Request&) = delete;
-
-  ifinfomsg& link() {
-    return *static_cast<ifinfomsg*>(mnl_nlmsg_put_extra_header(header, sizeof(ifinfomsg)));
-  }
-};
-
-void describe_end(Request& request, ifinfomsg& link, const char* name) {
+void describe_end(netlink::Request& request, ifinfomsg& link, const char* name) {
   link.ifi_family = AF_UNSPEC;
   link.ifi_flags = IFF_NOARP;
   link.ifi_change = IFF_NOARP;
@@ -59,13 +43,13 @@ void describe_end(Request& request, ifinfomsg& link, const char* name) {
 }
 
 Result<> add_pair(netlink::Socket& socket) {
-  Request request(RTM_NEWLINK, NLM_F_CREATE | NLM_F_EXCL);
-  describe_end(request, request.link(), kStageDevice);
+  netlink::Request request(RTM_NEWLINK, NLM_F_CREATE | NLM_F_EXCL);
+  describe_end(request, request.fixed<ifinfomsg>(), kStageDevice);
   nlattr* info = mnl_attr_nest_start(request.header, IFLA_LINKINFO);
   mnl_attr_put_strz(request.header, IFLA_INFO_KIND, "veth");
   nlattr* data = mnl_attr_nest_start(request.header, IFLA_INFO_DATA);
   nlattr* peer = mnl_attr_nest_start(request.header, VETH_INFO_PEER);
-  describe_end(request, request.link(), kStagePeer);
+  describe_end(request, request.fixed<ifinfomsg>(), kStagePeer);
   mnl_attr_nest_end(request.header, peer);
   mnl_attr_nest_end(request.header, data);
   mnl_attr_nest_end(request.header, info);
@@ -77,8 +61,8 @@ Result<> add_pair(netlink::Socket& socket) {
 
 // No link-local address, and so nothing that the kernel would say by it on its own.
 void keep_quiet(netlink::Socket& socket, const char* name) {
-  Request request(RTM_NEWLINK, 0);
-  request.link().ifi_index = static_cast<int>(if_nametoindex(name));
+  netlink::Request request(RTM_NEWLINK, 0);
+  request.fixed<ifinfomsg>().ifi_index = static_cast<int>(if_nametoindex(name));
   nlattr* families = mnl_attr_nest_start(request.header, IFLA_AF_SPEC);
   nlattr* v6 = mnl_attr_nest_start(request.header, AF_INET6);
   mnl_attr_put_u8(request.header, IFLA_INET6_ADDR_GEN_MODE, IN6_ADDR_GEN_MODE_NONE);
@@ -102,8 +86,8 @@ void set_up_ip(const std::string& name) {
 }
 
 Result<> set_up(netlink::Socket& socket, const char* name) {
-  Request request(RTM_NEWLINK, 0);
-  ifinfomsg& link = request.link();
+  netlink::Request request(RTM_NEWLINK, 0);
+  ifinfomsg& link = request.fixed<ifinfomsg>();
   link.ifi_index = static_cast<int>(if_nametoindex(name));
   link.ifi_flags = link.ifi_change = IFF_UP;
   return socket.request(request.header, std::string("set up the staging device ") + name);
@@ -147,8 +131,8 @@ Result<bool> remove_stage() {
   if (!socket) return socket.error();
   const std::string what = std::string("remove the staging device ") + kStageDevice;
   if (!is_veth(kStageDevice)) return Error{what + ": it is no veth, so not ours (rename it)"};
-  Request removal(RTM_DELLINK, 0);
-  removal.link().ifi_index = static_cast<int>(if_nametoindex(kStageDevice));
+  netlink::Request removal(RTM_DELLINK, 0);
+  removal.fixed<ifinfomsg>().ifi_index = static_cast<int>(if_nametoindex(kStageDevice));
   if (auto done = socket->request(removal.header, what); !done) return done.error();
   return true;
 }

@@ -181,7 +181,7 @@ Result<bool> Binding::restore() {
   for (const auto& [id, bound] : bound_)
     for (const Family family : bound.families)
       if (has_own(id, family)) missing.emplace_back(family, Rule::nexthop(mark(id), priority_));
-  Request rules(RTM_GETRULE, 0);
+  netlink::Request rules(RTM_GETRULE, 0);
   rules.fixed<fib_rule_hdr>().family = AF_UNSPEC;
   const auto listed = socket_.dump(rules.header, "list rules", [&](const nlmsghdr& message) {
     std::erase_if(missing, [&](const auto& m) { return tells_of(message, m.first, m.second); });

@@ -1,34 +1,16 @@
-// Netlink messages about routing: building them, and reading single attributes.
+// Netlink messages about routing: single attributes of them, and words for errors.
 #pragma once
 
 #include <libmnl/libmnl.h>
 
-#include <array>
 #include <cstdint>
 #include <optional>
 #include <string>
 
 #include "core/model/address.hpp"
+#include "core/netlink/request.hpp"
 
 namespace hopwise::probes {
-
-/// A request of at most a few attributes.
-struct Request {
-  alignas(nlmsghdr) std::array<char, 512> bytes{};
-  nlmsghdr* header = mnl_nlmsg_put_header(bytes.data());
-
-  Request(std::uint16_t type, unsigned flags) {
-    header->nlmsg_type = type;
-    header->nlmsg_flags = static_cast<std::uint16_t>(flags);
-  }
-  Request(const Request&) = delete;
-  Request& operator=(const Request&) = delete;
-
-  template <class Fixed>
-  Fixed& fixed() {
-    return *static_cast<Fixed*>(mnl_nlmsg_put_extra_header(header, sizeof(Fixed)));
-  }
-};
 
 /// AF_INET or AF_INET6.
 int address_family(Family family);

@@ -20,7 +20,7 @@ std::uint8_t action(const Rule& rule) {
   return rule.table != 0 ? FR_ACT_TO_TBL : FR_ACT_UNREACHABLE;
 }
 
-void describe(Request& request, Family family, const Rule& rule) {
+void describe(netlink::Request& request, Family family, const Rule& rule) {
   auto& fixed = request.fixed<fib_rule_hdr>();
   fixed.family = static_cast<std::uint8_t>(address_family(family));
   fixed.action = action(rule);
@@ -33,7 +33,7 @@ void describe(Request& request, Family family, const Rule& rule) {
   mnl_attr_put_u8(request.header, FRA_PROTOCOL, kRouteProtocol);
 }
 
-void describe_route(Request& request, Family family, std::uint32_t table) {
+void describe_route(netlink::Request& request, Family family, std::uint32_t table) {
   auto& fixed = request.fixed<rtmsg>();
   fixed.rtm_family = static_cast<std::uint8_t>(address_family(family));
   fixed.rtm_table = RT_TABLE_UNSPEC;
@@ -77,7 +77,7 @@ std::optional<std::string> route_of_ours(const nlmsghdr& message) {
 
 using Ours = std::function<std::optional<std::string>(const nlmsghdr&)>;
 
-Result<> collect(netlink::Socket& socket, Request& request, const std::string& what,
+Result<> collect(netlink::Socket& socket, netlink::Request& request, const std::string& what,
                  const Ours& ours, std::uint16_t deletion_type, std::vector<Leftover>& into) {
   return socket.dump(request.header, what, [&](const nlmsghdr& message) {
     auto text = ours(message);
@@ -102,14 +102,14 @@ Ours unless(Keep keep, std::optional<std::string> (*ours)(const nlmsghdr&)) {
 // Rules first: a rule without its table would let probes of a living process fall through.
 Result<std::vector<Leftover>> leftovers(netlink::Socket& socket, const Keep& keep) {
   std::vector<Leftover> found;
-  Request rules(RTM_GETRULE, 0);
+  netlink::Request rules(RTM_GETRULE, 0);
   rules.fixed<fib_rule_hdr>().family = AF_UNSPEC;
   if (auto done =
           collect(socket, rules, "list rules", unless(keep, rule_of_ours), RTM_DELRULE, found);
       !done)
     return done.error();
   for (const Family family : kFamilies) {
-    Request routes(RTM_GETROUTE, 0);
+    netlink::Request routes(RTM_GETROUTE, 0);
     auto& fixed = routes.fixed<rtmsg>();
     fixed.rtm_family = static_cast<std::uint8_t>(address_family(family));
     fixed.rtm_protocol = kRouteProtocol;  // spares us a full table, where the kernel filters
@@ -124,14 +124,14 @@ Result<std::vector<Leftover>> leftovers(netlink::Socket& socket, const Keep& kee
 }  // namespace
 
 void drop_rule(netlink::Socket& socket, Family family, const Rule& rule) {
-  Request removal(RTM_DELRULE, 0);
+  netlink::Request removal(RTM_DELRULE, 0);
   describe(removal, family, rule);
   (void)socket.request(removal.header, "remove rule");
 }
 
 Result<> put_rule(netlink::Socket& socket, Family family, const Rule& rule) {
   drop_rule(socket, family, rule);
-  Request addition(RTM_NEWRULE, NLM_F_CREATE | NLM_F_EXCL);
+  netlink::Request addition(RTM_NEWRULE, NLM_F_CREATE | NLM_F_EXCL);
   describe(addition, family, rule);
   return socket.request(addition.header,
                         "add rule fwmark " + hex(rule.mark) + in_family(address_family(family)));
@@ -148,7 +148,7 @@ bool tells_of(const nlmsghdr& message, Family family, const Rule& rule) {
 
 Result<> put_route(netlink::Socket& socket, Family family, std::uint32_t table,
                    const NexthopKey& nexthop, const std::string& what) {
-  Request route(RTM_NEWROUTE, NLM_F_CREATE | NLM_F_REPLACE);
+  netlink::Request route(RTM_NEWROUTE, NLM_F_CREATE | NLM_F_REPLACE);
   describe_route(route, family, table);
   mnl_attr_put_u32(route.header, RTA_OIF, nexthop.ifindex);
   if (!nexthop.gateway.is_unspecified()) {
@@ -160,7 +160,7 @@ Result<> put_route(netlink::Socket& socket, Family family, std::uint32_t table,
 }
 
 void drop_route(netlink::Socket& socket, Family family, std::uint32_t table) {
-  Request removal(RTM_DELROUTE, 0);
+  netlink::Request removal(RTM_DELROUTE, 0);
   describe_route(removal, family, table);
   (void)socket.request(removal.header, "remove route");
 }

@@ -20,7 +20,7 @@ bool is_loopback(const IpAddress& address) {
 
 Result<IpAddress> route_source(netlink::Socket& socket, std::uint32_t mark,
                                const IpAddress& destination) {
-  Request question(RTM_GETROUTE, 0);
+  netlink::Request question(RTM_GETROUTE, 0);
   auto& fixed = question.fixed<rtmsg>();
   fixed.rtm_family = static_cast<std::uint8_t>(address_family(destination.family));
   fixed.rtm_dst_len = static_cast<std::uint8_t>(destination.bits());

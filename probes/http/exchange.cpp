@@ -45,7 +45,8 @@ struct Exchange::Answer {
   http::response_parser<http::empty_body> parser;
 };
 
-Exchange::Exchange(asio::io_context& io, Request request, std::shared_ptr<Tls> tls, Events events)
+Exchange::Exchange(asio::io_context& io, HttpRequest request, std::shared_ptr<Tls> tls,
+                   Events events)
     : request_(std::move(request)),
       tls_(std::move(tls)),
       events_(std::move(events)),

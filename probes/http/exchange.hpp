@@ -23,7 +23,7 @@
 namespace hopwise::probes {
 
 /// What is asked of whom. `host` may be empty: the address.
-struct Request {
+struct HttpRequest {
   Destination to;
   std::string host;
   std::string path = "/";
@@ -49,7 +49,8 @@ class Exchange : public std::enable_shared_from_this<Exchange> {
   };
 
   /// `tls`: empty for http.
-  Exchange(boost::asio::io_context& io, Request request, std::shared_ptr<Tls> tls, Events events);
+  Exchange(boost::asio::io_context& io, HttpRequest request, std::shared_ptr<Tls> tls,
+           Events events);
 
   /// An error: nothing has left, and no event comes.
   Result<> begin(const Departure& by);
@@ -78,7 +79,7 @@ class Exchange : public std::enable_shared_from_this<Exchange> {
 
   struct Answer;  // what was read of it, and its parser
 
-  Request request_;
+  HttpRequest request_;
   std::shared_ptr<Tls> tls_;
   Events events_;
   boost::asio::ip::tcp::socket socket_;

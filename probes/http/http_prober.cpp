@@ -7,7 +7,7 @@
 namespace hopwise::probes {
 namespace {
 
-struct Way {
+struct ProbedNexthop {
   Nexthop nexthop;
   Readiness readiness;
   std::map<Anchor, std::shared_ptr<HttpStream>> streams;
@@ -21,24 +21,24 @@ struct Way {
 
 struct HttpProber::Impl {
   std::shared_ptr<HttpSurroundings> surroundings;
-  std::map<NexthopId, Way> ways;
+  std::map<NexthopId, ProbedNexthop> nexthops;
 
-  void keep(Way& way, const std::vector<AnchorSpec>& specs);
+  void keep(ProbedNexthop& probed, const std::vector<AnchorSpec>& specs);
 };
 
-void HttpProber::Impl::keep(Way& way, const std::vector<AnchorSpec>& specs) {
-  auto former = std::exchange(way.streams, {});
+void HttpProber::Impl::keep(ProbedNexthop& probed, const std::vector<AnchorSpec>& specs) {
+  auto former = std::exchange(probed.streams, {});
   for (const AnchorSpec& spec : specs) {
     const ProbeKind kind = spec.anchor.kind;
     if (kind != ProbeKind::http && kind != ProbeKind::https) continue;
     if (kind == ProbeKind::https && !surroundings->tls) surroundings->tls = std::make_shared<Tls>();
-    auto& stream = way.streams[spec.anchor];
+    auto& stream = probed.streams[spec.anchor];
     if (const auto known = former.extract(spec.anchor); !known.empty()) {
       stream = known.mapped();
       stream->set_spec(spec);
     } else {
-      stream = std::make_shared<HttpStream>(surroundings, way.nexthop, spec);
-      if (way.readiness.ready) stream->start();
+      stream = std::make_shared<HttpStream>(surroundings, probed.nexthop, spec);
+      if (probed.readiness.ready) stream->start();
     }
   }
   for (auto& [anchor, stream] : former) stream->stop(Void::neighbour);
@@ -51,33 +51,33 @@ HttpProber::HttpProber(boost::asio::io_context& io, const Options& options, Hook
 }
 
 HttpProber::~HttpProber() {
-  for (auto& [id, way] : impl_->ways) way.stop(Void::neighbour);
+  for (auto& [id, probed] : impl_->nexthops) probed.stop(Void::neighbour);
 }
 
 void HttpProber::set_target(const Target& target) {
   const NexthopId id = target.nexthop.id;
-  const auto known = impl_->ways.find(id);
-  if (known != impl_->ways.end() && known->second.nexthop.key != target.nexthop.key)
+  const auto known = impl_->nexthops.find(id);
+  if (known != impl_->nexthops.end() && known->second.nexthop.key != target.nexthop.key)
     remove_target(id);
-  Way& way = impl_->ways[id];
-  way.nexthop = target.nexthop;
-  impl_->keep(way, target.anchors);
+  ProbedNexthop& probed = impl_->nexthops[id];
+  probed.nexthop = target.nexthop;
+  impl_->keep(probed, target.anchors);
 }
 
 void HttpProber::remove_target(NexthopId id) {
-  const auto known = impl_->ways.find(id);
-  if (known == impl_->ways.end()) return;
+  const auto known = impl_->nexthops.find(id);
+  if (known == impl_->nexthops.end()) return;
   known->second.stop(Void::neighbour);
-  impl_->ways.erase(known);
+  impl_->nexthops.erase(known);
 }
 
 void HttpProber::set_ready(NexthopId id, const Readiness& readiness) {
-  const auto known = impl_->ways.find(id);
-  if (known == impl_->ways.end()) return;
-  Way& way = known->second;
-  const bool moved = way.readiness.gateway != readiness.gateway;
-  way.readiness = readiness;
-  for (auto& [anchor, stream] : way.streams) {
+  const auto known = impl_->nexthops.find(id);
+  if (known == impl_->nexthops.end()) return;
+  ProbedNexthop& probed = known->second;
+  const bool moved = probed.readiness.gateway != readiness.gateway;
+  probed.readiness = readiness;
+  for (auto& [anchor, stream] : probed.streams) {
     if (!readiness.ready) {
       stream->stop(Void::neighbour);
     } else {
@@ -88,8 +88,8 @@ void HttpProber::set_ready(NexthopId id, const Readiness& readiness) {
 }
 
 void HttpProber::void_outstanding(Void why, const std::string& trouble) {
-  for (auto& [id, way] : impl_->ways) {
-    for (auto& [anchor, stream] : way.streams) {
+  for (auto& [id, probed] : impl_->nexthops) {
+    for (auto& [anchor, stream] : probed.streams) {
       stream->void_outstanding(why);
       stream->set_trouble(trouble);
     }
@@ -102,15 +102,15 @@ void HttpProber::reconfigure(const Options& options) {
 
 double HttpProber::rate() const {
   double rate = 0;
-  for (const auto& [id, way] : impl_->ways)
-    for (const auto& [anchor, stream] : way.streams) rate += stream->rate();
+  for (const auto& [id, probed] : impl_->nexthops)
+    for (const auto& [anchor, stream] : probed.streams) rate += stream->rate();
   return rate;
 }
 
 std::vector<ProbeStatus> HttpProber::status() const {
   std::vector<ProbeStatus> all;
-  for (const auto& [id, way] : impl_->ways)
-    for (const auto& [anchor, stream] : way.streams) all.push_back(stream->status());
+  for (const auto& [id, probed] : impl_->nexthops)
+    for (const auto& [anchor, stream] : probed.streams) all.push_back(stream->status());
   return all;
 }
 

@@ -68,7 +68,7 @@ void HttpStream::arm(TimePoint from, double least) {
   });
 }
 
-Request HttpStream::request() const {
+HttpRequest HttpStream::request() const {
   const auto certificate =
       spec_.verify_certificate ? Tls::Certificate::valid : Tls::Certificate::any;
   return {.to = {spec_.anchor.address, spec_.anchor.port, ifindex_},

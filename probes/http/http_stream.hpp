@@ -54,7 +54,7 @@ class HttpStream : public std::enable_shared_from_this<HttpStream> {
   void over(const ExchangeReport& report);
   void answered(const ExchangeReport& report);
   void emit(Sample sample);
-  [[nodiscard]] Request request() const;
+  [[nodiscard]] HttpRequest request() const;
 
   std::shared_ptr<HttpSurroundings> surroundings_;
   NexthopId nexthop_;

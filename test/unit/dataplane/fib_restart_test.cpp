@@ -139,6 +139,31 @@ TEST_CASE("a restart without changes stores nothing", "[fib]") {
   REQUIRE(readable(PROT_READ | PROT_WRITE));
 }
 
+// A program reads the longer prefixes first, then the default route: it may have found none of them
+// just before one came.
+TEST_CASE("in a sweep the old default route stands until no program asks for it", "[fib]") {
+  const bool v4 = GENERATE(true, false);
+  CAPTURE(v4);
+  const Prefix any = prefix(v4 ? "0.0.0.0/0" : "::/0");
+  const Prefix longer = prefix(v4 ? "192.0.2.0/24" : "2001:db8::/32");
+  const RouteMemory memory;
+  const hw_router& router = memory.arrays().router;
+  const std::uint16_t& installed = v4 ? router.default4 : router.default6;
+  REQUIRE(RouteTable(memory.arrays(), no_readers).set(any, 1));
+  const RouteTable programs(memory.arrays(), no_readers);
+  bool waited = false;
+  RouteTable table(memory.arrays(), [&] {
+    waited |= programs.group_of(longer.address) == 3 && installed == 1;
+    return true;
+  });
+  REQUIRE(table.set(any, 2));
+  REQUIRE(table.set(longer, 3));
+  REQUIRE(table.sweep());
+  CHECK(waited);
+  CHECK(installed == 2);
+  CHECK(table.group_of(longer.address) == 3);
+}
+
 TEST_CASE("what waited for room in the old daemon is tried by the new one", "[fib]") {
   const RouteMemory memory(3, 10);
   const auto set_some = [](RouteTable& table, const std::vector<const char*>& prefixes) {
