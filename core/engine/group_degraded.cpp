@@ -70,7 +70,7 @@ void GroupLaw::judge_one(Share& s, TimePoint now) {
   if (s.relief ? !s.nexthop->persists(*s.relief, now) : !s.yield && take_back(s, now)) return;
   if (const Share* untried = better_than(s, now))
     leave(s, *untried, now);
-  else if (s.could_bit_s)
+  else if (s.could_bit_s && !s.nexthop->fell_by_loss())
     hold(s);  // where loads are known the slow law knows better than routing
   else
     begin_hold(s, *better, now);
