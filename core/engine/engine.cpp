@@ -24,7 +24,7 @@ constexpr Duration kBrownout = std::chrono::minutes(5);  // longer: the way is a
 
 // Out of the noise.
 double standing_queue_ms(const Reading& reading) {
-  return std::max(0.0, reading.recent_ms - reading.base_ms - 2 * reading.jitter_ms);
+  return std::max(0.0, reading.queue_ms() - 2 * reading.jitter_ms);
 }
 
 }  // namespace

@@ -48,6 +48,8 @@ struct Reading {
   double alarm_loss = 0;  // 95 % lower bound of the short window's
   double samples = 1;     // independent ones in the slow average
   double step_ms = 0;     // the way itself looks longer by this than the base: BaseStep
+
+  [[nodiscard]] double queue_ms() const { return recent_ms - base_ms; }  // as it is now
 };
 
 class Estimator {

@@ -23,13 +23,7 @@ constexpr Duration kTogetherLoss = std::chrono::seconds(6);  // loss shows slowl
 constexpr Duration kJustLeft = std::chrono::seconds(30);
 constexpr Duration kJustGiven = std::chrono::seconds(10);
 constexpr Duration kJustRaised = std::chrono::seconds(60);
-constexpr double kRaise = 0.01;  // less is no load worth the name
 constexpr Duration kFlowsEnd = std::chrono::seconds(30);
-
-double queue_ms(const TrackedNexthop& nexthop) {
-  const Reading& reading = *nexthop.reading();
-  return reading.recent_ms - reading.base_ms;
-}
 
 }  // namespace
 
@@ -66,7 +60,7 @@ void GroupLaw::judge_one(Share& s, TimePoint now) {
   if (s.nexthop->fell_by_loss() && other.state() != PathState::degraded && other.loss_in_doubt() &&
       fallen < kTogetherLoss)
     return;
-  if (s.relief) s.relief->note(queue_ms(*s.nexthop));
+  if (s.relief) s.relief->note(s.nexthop->reading()->queue_ms());
   if (s.relief ? !s.nexthop->persists(*s.relief, now) : !s.yield && take_back(s, now)) return;
   if (const Share* untried = better_than(s, now))
     leave(s, *untried, now);
@@ -141,7 +135,7 @@ bool GroupLaw::take_back(Share& s, TimePoint now) {
     return false;
   }
   s.cap.cut(std::min(s.wanted + raise, s.weight), s.wanted, now);
-  s.relief = Relief{now, queue_ms(*s.nexthop)};
+  s.relief = Relief{now, s.nexthop->reading()->queue_ms()};
   s.left = now;
   const std::string text = format(" own_raise=%.3f cap=%.3f", raise, s.cap.at(now));
   trigger({Reason::path_degraded, s.nexthop->id(), s.nexthop->evidence() + text, true});

@@ -69,6 +69,7 @@ class GroupLaw {
  private:
   static constexpr double kHalfBucket = 1.0 / 2048;  // less moves nothing in the data path
   static constexpr double kTiny = 1e-6;
+  static constexpr double kRaise = 0.01;        // less is no load worth the name
   static constexpr std::uint32_t kPhases = 10;  // decisions an epoch
   static bool in_fault(PathState state) {
     return state == PathState::degraded || state == PathState::down;

@@ -27,12 +27,6 @@ constexpr double kShrinks = 0.9;
 constexpr Duration kVerdict = std::chrono::seconds(2);
 constexpr Duration kOwnVerdict = std::chrono::seconds(4);
 constexpr int kParts = 2;
-constexpr double kRaise = 0.01;  // less is no load worth the name
-
-double queue_ms(const TrackedNexthop& nexthop) {
-  const Reading& reading = *nexthop.reading();
-  return reading.recent_ms - reading.base_ms;
-}
 
 }  // namespace
 
@@ -46,10 +40,10 @@ bool GroupLaw::gives_way(Share& s, TimePoint now) {
   if (!s.yield) {
     if (!s.loaded && nexthop.load.carried_bit_s < kMuch * *s.could_bit_s) return false;
     if (nexthop.onset(now) == Onset::unsure) return true;
-    s.yield.emplace(now, queue_ms(nexthop));
+    s.yield.emplace(now, nexthop.reading()->queue_ms());
     if (s.loaded && !nexthop.carrier.shared(now)) return true;
   } else {
-    s.yield->note(queue_ms(nexthop));
+    s.yield->note(nexthop.reading()->queue_ms());
     const bool own = s.loaded && !nexthop.carrier.shared(now);
     if (!own && s.yield->parts == 1 && s.yield->stands(now) && nexthop.loss() <= 0) {
       nexthop.carrier.refute();
@@ -58,7 +52,7 @@ bool GroupLaw::gives_way(Share& s, TimePoint now) {
     if (now - s.yield->at < (own ? kOwnVerdict : kVerdict)) return true;
     if (own && s.yield->parts > 0) return true;
     const double before = s.yield->queue_ms;
-    s.yield->judge(queue_ms(nexthop), now);
+    s.yield->judge(nexthop.reading()->queue_ms(), now);
     if (s.yield->queue_ms < kShrinks * before) return true;
     if (s.yield->parts == kParts) return s.loaded;
   }
