@@ -42,7 +42,9 @@ struct Nexthop {
   std::string name;       // the configuration's name, else "GATEWAY@INTERFACE"
 };
 
-/// A (group, nexthop) pair: what is weighted. `kernel_weight` is routing's own ECMP weight, >= 1.
+/// A (group, nexthop) pair: what is weighted. `kernel_weight` is routing's own ECMP weight; 0: a
+/// candidate, which BGP has told of and the kernel's route does not use. A group has one that is
+/// not 0.
 struct Path {
   PathId id{};
   NexthopId nexthop{};
