@@ -203,7 +203,8 @@ struct hw_path {
 	__u32 group;
 	__u32 nexthop;
 	__u32 flags;
-	__u32 kernel_weight; /* routing's own, for the next daemon; no program reads it */
+	__u32 kernel_weight; /* routing's own, for the next daemon; no program reads it. 0: a
+			      * candidate; a group has a path that is none */
 };
 HW_SIZE(hw_path, 16);
 

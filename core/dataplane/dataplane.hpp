@@ -148,8 +148,8 @@ class Dataplane {
   /// A new group has Use::steer.
   void set_use(GroupId id, Use use);
 
-  /// A new group's buckets follow the kernel's weights until the first publish(); one that is there
-  /// already, also as an adopted one, stays as it is. Other paths or weights are another group.
+  /// A new group's buckets follow the kernel's weights until the first publish(); a candidate has
+  /// none, and no flow may use it. One that is there already, also as an adopted one, stays as it is. Other paths or weights are another group.
   Result<> set_group(const Group& group);
   void remove_group(GroupId id);
 

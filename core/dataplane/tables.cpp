@@ -172,7 +172,8 @@ void Tables::set_paths(const Group& group) {
     entry.nexthop = raw(path.nexthop);
     entry.kernel_weight = path.kernel_weight;
     publish_word(entry.group, raw(group.id));
-    publish_word(entry.flags, HW_PATH_USABLE);
+    // A candidate is not for flows whose own path is not usable either, until a decision says so.
+    publish_word(entry.flags, path.kernel_weight > 0 ? HW_PATH_USABLE : 0);
   }
   hw_group& entry = groups_[raw(group.id)];
   clear_traffic(fds_.traffic, HW_CONTROL_PATH(raw(group.id)));

@@ -60,8 +60,10 @@ void Weights::adopt(const Group& group) {
 void Weights::set(const Group& group) {
   Shares& shares = groups_[group.id];
   shares.group = group;
-  shares.leave.assign(group.paths.size(), Leave::gently);
-  for (const Path& path : group.paths) shares.weight.push_back(path.kernel_weight);
+  for (const Path& path : group.paths) {
+    shares.leave.push_back(path.kernel_weight > 0 ? Leave::gently : Leave::wholly);
+    shares.weight.push_back(path.kernel_weight);
+  }
   tables_.set_paths(group);
   std::vector<std::uint32_t> nexthops;
   for (const Path& path : group.paths) nexthops.push_back(raw(path.nexthop));

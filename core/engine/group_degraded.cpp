@@ -63,7 +63,7 @@ void GroupLaw::judge_one(Share& s, TimePoint now) {
   if (s.relief) s.relief->note(s.nexthop->reading()->queue_ms());
   if (s.relief ? !s.nexthop->persists(*s.relief, now) : !s.yield && take_back(s, now)) return;
   if (const Share* untried = better_than(s, now))
-    leave(s, *untried, now);
+    leave(s, shares_[index(*untried)], now);
   else if (s.could_bit_s && !s.nexthop->fell_by_loss())
     hold(s);  // where loads are known the slow law knows better than routing
   else
@@ -99,10 +99,13 @@ bool GroupLaw::load_could(const Share& s, TimePoint now) const {
 // What the others have no room for stays: a slow path is better than a full one.
 double GroupLaw::least_share(const Share& s) const {
   const double least = floor_of(s);
+  const auto takes = [&](const Share& o) {
+    return &o != &s && o.usable && !o.limited() && !in_fault(o.nexthop->state());
+  };
+  const bool others = std::any_of(shares_.begin(), shares_.end(), takes);
   double room = 0;
   for (const Share& o : shares_)
-    if (&o != &s && o.usable && !o.limited() && !in_fault(o.nexthop->state()))
-      room += std::max(0.0, room_of(o) - o.weight);
+    if (takes(o) || (!others && o.ready)) room += std::max(0.0, room_of(o) - o.weight);
   return std::clamp(s.weight - room, least, std::max(least, s.weight));
 }
 
@@ -144,7 +147,8 @@ bool GroupLaw::take_back(Share& s, TimePoint now) {
 
 // One that its own ramp made bad again, or that goes bad at its cap, bears less than routing's
 // share: it shall return to less.
-void GroupLaw::leave(Share& s, const Share& better, TimePoint now) {
+void GroupLaw::leave(Share& s, Share& better, TimePoint now) {
+  if (better.out()) take_in(better, 0);
   const bool at_once = s.nexthop->onset(now) == Onset::at_once;
   const bool at_cap = s.cap.at(now) < s.kernel && s.wanted > s.cap.at(now) - kRaise;
   if (!at_once && (at_cap || (s.ramped && now - *s.ramped < kJustGiven))) {
@@ -162,6 +166,7 @@ void GroupLaw::leave(Share& s, const Share& better, TimePoint now) {
     if (&o != &s && o.usable && !o.limited()) o.given = now;
   std::string text = format(" better=%u better_rtt_ms=%.1f", raw(better.nexthop->id()),
                             better.nexthop->reading()->recent_ms);
+  if (better.candidate()) text += " candidate";
   if (at_once) text += " at_once";
   if (least > floor_of(s)) text += format(" others_full stays=%.3f", least);
   trigger({Reason::path_degraded, s.nexthop->id(), s.nexthop->evidence() + text, true});
@@ -183,13 +188,15 @@ bool GroupLaw::others_in_doubt(const Share& s, TimePoint now) const {
   const Duration fallen = now - s.nexthop->health().fell_at();
   if (fallen >= kLongDoubt) return false;
   // Beyond that only while the others have not been heard either.
+  const auto none = [](const Share& o) { return o.out() && !o.ready; };
   const auto hushed = [&](const Share& o) {
-    return &o == &s || !o.nexthop->reachable() || o.nexthop->state() == PathState::down ||
+    return &o == &s || none(o) || !o.nexthop->reachable() || o.nexthop->state() == PathState::down ||
            o.nexthop->hushed_since(s.nexthop->fault_sent());
   };
   if (fallen >= kDoubt && !std::all_of(shares_.begin(), shares_.end(), hushed)) return false;
   return std::none_of(shares_.begin(), shares_.end(), [&](const Share& o) {
-    if (&o == &s || !o.nexthop->reachable() || o.nexthop->state() == PathState::down) return false;
+    if (&o == &s || none(o) || !o.nexthop->reachable() || o.nexthop->state() == PathState::down)
+      return false;
     return !o.nexthop->probed() || !o.nexthop->reading() ||
            o.nexthop->well_since(s.nexthop->fault_sent());
   });
@@ -202,6 +209,7 @@ bool GroupLaw::all_fell_together() const {
   bool by_loss = true;
   for (const Share& s : shares_) {
     if (!s.nexthop->reachable()) continue;
+    if (s.out() && !s.ready && !in_fault(s.nexthop->state())) continue;
     by_loss = by_loss && s.nexthop->fell_by_loss();
     if (!in_fault(s.nexthop->state())) return false;
     ++paths;
@@ -223,17 +231,22 @@ const GroupLaw::Share* GroupLaw::better_than(const Share& s,
   if (!s.nexthop->reading()) return nullptr;
   const Share* best = nullptr;
   double lowest = alarm_cost(*s.nexthop->reading(), policy());
-  for (const Share& o : shares_) {
-    if (&o == &s || !o.usable || o.nexthop->state() == PathState::down) continue;
-    if (untried && tried(o)) continue;
-    if (o.nexthop->health().recovering() && !o.nexthop->answering()) continue;  // says nothing yet
+  const auto consider = [&](const Share& o) {
+    if (&o == &s || o.nexthop->state() == PathState::down) return;
+    if (untried && tried(o)) return;
+    if (o.nexthop->health().recovering() && !o.nexthop->answering()) return;  // says nothing yet
     const auto& reading = o.nexthop->reading();
     if (!reading ||
         alarm_cost(*reading, policy()) + alarm_band(*reading, policy(), *options_) >= lowest)
-      continue;
+      return;
     best = &o;
     lowest = alarm_cost(*reading, policy()) + alarm_band(*reading, policy(), *options_);
-  }
+  };
+  for (const Share& o : shares_)
+    if (o.usable) consider(o);
+  if (best) return best;
+  for (const Share& o : shares_)
+    if (o.ready) consider(o);
   return best;
 }
 

@@ -77,7 +77,7 @@ void GroupLaw::heed_steps() {
     s.stepped = stepped;
     s.evidence.accept_step();
     const double step = s.base_ms.value_or(0) - before;
-    if (before > 0 && step > std::max(kToldStep_ms, kToldStep * before))
+    if (!s.out() && before > 0 && step > std::max(kToldStep_ms, kToldStep * before))
       trigger({Reason::route_changed, s.nexthop->id(),
                format("base_ms=%.1f was_ms=%.1f", *s.base_ms, before), true});
   }
@@ -122,6 +122,7 @@ bool GroupLaw::ramp(Share& s, double step, TimePoint now) {
 }
 
 void GroupLaw::run_slow_law(TimePoint now) {
+  take_in_better(now);
   Arena arena;
   auto field = row<Contender>(arena, shares_.size());
   gather(field);
@@ -140,6 +141,9 @@ void GroupLaw::run_slow_law(TimePoint now) {
     // potential that would be a lie which the next step has to take back.
     c.cost = cheapest->cost + (loads || sure > least ? c.excess : 0);
     if (sure <= least) continue;
+    // The floor is for routing's own: what the law has brought down to it is let go.
+    if (c.share->candidate() && c.wanted <= options_->floor + kHalfBucket)
+      return let_go(*c.share, format("cost=%.3f best=%.3f", c.cost, cheapest->cost));
     const bool can_lose = c.wanted > floor_of(*c.share) + kHalfBucket;
     if (can_lose && (!dearest || c.excess > dearest->excess)) dearest = &c;
   }
@@ -167,14 +171,15 @@ bool GroupLaw::turns(const Contender& from, const Contender& to, TimePoint now) 
          !(from.load.known && from.load.utilisation(from.wanted) > 1);
 }
 
-void GroupLaw::gather(Row<Contender>& field) {
+void GroupLaw::gather(Row<Contender>& field, Field which) {
   double sum = 0;
   for (Share& s : shares_) {
     const TrackedNexthop& n = *s.nexthop;
     const auto reading = scored(s);
     const bool proven = n.state() == PathState::up || !n.probed() || s.loaded || s.yield ||
                         (n.health().recovering() && n.answering());
-    if (!s.usable || !proven || !reading || reading->samples < kJudgedSamples) continue;
+    if (!s.usable && !(s.ready && which == Field::with_candidates)) continue;
+    if (!proven || !reading || reading->samples < kJudgedSamples) continue;
     if (s.objective_limit < 1) continue;
     Contender c;
     c.share = &s;
@@ -231,6 +236,31 @@ const GroupLaw::Contender* GroupLaw::compare(std::span<Contender> field) const {
     c.arriving = sure(k / 2);
   }
   return &*best;
+}
+
+// A candidate enters when it is the cheapest, and each path that routing has surely dearer by the
+// dead band: then as little as the floor, from where the law goes on.
+void GroupLaw::take_in_better(TimePoint now) {
+  if (std::none_of(shares_.begin(), shares_.end(), [](const Share& s) { return s.ready; })) return;
+  Arena arena;
+  auto field = row<Contender>(arena, shares_.size());
+  gather(field, Field::with_candidates);
+  if (field.empty()) return;
+  const Contender* best = compare(field);
+  if (!best->share->ready) return;
+  const Contender* next = nullptr;  // the best of those that carry
+  for (const Contender& c : field) {
+    if (c.share->ready) continue;
+    const bool back = turns(c, *best, now);
+    if ((back ? c.surest : c.sure) <= c.quiet * (back ? 2 : 1)) return;
+    if (!next || c.cost < next->cost) next = &c;
+  }
+  if (!next) return;
+  take_in(*best->share, options_->floor);
+  trigger({Reason::candidate, best->share->nexthop->id(),
+           format("in cost=%.3f best=%.3f rtt_ms=%.1f best_rtt_ms=%.1f", best->cost, next->cost,
+                  best->reading.rtt_ms, next->reading.rtt_ms),
+           true});
 }
 
 // One step down the costs. False: nothing moved.

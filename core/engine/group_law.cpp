@@ -3,6 +3,9 @@
 #include <algorithm>
 #include <cmath>
 #include <cstdio>
+#include <numeric>
+
+#include "core/model/format.hpp"
 
 namespace hopwise::engine {
 namespace {
@@ -35,6 +38,7 @@ int gravity(Reason reason) {
       return 4;
     case Reason::objective_unmet:
     case Reason::no_alternative_hold:
+    case Reason::candidate:
       return 3;
     case Reason::all_worse_hold:
       return 2;
@@ -49,16 +53,20 @@ int gravity(Reason reason) {
 }  // namespace
 
 void GroupLaw::set_paths(const std::vector<Member>& members) {
-  double kernel_total = 0;
-  for (const Member& m : members) kernel_total += std::max(m.path.kernel_weight, 1u);
+  const double kernel_total = std::accumulate(
+      members.begin(), members.end(), 0.0,
+      [](double sum, const Member& m) { return sum + m.path.kernel_weight; });
   std::vector<Share> next;
   std::vector<int> stays;  // their former indices
   std::vector<const TrackedNexthop*> former;
   for (const Share& s : shares_) former.push_back(s.nexthop);
-  double kept = 0;   // wanted by the paths that stay
+  double kept = 0;   // wanted by routing's own paths that stay
   double fresh = 0;  // by the new ones
+  double lent = 0;   // to candidates
   for (const Member& m : members) {
-    const double kernel = std::max(m.path.kernel_weight, 1u) / kernel_total;
+    const double kernel = kernel_total > 0 ? m.path.kernel_weight / kernel_total
+                                           : 1 / static_cast<double>(members.size());
+    const bool candidate = kernel <= 0;
     const auto old = std::find_if(shares_.begin(), shares_.end(),
                                   [&](const Share& s) { return s.nexthop == m.nexthop; });
     const auto was = std::find(former.begin(), former.end(), m.nexthop);
@@ -66,24 +74,39 @@ void GroupLaw::set_paths(const std::vector<Member>& members) {
     Share share;
     if (old != shares_.end()) {
       share = *old;
-      share.wanted *= kernel / old->kernel;  // follows routing's own changes
-      share.cap.scale(kernel / old->kernel);
-      kept += share.wanted;
+      if (candidate && !old->candidate()) share.wanted = 0;  // routing has let go of it
+      if (!candidate && !old->candidate()) {
+        share.wanted *= kernel / old->kernel;  // follows routing's own changes
+        share.cap.scale(kernel / old->kernel);
+      }
       shares_.erase(old);
     } else {
       share.usable = m.nexthop->reachable();
       share.wanted = m.share;
-      kept += m.share;
-      if (m.share == 0) fresh += kernel;
       ++m.nexthop->groups;
     }
+    if (candidate)
+      lent += share.wanted;
+    else if (share.wanted > 0)
+      kept += share.wanted;
+    else
+      fresh += kernel;
     share.path = m.path;
     share.nexthop = m.nexthop;
     share.kernel = kernel;
     next.push_back(share);
   }
-  for (Share& share : next)
-    share.wanted = share.wanted > 0 ? share.wanted * (1 - fresh) / kept : share.kernel;
+  const double own = kept + lent > 0 ? kept / (kept + lent) : 1;
+  for (Share& share : next) {
+    if (share.candidate()) {
+      share.wanted = share.wanted > 0 ? share.wanted / (kept + lent) : 0;
+      share.entered = share.wanted > 0;
+      share.usable = share.usable && share.entered;
+    } else {
+      share.wanted = share.wanted > 0 ? share.wanted * (1 - fresh) / kept : share.kernel;
+      share.wanted *= own;
+    }
+  }
   clear();  // of what left
   shares_ = std::move(next);
   demand_.set_paths(stays);
@@ -107,6 +130,7 @@ std::optional<Decision> GroupLaw::decide(TimePoint now, Extent extent) {
   trigger_.reset();
   proof_.advance(now);
   if (followed_.due(now)) tell(followed_.advance(now, figures(now)));
+  judge_candidates(now);
   tell_recoveries(now);
   judge_usability(now);
   if (!overload_.holds(now) && !reverted_) judge_degraded(now);
@@ -118,15 +142,18 @@ std::optional<Decision> GroupLaw::decide(TimePoint now, Extent extent) {
 
 // Usable is what link and neighbour allow and probes do not deny. What probes deny stays while no
 // other path is usable, and until another has had the time to prove that it does not share the
-// fault.
+// fault. A candidate that stands by is an alternative to all of routing's own.
 void GroupLaw::judge_usability(TimePoint now) {
-  bool alternative = false;
+  Share* spare = best_ready();
+  bool alternative = spare != nullptr;
   for (const Share& s : shares_)
-    alternative = alternative || (s.nexthop->reachable() && s.nexthop->state() != PathState::down);
+    alternative = alternative || (!s.out() && s.nexthop->reachable() &&
+                                  s.nexthop->state() != PathState::down);
   if (!alternative) alternative_since_.reset();
   if (alternative && !alternative_since_) alternative_since_ = now;
   bool any = false;
   for (Share& s : shares_) {
+    if (s.out()) continue;
     bool usable = s.nexthop->reachable();
     if (usable && s.nexthop->state() == PathState::down) {
       // One that was held and answers again is about to recover: cutting it now would be a flap.
@@ -139,8 +166,14 @@ void GroupLaw::judge_usability(TimePoint now) {
     any = any || s.usable;
   }
   if (any) return;
+  if (spare) {
+    take_in(*spare, 0);
+    trigger({Reason::candidate, spare->nexthop->id(), "in no_other", true});
+    if (trigger_->reason != Reason::candidate) trigger_->evidence += format(" candidate=%u", raw(spare->nexthop->id()));
+    return;
+  }
   for (Share& s : shares_)  // a path that probes call dead is better than none
-    s.usable = s.nexthop->reachable();
+    s.usable = !s.out() && s.nexthop->reachable();
 }
 
 void GroupLaw::judge_fall(Share& s, bool usable) {
@@ -170,7 +203,8 @@ void GroupLaw::tell_recoveries(TimePoint now) {
       s.yield.reset();
       s.evidence.settle();
       s.held = s.loaded = false;
-      trigger({Reason::path_recovered, s.nexthop->id(), s.nexthop->evidence(), true});
+      if (!s.out())
+        trigger({Reason::path_recovered, s.nexthop->id(), s.nexthop->evidence(), true});
     }
     if (!s.fallen && fallen) s.could_bit_s = s.nexthop->load.capacity_bit_s;
     s.fallen = fallen;
@@ -242,8 +276,9 @@ std::optional<Decision> GroupLaw::conclude(TimePoint now) {
   for (std::size_t i = 0; i < shares_.size(); ++i) {
     Share& s = shares_[i];
     const CostTerms terms = terms_of(s, next[i]);
-    d.paths.push_back({s.path.id, s.path.nexthop, s.weight, next[i], s.usable, s.nexthop->state(),
-                       terms.total(), terms, predict(s, next[i])});
+    d.paths.push_back({s.path.id, s.path.nexthop, s.weight, next[i], s.usable || s.lingers,
+                       s.nexthop->state(), terms.total(), terms, predict(s, next[i]),
+                       s.candidate()});
     if (!dry() && !first && surges(s, next[i], now)) s.nexthop->surged = now;
     s.weight = next[i];
     book(s);
@@ -287,7 +322,7 @@ Duration GroupLaw::phase() const {
   return options_->epoch / kPhases * ((raw(id_) + kPhases - 1) % kPhases);
 }
 
-// Routing's own share may be smaller than the floor.
+// Routing's own share may be smaller than the floor; a candidate has none, and so no floor.
 double GroupLaw::floor_of(const Share& s) const {
   return std::min(options_->floor, s.kernel);
 }

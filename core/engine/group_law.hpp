@@ -78,7 +78,7 @@ class GroupLaw {
   struct Share {
     Path path;
     TrackedNexthop* nexthop = nullptr;
-    double kernel = 0;  // routing's own share
+    double kernel = 0;  // routing's own share; 0: a candidate
     double wanted = 0;
     double limit = 1;
     double weight = 0;                      // as last decided
@@ -103,6 +103,12 @@ class GroupLaw {
     bool fallen = false;  // degraded or down when last seen
     bool loaded = false;  // this fault is what our own load explains: the slow law's affair
     bool meets = true;    // the objectives, as far as is known
+    // Of candidates (group_candidates.cpp):
+    bool entered = false;  // taken in: one of the paths
+    bool ready = false;    // out, and nothing is against taking it in
+    bool lingers = false;  // let go: its flows may end there
+    [[nodiscard]] bool candidate() const { return kernel <= 0; }
+    [[nodiscard]] bool out() const { return candidate() && !entered; }
     [[nodiscard]] bool limited() const { return limit < 1; }
     [[nodiscard]] double most() const { return std::min(limit, objective_limit); }
   };
@@ -119,11 +125,20 @@ class GroupLaw {
   void judge_fall(Share& share, bool usable);
   void tell_recoveries(TimePoint now);
   void free_cheapest();
+  // Candidates (group_candidates.cpp)
+  void judge_candidates(TimePoint now);
+  [[nodiscard]] bool withheld(const Share& share) const;
+  [[nodiscard]] bool may_enter(const Share& share, TimePoint now) const;
+  [[nodiscard]] Share* best_ready();
+  void take_in(Share& share, double wanted);
+  void let_go(Share& share, const std::string& evidence);
+  void take_in_better(TimePoint now);
+  bool take_in_fit();
   // Of delay and loss (group_degraded.cpp)
   void judge_degraded(TimePoint now);
   void judge_one(Share& share, TimePoint now);
   bool take_back(Share& share, TimePoint now);
-  void leave(Share& share, const Share& better, TimePoint now);
+  void leave(Share& share, Share& better, TimePoint now);
   void begin_hold(const Share& share, const Share& better, TimePoint now);
   [[nodiscard]] bool load_explains(const Share& share, TimePoint now) const;
   [[nodiscard]] bool load_could(const Share& share, TimePoint now) const;
@@ -139,7 +154,8 @@ class GroupLaw {
   void fuse_evidence(TimePoint now);
   bool ramp(Share& share, double step, TimePoint now);
   void run_slow_law(TimePoint now);
-  void gather(Row<Contender>& field);
+  enum class Field : std::uint8_t { usable, with_candidates };
+  void gather(Row<Contender>& field, Field which = Field::usable);
   [[nodiscard]] const Contender* compare(std::span<Contender> field) const;
   [[nodiscard]] bool turns(const Contender& from, const Contender& to, TimePoint now) const;
   bool step(std::span<Contender> field, const Contender& cheapest, TimePoint now);
@@ -168,7 +184,8 @@ class GroupLaw {
   [[nodiscard]] Duration phase() const;
   [[nodiscard]] double floor_of(const Share& share) const;
   /// The cheapest other path, if it is clearly cheaper right now; `untried` ones only: none that
-  /// was just left, and none that what it was given has just made bad.
+  /// was just left, and none that what it was given has just made bad. A candidate that is out only
+  /// where there is no such path.
   [[nodiscard]] const Share* better_than(const Share& share,
                                          std::optional<TimePoint> untried = {}) const;
   [[nodiscard]] bool all_fell_together() const;

@@ -51,12 +51,13 @@ GroupMemory GroupLaw::memory(TimePoint now) const {
 }
 
 // Shares count before the first decision alone: later ones are fresher. Paths that were not known
-// then have routing's own.
+// then have routing's own. A candidate's do not: it has to prove itself anew, or had buckets left.
 void GroupLaw::recall(const GroupMemory& memory, TimePoint now) {
   proof_.recall(memory, now);
   const bool decided =
       std::any_of(shares_.begin(), shares_.end(), [](const Share& s) { return s.weight > 0; });
   if (decided || epoch_) return;
+  double lent = 0;    // to candidates, with buckets
   double known = 0;   // of routing's shares
   double wanted = 0;  // by those
   std::vector<double> recalled(shares_.size(), -1);
@@ -66,12 +67,16 @@ void GroupLaw::recall(const GroupMemory& memory, TimePoint now) {
           m.wanted <= 1)
         recalled[i] = std::max(m.wanted, kTiny);
   for (std::size_t i = 0; i < shares_.size(); ++i) {
-    if (recalled[i] < 0) continue;
+    if (shares_[i].candidate()) lent += shares_[i].wanted;
+    if (recalled[i] < 0 || shares_[i].candidate()) continue;
     known += shares_[i].kernel;
     wanted += recalled[i];
   }
-  for (std::size_t i = 0; i < shares_.size() && wanted > 0; ++i)
+  for (std::size_t i = 0; i < shares_.size() && wanted > 0; ++i) {
+    if (shares_[i].candidate()) continue;
     shares_[i].wanted = recalled[i] < 0 ? shares_[i].kernel : recalled[i] / wanted * known;
+    shares_[i].wanted *= 1 - lent;
+  }
   // A revert that still runs was told then.
   reverted_ = (!terms_ || terms_->revert) && proof_.reverted(now);
   if (reverted_) follow_routing();

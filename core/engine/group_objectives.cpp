@@ -22,12 +22,15 @@ constexpr double kNearer = 0.1;  // of the limit: less does not tell two distanc
 
 // Routing's own weights, and no limits but those that silence, link and neighbour set.
 void GroupLaw::follow_routing() {
+  const bool own = std::any_of(shares_.begin(), shares_.end(),
+                               [](const Share& s) { return s.usable && !s.candidate(); });
   for (Share& s : shares_) {
     s.wanted = s.kernel;
     s.objective_limit = 1;
     s.relief.reset();
     s.yield.reset();
     if (s.left) set_limit(s, 1);  // but what was down returns by its ramp
+    if (own && s.candidate() && s.entered) let_go(s, "routing");
   }
   travelling_ = false;
 }
@@ -61,13 +64,24 @@ void GroupLaw::heed_objectives(double epochs, TimePoint now) {
     sure = sure || (v.sure && !v.breaks && !s.limited() && !in_fault(s.nexthop->state()));
   }
   if (asked > 0 && broken == asked) {
-    heed_unmet(epochs);
-    return;
+    if (!take_in_fit()) return heed_unmet(epochs);
+    sure = true;
   }
   if (unmet_ && !sure) return;  // until some path surely meets them again
   unmet_ = false;
   if (sure) limit_unfit(epochs);
   return_fit(epochs, now);
+}
+
+// Where all paths break an objective, a candidate that surely meets them.
+bool GroupLaw::take_in_fit() {
+  for (Share& s : shares_) {
+    if (!s.ready || !judge(objectives_, standing(s)).sure) continue;
+    take_in(s, 0);
+    trigger({Reason::candidate, s.nexthop->id(), "in objectives", true});
+    return true;
+  }
+  return false;
 }
 
 void GroupLaw::judge_paths(TimePoint now) {

@@ -142,7 +142,8 @@ Prediction GroupLaw::predict(const Share& s, double weight) const {
 std::vector<PathView> GroupLaw::view() const {
   std::vector<PathView> paths;
   for (const Share& s : shares_)
-    paths.push_back({s.path.id, s.weight, s.usable, terms_of(s, s.weight).total()});
+    paths.push_back(
+        {s.path.id, s.weight, s.usable || s.lingers, terms_of(s, s.weight).total()});
   return paths;
 }
 
@@ -153,6 +154,9 @@ std::string GroupLaw::held(TimePoint now) const {
     return "objective_unmet: routing's own weights";
   const auto usable =
       std::count_if(shares_.begin(), shares_.end(), [](const Share& s) { return s.usable; });
+  const bool spare =
+      std::any_of(shares_.begin(), shares_.end(), [](const Share& s) { return s.ready; });
+  if (usable < 2 && spare) return "no candidate is surely better than the path in use";
   if (usable < 2) return "no_alternative: fewer than two paths are usable";
   if (std::any_of(shares_.begin(), shares_.end(), [](const Share& s) { return s.held; }))
     return "no other path is surely better than the one in fault";
@@ -182,7 +186,7 @@ GroupLawView GroupLaw::law(TimePoint now) const {
     path.weight = s.weight;
     path.wanted = s.wanted;
     path.limit = s.most();
-    path.usable = s.usable;
+    path.usable = s.usable || s.lingers;
     path.terms = terms_of(s, s.weight);
     path.predicted = predict(s, s.weight);
     if (s.nexthop->reading()) path.active_ms = s.nexthop->reading()->rtt_ms;

@@ -77,6 +77,8 @@ struct GroupTerms {
   std::vector<Preference> preferences{};
   Mode mode = Mode::steer;
   bool revert = true;  // to routing's own weights while steering surely makes things worse
+  /// Candidates that may not carry anything now, not even their running flows.
+  std::vector<NexthopId> withheld{};
 
   bool operator==(const GroupTerms&) const = default;
 };

@@ -50,6 +50,8 @@ std::string_view text(Reason reason) {
       return "reverted";
     case Reason::resumed:
       return "resumed";
+    case Reason::candidate:
+      return "candidate";
   }
   return "unknown";
 }

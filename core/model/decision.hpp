@@ -37,6 +37,7 @@ enum class Reason : std::uint8_t {
   route_changed,        // the base delay stepped, which no load explains
   reverted,             // steering was surely worse than routing: routing's own weights
   resumed,              // after that, steering is tried again
+  candidate,            // a path that BGP told of is taken in, or let go again
 };
 
 std::string_view text(PathState state);
@@ -76,6 +77,7 @@ struct PathShare {
   double cost = 0;
   CostTerms terms{};
   Prediction predicted{};
+  bool candidate = false;  // BGP told of it, and the kernel's route does not use it
 };
 
 struct Decision {

@@ -12,12 +12,17 @@
 namespace hopwise::routes {
 namespace {
 
-// Sorted by key, each key once.
+bool candidates_alone(const std::vector<WeightedNexthop>& set) {
+  return std::all_of(set.begin(), set.end(), [](const auto& hop) { return hop.weight == 0; });
+}
+
+// Sorted by key, each key once. Somebody has to carry the traffic before the law has measured.
 std::vector<WeightedNexthop> canonical(std::vector<WeightedNexthop> set) {
   std::sort(set.begin(), set.end());
   std::vector<WeightedNexthop> merged;
+  const bool even = candidates_alone(set);
   for (WeightedNexthop& hop : set) {
-    hop.weight = std::max(hop.weight, 1U);
+    if (even) hop.weight = 1;
     if (!merged.empty() && merged.back().key == hop.key)
       merged.back().weight += hop.weight;
     else
@@ -112,11 +117,11 @@ std::optional<Groups::Set> Groups::adoptable(const Group& group) const {
   for (const Path& path : group.paths) {
     const auto known = nexthops_.find(path.nexthop);
     if (known == nexthops_.end() || by_key_.at(known->second.key) != known->first ||
-        !path_ids_.free(raw(path.id)) || !paths.insert(path.id).second || path.kernel_weight < 1)
+        !path_ids_.free(raw(path.id)) || !paths.insert(path.id).second)
       return std::nullopt;
     set.push_back({known->second.key, path.kernel_weight});
   }
-  if (set != canonical(set) || by_name_.contains({set, group.variant})) return std::nullopt;
+  if (candidates_alone(set) || set != canonical(set) || by_name_.contains({set, group.variant})) return std::nullopt;
   return set;
 }
 

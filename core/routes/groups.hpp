@@ -17,7 +17,8 @@
 
 namespace hopwise::routes {
 
-/// A route's nexthop with routing's own weight (>= 1).
+/// A route's nexthop with routing's own weight; 0: a candidate, which the kernel's route does not
+/// use.
 struct WeightedNexthop {
   NexthopKey key;
   std::uint32_t weight = 1;
@@ -30,8 +31,8 @@ class Groups {
   explicit Groups(const Limits& limits, Duration grace = std::chrono::seconds(60));
 
   /// Ids that an earlier daemon gave out, to be taken again when the same nexthops and sets come.
-  /// They count as unused until acquired. An entry that contradicts others or lacks its weights
-  /// cannot be taken again: its ids stay nobody's, as routes of that daemon may still lead there,
+  /// They count as unused until acquired. An entry that contradicts others, or of which all are
+  /// candidates, cannot be taken again: its ids stay nobody's, as routes of that daemon may still lead there,
   /// until the first expire(), which names them for removal. Call that after these routes are gone.
   /// Groups for one prefix are never taken again: the tables do not tell which prefix it was.
   void adopt(const std::vector<std::pair<NexthopId, NexthopKey>>& nexthops,
@@ -44,7 +45,8 @@ class Groups {
   };
   /// One more route (or group, of its class groups) uses this set. Weights are the first user's: a
   /// set that differs only in weights is another group; a gateway listed twice counts once, with
-  /// both weights. Fails, and changes nothing, when the set is empty or too large, or ids run out
+  /// both weights, and is a candidate only where it is always one. A set without weights is one of
+  /// equal weights. Fails, and changes nothing, when the set is empty or too large, or ids run out
   /// ("256 groups in use ...").
   Result<Acquired> acquire(std::vector<WeightedNexthop> set, const Variant& variant = {});
   /// One route less uses it. Throws std::logic_error when none did.

@@ -26,7 +26,7 @@ constexpr PathState last_of(PathState) {
   return PathState::down;
 }
 constexpr Reason last_of(Reason) {
-  return Reason::resumed;
+  return Reason::candidate;
 }
 constexpr BandwidthMethod last_of(BandwidthMethod) {
   return BandwidthMethod::train;
@@ -85,7 +85,7 @@ void describe(A& a, Like<engine::Preference> auto& p) {
 template <class A>
 void describe(A& a, Like<engine::GroupTerms> auto& t) {
   a("policy", t.policy), a("objectives", t.objectives), a("preferences", t.preferences);
-  a("mode", t.mode), a("revert", t.revert);
+  a("mode", t.mode), a("revert", t.revert), a("withheld", t.withheld);
 }
 
 template <class A>
