@@ -12,20 +12,6 @@
 namespace hopwise::routes {
 namespace {
 
-// Sorted by key, each key once.
-std::vector<WeightedNexthop> canonical(std::vector<WeightedNexthop> set) {
-  std::sort(set.begin(), set.end());
-  std::vector<WeightedNexthop> merged;
-  for (WeightedNexthop& hop : set) {
-    hop.weight = std::max(hop.weight, 1U);
-    if (!merged.empty() && merged.back().key == hop.key)
-      merged.back().weight += hop.weight;
-    else
-      merged.push_back(hop);
-  }
-  return merged;
-}
-
 Error exhausted(std::size_t limit, const std::string& what) {
   return Error{"add a group: all " + std::to_string(limit) + ' ' + what +
                " ids are in use or in their grace period (the route stays with the kernel)"};
@@ -121,6 +107,7 @@ std::optional<Groups::Set> Groups::adoptable(const Group& group) const {
 }
 
 Result<Groups::Acquired> Groups::acquire(std::vector<WeightedNexthop> set, const Variant& variant) {
+  for (WeightedNexthop& hop : set) hop.weight = std::max(hop.weight, 1U);
   set = canonical(std::move(set));
   if (const auto known = by_name_.find({set, variant}); known != by_name_.end())
     return introduce(groups_.at(known->second));

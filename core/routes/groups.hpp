@@ -14,16 +14,9 @@
 #include "core/model/path.hpp"
 #include "core/model/result.hpp"
 #include "core/model/time.hpp"
+#include "core/routes/nexthop_set.hpp"
 
 namespace hopwise::routes {
-
-/// A route's nexthop with routing's own weight (>= 1).
-struct WeightedNexthop {
-  NexthopKey key;
-  std::uint32_t weight = 1;
-
-  auto operator<=>(const WeightedNexthop&) const = default;
-};
 
 class Groups {
  public:
