@@ -35,7 +35,7 @@ std::vector<Group> Steering::adoptable(std::vector<Group> left) const {
 
 bool Steering::may_steer(const routes::Route& route) const {
   const bool forwarded = route.prefix.address.is_v4() ? forwards_v4_ : forwards_v6_;
-  return forwarded && route.nexthops.size() >= 2 && config_.route_filter.accepts(route.prefix);
+  return forwarded && route.nexthops().size() >= 2 && config_.route_filter.accepts(route.prefix);
 }
 
 void Steering::on_route(const routes::Route& route) {
@@ -53,7 +53,7 @@ void Steering::on_route(const routes::Route& route) {
   leave_group(before);
   if (after) ++steered_;
   parts_.log.debug("route", {{"prefix", route.prefix.text()},
-                             {"nexthops", std::to_string(route.nexthops.size())},
+                             {"nexthops", std::to_string(route.nexthops().size())},
                              {"group", after ? std::to_string(raw(*after)) : "kernel"}});
 }
 
@@ -71,7 +71,7 @@ void Steering::on_withdrawn(const Prefix& prefix) {
 // The group that this route's nexthops form; nothing where the tables are full: the kernel's route
 // serves, and the log says so.
 std::optional<GroupId> Steering::join_group(const routes::Route& route) {
-  auto id = acquire(route.nexthops, {});
+  auto id = acquire(route.nexthops(), {});
   if (id) return *id;
   if (refused_.empty())
     parts_.log.warn("route_not_steered",

@@ -10,7 +10,7 @@
 
 #include "core/model/path.hpp"
 #include "core/model/result.hpp"
-#include "core/routes/groups.hpp"
+#include "core/routes/nexthop_set.hpp"
 
 namespace hopwise::routes {
 
@@ -38,16 +38,22 @@ struct Neighbour {
   bool operator==(const Neighbour&) const = default;
 };
 
-/// The best route to a prefix: of those with a leg alive, as the kernel orders them. `nexthops`
-/// holds all its legs, sorted by key, those on a dead link too: by default the kernel hashes
+/// The best route to a prefix: of those with a leg alive, as the kernel orders them. Its nexthops
+/// are all its legs, sorted by key, those on a dead link too: by default the kernel hashes
 /// traffic into a link without carrier, so whoever steers must keep the route and pass over them,
-/// by interface.up. It is empty for what is left to the kernel: local, broadcast, blackhole,
+/// by interface.up. There are none for what is left to the kernel: local, broadcast, blackhole,
 /// on-link and the like.
 struct Route {
   Prefix prefix;
-  std::vector<WeightedNexthop> nexthops;
+  NexthopSet set;  // shared by all routes that have the same; null is empty too
 
-  bool operator==(const Route&) const = default;
+  [[nodiscard]] const std::vector<WeightedNexthop>& nexthops() const {
+    static const std::vector<WeightedNexthop> none;
+    return set ? *set : none;
+  }
+  bool operator==(const Route& other) const {
+    return prefix == other.prefix && nexthops() == other.nexthops();
+  }
 };
 
 /// What is reported. Everything runs on the io_context that the follower was made with.

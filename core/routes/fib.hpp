@@ -17,9 +17,6 @@
 
 namespace hopwise::routes {
 
-/// Sorted by key, each key once. Shared by all routes that have the same.
-using NexthopSet = std::shared_ptr<const std::vector<WeightedNexthop>>;
-
 class Fib {
  public:
   explicit Fib(std::uint32_t table) : table_(table) {}

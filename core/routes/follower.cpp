@@ -222,7 +222,7 @@ void Follower::Impl::report_route(const Prefix& prefix) {
   const NexthopSet now = fib.best(prefix);
   if (now) {
     routes[prefix] = now;
-    events.route(Route{prefix, *now});
+    events.route(Route{prefix, now});
   } else {
     routes.erase(prefix);
     events.withdrawn(prefix);
@@ -269,11 +269,11 @@ std::optional<Route> Follower::lookup(const IpAddress& destination) const {
 std::optional<Route> Follower::find(const Prefix& prefix) const {
   const auto found = impl_->routes.find(prefix);
   if (found == impl_->routes.end()) return std::nullopt;
-  return Route{prefix, *found->second};
+  return Route{prefix, found->second};
 }
 
 void Follower::each(const std::function<void(const Route&)>& visit) const {
-  for (const auto& [prefix, nexthops] : impl_->routes) visit(Route{prefix, *nexthops});
+  for (const auto& [prefix, nexthops] : impl_->routes) visit(Route{prefix, nexthops});
 }
 
 const std::map<std::uint32_t, Interface>& Follower::interfaces() const {

@@ -16,21 +16,6 @@ bool candidates_alone(const std::vector<WeightedNexthop>& set) {
   return std::all_of(set.begin(), set.end(), [](const auto& hop) { return hop.weight == 0; });
 }
 
-// Sorted by key, each key once. Somebody has to carry the traffic before the law has measured.
-std::vector<WeightedNexthop> canonical(std::vector<WeightedNexthop> set) {
-  std::sort(set.begin(), set.end());
-  std::vector<WeightedNexthop> merged;
-  const bool even = candidates_alone(set);
-  for (WeightedNexthop& hop : set) {
-    if (even) hop.weight = 1;
-    if (!merged.empty() && merged.back().key == hop.key)
-      merged.back().weight += hop.weight;
-    else
-      merged.push_back(hop);
-  }
-  return merged;
-}
-
 Error exhausted(std::size_t limit, const std::string& what) {
   return Error{"add a group: all " + std::to_string(limit) + ' ' + what +
                " ids are in use or in their grace period (the route stays with the kernel)"};
@@ -126,6 +111,7 @@ std::optional<Groups::Set> Groups::adoptable(const Group& group) const {
 }
 
 Result<Groups::Acquired> Groups::acquire(std::vector<WeightedNexthop> set, const Variant& variant) {
+  for (WeightedNexthop& hop : set) hop.weight = std::max(hop.weight, 1U);
   set = canonical(std::move(set));
   if (const auto known = by_name_.find({set, variant}); known != by_name_.end())
     return introduce(groups_.at(known->second));
@@ -135,6 +121,8 @@ Result<Groups::Acquired> Groups::acquire(std::vector<WeightedNexthop> set, const
 
 std::optional<Error> Groups::refusal(const Set& set) const {
   if (set.empty()) return Error{"add a group: it has no nexthops"};
+  if (candidates_alone(set))
+    return Error{"add a group: all its nexthops are candidates (the route stays with the kernel)"};
   if (set.size() > limits_.group_paths)
     return Error{"add a group: " + std::to_string(set.size()) + " nexthops, at most " +
                  std::to_string(limits_.group_paths) + " fit (the route stays with the kernel)"};

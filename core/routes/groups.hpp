@@ -14,17 +14,9 @@
 #include "core/model/path.hpp"
 #include "core/model/result.hpp"
 #include "core/model/time.hpp"
+#include "core/routes/nexthop_set.hpp"
 
 namespace hopwise::routes {
-
-/// A route's nexthop with routing's own weight; 0: a candidate, which the kernel's route does not
-/// use.
-struct WeightedNexthop {
-  NexthopKey key;
-  std::uint32_t weight = 1;
-
-  auto operator<=>(const WeightedNexthop&) const = default;
-};
 
 class Groups {
  public:
@@ -45,9 +37,8 @@ class Groups {
   };
   /// One more route (or group, of its class groups) uses this set. Weights are the first user's: a
   /// set that differs only in weights is another group; a gateway listed twice counts once, with
-  /// both weights, and is a candidate only where it is always one. A set without weights is one of
-  /// equal weights. Fails, and changes nothing, when the set is empty or too large, or ids run out
-  /// ("256 groups in use ...").
+  /// both weights; a weight of 0 is a candidate's. Fails, and changes nothing, when the set is empty
+  /// or too large, has candidates alone, or ids run out ("256 groups in use ...").
   Result<Acquired> acquire(std::vector<WeightedNexthop> set, const Variant& variant = {});
   /// One route less uses it. Throws std::logic_error when none did.
   void release(GroupId id, TimePoint now);

@@ -78,8 +78,8 @@ class View {
               ++reports[route.prefix];
               // Differences only.
               const auto told = routes.find(route.prefix);
-              if (told != routes.end()) CHECK(told->second != route.nexthops);
-              routes[route.prefix] = route.nexthops;
+              if (told != routes.end()) CHECK(told->second != route.nexthops());
+              routes[route.prefix] = route.nexthops();
             },
         .withdrawn = [this](const Prefix& prefix) { CHECK(routes.erase(prefix) == 1); },
         .interface =
