@@ -51,8 +51,8 @@ void GroupLaw::judge_candidates(TimePoint now) {
       let_go(s, "idle");
     }
     const bool flows = demand_.carried_bit_s(index(s)) >= Demand::kLeast_bit_s;
-    const bool stays = flows && !withheld(s) && s.nexthop->reachable() &&
-                       s.nexthop->state() != PathState::down;
+    const bool stays =
+        flows && !withheld(s) && s.nexthop->reachable() && s.nexthop->state() != PathState::down;
     if (s.lingers && !stays) {
       s.lingers = false;
       trigger({Reason::candidate, s.nexthop->id(), "closed", true});

@@ -106,7 +106,8 @@ std::optional<Groups::Set> Groups::adoptable(const Group& group) const {
       return std::nullopt;
     set.push_back({known->second.key, path.kernel_weight});
   }
-  if (candidates_alone(set) || set != canonical(set) || by_name_.contains({set, group.variant})) return std::nullopt;
+  if (candidates_alone(set) || set != canonical(set) || by_name_.contains({set, group.variant}))
+    return std::nullopt;
   return set;
 }
 

@@ -95,16 +95,18 @@ void Simulation::check(const Decision& d) const {
   double sum = 0;
   bool any = false;
   bool reachable = false;
+  bool candidates = false;
   for (const PathShare& p : d.paths) {
+    candidates = candidates || p.candidate;
     sum += p.after;
     any = any || p.usable;
     const NexthopEvent& e = events_[raw(p.nexthop) - 1];
-    reachable = reachable || (e.link_up && e.neighbour_resolved);
+    if (!p.candidate) reachable = reachable || (e.link_up && e.neighbour_resolved);
     if (!p.usable) CHECK(p.after == 0);
-    if (p.usable) CHECK(p.after >= floor_ - 1e-9);
+    if (p.usable && !p.candidate) CHECK(p.after >= floor_ - 1e-9);
     if (p.usable) CHECK((e.link_up && e.neighbour_resolved));
   }
-  CHECK(any == reachable);
+  CHECK((any == reachable || (any && candidates)));
   CHECK(sum == Approx(any ? 1 : 0).margin(1e-9));
   CHECK((d.reason == Reason::initial || !d.evidence.empty()));
 }

@@ -167,17 +167,32 @@ TEST_CASE("only a group that fits all that is known is adopted", "[routes]") {
   };
   CHECK(comes_back(group(2, {path(3, 1), path(4, 2, 2)})));
   CHECK(comes_back(group(8, {path(19, 1, 7), path(20, 3)})));
-  CHECK_FALSE(comes_back(group(1, {path(3, 1), path(4, 2, 2)})));   // id taken
-  CHECK_FALSE(comes_back(group(9, {path(3, 1), path(4, 3)})));      // beyond the limit
-  CHECK_FALSE(comes_back(group(2, {})));                            // empty
-  CHECK_FALSE(comes_back(group(2, {path(3, 1), path(4, 2)})));      // the same set
-  CHECK_FALSE(comes_back(group(2, {path(2, 1), path(4, 2, 2)})));   // path id taken
-  CHECK_FALSE(comes_back(group(2, {path(3, 1), path(3, 2, 2)})));   // path id twice
-  CHECK_FALSE(comes_back(group(2, {path(3, 1), path(21, 2, 2)})));  // beyond the limit
-  CHECK_FALSE(comes_back(group(2, {path(3, 1), path(4, 4)})));      // unknown nexthop
-  CHECK_FALSE(comes_back(group(2, {path(3, 1), path(4, 1)})));      // nexthop twice
-  CHECK_FALSE(comes_back(group(2, {path(3, 2), path(4, 1)})));      // out of order
-  CHECK_FALSE(comes_back(group(2, {path(3, 1), path(4, 2, 0)})));   // no weight
+  CHECK_FALSE(comes_back(group(1, {path(3, 1), path(4, 2, 2)})));     // id taken
+  CHECK_FALSE(comes_back(group(9, {path(3, 1), path(4, 3)})));        // beyond the limit
+  CHECK_FALSE(comes_back(group(2, {})));                              // empty
+  CHECK_FALSE(comes_back(group(2, {path(3, 1), path(4, 2)})));        // the same set
+  CHECK_FALSE(comes_back(group(2, {path(2, 1), path(4, 2, 2)})));     // path id taken
+  CHECK_FALSE(comes_back(group(2, {path(3, 1), path(3, 2, 2)})));     // path id twice
+  CHECK_FALSE(comes_back(group(2, {path(3, 1), path(21, 2, 2)})));    // beyond the limit
+  CHECK_FALSE(comes_back(group(2, {path(3, 1), path(4, 4)})));        // unknown nexthop
+  CHECK_FALSE(comes_back(group(2, {path(3, 1), path(4, 1)})));        // nexthop twice
+  CHECK_FALSE(comes_back(group(2, {path(3, 2), path(4, 1)})));        // out of order
+  CHECK(comes_back(group(2, {path(3, 1), path(4, 2, 0)})));           // a candidate
+  CHECK_FALSE(comes_back(group(2, {path(3, 1, 0), path(4, 2, 0)})));  // no weights
+}
+
+TEST_CASE("a candidate makes another group of a set, and none by itself", "[routes]") {
+  Groups groups(kLimits);
+  const auto plain = groups.acquire({hop(1)}).value();
+  const auto with = groups.acquire({hop(2, 0), hop(1)}).value();
+  CHECK(with.group.id != plain.group.id);
+  REQUIRE(with.group.paths.size() == 2);
+  CHECK(with.group.paths[0].kernel_weight == 1);
+  CHECK(with.group.paths[1].kernel_weight == 0);
+  CHECK(groups.acquire({hop(1), hop(2)}).value().group.id != with.group.id);
+  CHECK(groups.acquire({hop(1), hop(2, 0), hop(2)}).value().group.paths[1].kernel_weight == 1);
+  CHECK(groups.acquire({hop(1, 0), hop(2, 0)}).error().message ==
+        "add a group: all its nexthops are candidates (the route stays with the kernel)");
 }
 
 TEST_CASE("ids that cannot be adopted are nobody's until the first expiry removes them",
@@ -190,9 +205,9 @@ TEST_CASE("ids that cannot be adopted are nobody's until the first expiry remove
                 {NexthopId{0}, hop(4).key},   // no id
                 {NexthopId{7}, hop(5).key}},  // beyond the limit
                {{GroupId{1}, {path(1, 1), path(2, 2)}},
-                {GroupId{2}, {path(3, 1), path(4, 2)}},     // the same set
-                {GroupId{3}, {path(5, 1, 0), path(6, 2)}},  // no weight
-                {GroupId{4}, {path(2, 2), path(7, 3)}},     // path id taken; unknown nexthop
+                {GroupId{2}, {path(3, 1), path(4, 2)}},        // the same set
+                {GroupId{3}, {path(5, 1, 0), path(6, 2, 0)}},  // no weights
+                {GroupId{4}, {path(2, 2), path(7, 3)}},        // path id taken; unknown nexthop
                 {GroupId{5}, {}}},
                kStart);
   CHECK(groups.nexthop(NexthopId{2}) == hop(2).key);
