@@ -9,12 +9,14 @@
 #include <vector>
 
 #include "core/api/server.hpp"
+#include "core/bgp/options.hpp"
 #include "core/dataplane/dataplane.hpp"
 #include "core/engine/engine.hpp"
 #include "core/model/address.hpp"
 #include "core/model/result.hpp"
 #include "core/model/traffic_class.hpp"
 #include "core/routes/follower.hpp"
+#include "core/routes/offers.hpp"
 #include "probes/prober.hpp"
 
 namespace hopwise::config {
@@ -122,6 +124,8 @@ struct Config {
   dataplane::Options dataplane{.actuator = dataplane::Actuator::automatic};
   api::Options api;
   History history;
+  bgp::Options bgp{};  // no listener without the section
+  routes::OfferPolicy candidates;
 };
 
 /// Whether flows may leave a nexthop by themselves. Behind NAT a flow dies with a change of its
