@@ -55,6 +55,7 @@ struct Writer {
                        {"before", share.before},
                        {"after", share.after},
                        {"usable", share.usable},
+                       {"candidate", share.candidate},
                        {"state", text(share.state)},
                        {"cost", share.cost},
                        {"terms", describe(share.terms)},

@@ -100,6 +100,7 @@ Json describe(const PathStatus& status, const Names& name) {
             {"nexthop", name(status.path.nexthop)},
             {"nexthop_id", raw(status.path.nexthop)},
             {"kernel_weight", status.path.kernel_weight},
+            {"candidate", status.path.kernel_weight == 0},
             {"weight", status.weight},
             {"buckets", status.buckets},
             {"usable", status.usable},
@@ -138,6 +139,7 @@ Json describe(const Decision& decision, const Names& name, TimePoint now) {
                      {"before", share.before},
                      {"after", share.after},
                      {"usable", share.usable},
+                     {"candidate", share.candidate},
                      {"state", text(share.state)},
                      {"cost", share.cost}});
   return {{"group", raw(decision.group)},
@@ -155,6 +157,47 @@ Json describe(const std::optional<DestinationsStatus>& destinations) {
       {"promoted", destinations->promoted},   {"promotions", destinations->promotions},
       {"demotions", destinations->demotions}, {"ended", destinations->ended},
       {"flows", destinations->flows},         {"untracked_share", destinations->untracked_share}};
+}
+
+Json describe(const std::optional<CandidatesStatus>& candidates) {
+  if (!candidates) return nullptr;
+  return {{"prefixes", candidates->prefixes},
+          {"paths", candidates->paths},
+          {"plain_routes", candidates->plain_routes},
+          {"withheld_groups", candidates->withheld},
+          {"lost_sessions", candidates->lost_sessions}};
+}
+
+Json describe(const BgpPeerStatus& peer, TimePoint now) {
+  const auto or_null = [](const std::string& text) {
+    return text.empty() ? Json(nullptr) : Json(text);
+  };
+  return {{"address", peer.address.text()},
+          {"state", text(peer.state)},
+          {"since_s", seconds(now - peer.since)},
+          {"add_path_ipv4", peer.capabilities.add_path_ipv4},
+          {"add_path_ipv6", peer.capabilities.add_path_ipv6},
+          {"extended_nexthop", peer.capabilities.extended_nexthop},
+          {"hold_time_s", seconds(peer.hold_time)},
+          {"prefixes", peer.prefixes},
+          {"paths", peer.paths},
+          {"established", peer.established},
+          {"updates", peer.updates},
+          {"errors", peer.errors},
+          {"last_sent", or_null(peer.last_sent)},
+          {"last_received", or_null(peer.last_received)},
+          {"last_error", or_null(peer.last_error)}};
+}
+
+Json describe(const std::optional<BgpStatus>& bgp, TimePoint now) {
+  if (!bgp) return nullptr;
+  Json peers = Json::array();
+  for (const BgpPeerStatus& peer : bgp->peers) peers.push_back(describe(peer, now));
+  return {{"listen", bgp->listen},
+          {"prefixes", bgp->prefixes},
+          {"attributes", bgp->attributes},
+          {"strangers", bgp->strangers},
+          {"peers", std::move(peers)}};
 }
 
 Json describe(const HistoryStatus& history) {
@@ -189,6 +232,8 @@ std::string to_json(const Status& status, TimePoint now) {
             {"reloads", status.reloads},
             {"reload_failures", status.reload_failures},
             {"destinations", describe(status.destinations)},
+            {"bgp", describe(status.bgp, now)},
+            {"candidates", describe(status.candidates)},
             {"history", describe(status.history)},
             {"interfaces", Json::array()},
             {"nexthops", Json::array()},

@@ -35,7 +35,8 @@ Json describe(const PathLaw& path) {
           {"retransmitted_ratio", or_null(path.retransmitted)},
           {"ece_ratio", or_null(path.ece)},
           {"own_bit_s", or_null(path.own_bit_s)},
-          {"meets_objectives", path.meets_objectives}};
+          {"meets_objectives", path.meets_objectives},
+          {"candidate", path.candidate}};
 }
 
 // A path of /api/v1/groups: the law's figures with those of its nexthop.

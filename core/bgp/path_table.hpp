@@ -73,6 +73,8 @@ class PathTable {
   std::size_t announce(SourceId source, const BgpPath& path, std::span<const Nlri> nlri);
   void withdraw(SourceId source, std::span<const Nlri> nlri);
 
+  /// Something of a closed source is left, for sweep() to clear.
+  [[nodiscard]] bool sweeping() const { return !sweeping_.empty() || closed_ != 0; }
   /// Clears what closed sources left, of at most `entries` prefixes. True while there is more.
   bool sweep(std::uint32_t entries);
 

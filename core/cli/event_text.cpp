@@ -91,6 +91,7 @@ std::string shares_text(const Json& paths) {
     if (before == after) continue;
     if (!all.empty()) all += ", ";
     all += text(path.at("nexthop"));
+    if (path.value("candidate", false)) all += " (candidate)";
     all.append(" ").append(before).append(">").append(after).append(" %");
   }
   return all.empty() ? "no share changed" : all;

@@ -79,7 +79,9 @@ std::string shares(const Json& paths) {
        term("+ PREFERENCE", "preference"),
        {"NOTE",
         [](const Json& path) -> std::string {
-          if (!path.at("usable").get<bool>()) return "not usable";
+          const bool usable = path.at("usable").get<bool>();
+          if (path.value("candidate", false)) return usable ? "candidate" : "candidate, not in use";
+          if (!usable) return "not usable";
           return path.at("meets_objectives").get<bool>() ? "-" : "breaks the objectives";
         },
         Align::left}});

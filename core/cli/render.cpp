@@ -90,6 +90,8 @@ std::string passive_text(const Json& path) {
 /// "not usable, 3 escapes".
 std::string path_note(const Json& path) {
   std::string note = path.at("usable").get<bool>() ? "" : "not usable";
+  if (path.value("candidate", false))
+    note = path.at("usable").get<bool>() ? "candidate" : "candidate, not in use";
   if (path.at("escapes").get<std::uint64_t>() > 0)
     note += (note.empty() ? "" : ", ") + count(path.at("escapes")) + " escapes";
   return note;

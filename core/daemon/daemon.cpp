@@ -1,7 +1,8 @@
 // The map of the house. Modules are built bottom-up, then wired, each wire with a caption; values
 // flow one way along it:
 //
-//   kernel -> routes -> Steering -> data plane | engine | probes
+//   kernel -> routes -> Candidates -> Steering -> data plane | engine | probes
+//   bgpd -> bgp -> Candidates
 //   probes -> engine -> Decision -> data plane -> log, metrics, API
 //   data plane -> escapes -> engine; traffic, passive readings -> engine, metrics, API
 //
@@ -18,8 +19,10 @@
 #include <span>
 
 #include "core/api/server.hpp"
+#include "core/bgp/listener.hpp"
 #include "core/config/config.hpp"
 #include "core/daemon/bandwidth_watch.hpp"
+#include "core/daemon/candidates.hpp"
 #include "core/daemon/configuration.hpp"
 #include "core/daemon/destinations.hpp"
 #include "core/daemon/engine_readings.hpp"
@@ -47,6 +50,8 @@ namespace asio = boost::asio;
 constexpr Duration kTick = std::chrono::milliseconds(100);
 constexpr int kTicksPerSecond = 10;
 constexpr int kTicksPerHookCheck = 50;
+// After a start: how long BGP may take to tell again what candidates an earlier daemon's routes had.
+constexpr Duration kBgpTells = std::chrono::seconds(15);
 
 TimePoint now() {
   return std::chrono::steady_clock::now();
@@ -70,6 +75,11 @@ class Daemon {
   void wire_signals();
   routes::Events route_events();
   ProbeThread::Events probe_events();
+  bgp::TableEvents table_events();
+  bgp::ListenerEvents listener_events();
+  Candidates::Parts candidates_parts();
+  [[nodiscard]] routes::OfferRules offer_rules() const;
+  Result<> listen_to_bgp();
   probes::Staging staging();
   api::Handlers api_handlers();
   History::Parts history_parts();
@@ -84,6 +94,7 @@ class Daemon {
   void tick();
   void every_second();
   void check_policy();
+  void drop_unknown_routes();
   Result<> reload();
 
   [[nodiscard]] Status snapshot() const;
@@ -108,6 +119,8 @@ class Daemon {
   std::unique_ptr<BandwidthWatch> bandwidths_;
   std::unique_ptr<Memories> memories_;
   std::unique_ptr<Steering> steering_;
+  bgp::PathTable paths_{table_events()};
+  std::unique_ptr<Candidates> candidates_;
   std::unique_ptr<Destinations> destinations_;
   std::unique_ptr<PolicyWatch> policy_;
   std::unique_ptr<EscapeWatch> escapes_;
@@ -121,6 +134,8 @@ class Daemon {
   TimePoint next_tick_;
   int ticks_ = 0;
   bool decide_pending_ = false;
+  std::optional<TimePoint> bgp_tells_until_;       // what an earlier daemon had is kept until then
+  std::unique_ptr<bgp::Listener> bgp_listener_{};  // ends before what it tells
 };
 
 Result<> Daemon::start() {
@@ -163,8 +178,10 @@ Result<> Daemon::start() {
           .nexthop_joined = [this](const Nexthop& nexthop) { memories_->recall(nexthop); },
           .group_joined = [this](const Group& group,
                                  Shares shares) { memories_->recall(group, *steering_, shares); },
+          .offered = [this](const routes::Route& route) { return candidates_->offered(route); },
       },
       config_, now);
+  candidates_ = std::make_unique<Candidates>(candidates_parts(), offer_rules());
   // flow table -> destinations -> steering
   destinations_ = std::make_unique<Destinations>(Destinations::Parts{*dataplane_, *steering_, log_},
                                                  config_.destinations, now);
@@ -172,8 +189,9 @@ Result<> Daemon::start() {
   if (!server) return server.error();
   server_ = std::move(*server);
 
+  if (auto listening = listen_to_bgp(); !listening) return listening.error();
   if (auto followed = follower_->start(); !followed) return followed.error();
-  steering_->drop_unknown_routes();
+  drop_unknown_routes();
   decide();
   steering_->settle_interfaces();
   policy_ = std::make_unique<PolicyWatch>(io_, [this] { check_policy(); });
@@ -197,9 +215,9 @@ Result<> Daemon::start() {
 
 routes::Events Daemon::route_events() {
   return {
-      // routes -> groups -> data plane, engine, probes
-      .route = [this](const routes::Route& route) { steering_->on_route(route); },
-      .withdrawn = [this](const Prefix& prefix) { steering_->on_withdrawn(prefix); },
+      // routes -> candidates -> groups -> data plane, engine, probes
+      .route = [this](const routes::Route& route) { candidates_->on_route(route); },
+      .withdrawn = [this](const Prefix& prefix) { candidates_->on_withdrawn(prefix); },
       // link and neighbour -> data plane, engine, probes
       .interface =
           [this](const routes::Interface& interface) {
@@ -239,6 +257,86 @@ ProbeThread::Events Daemon::probe_events() {
             log_.error("probes", {{"error", error.message}});
           },
   };
+}
+
+// --- BGP --------------------------------------------------------------------------------------
+
+routes::OfferRules Daemon::offer_rules() const {
+  return {config_.candidates, config_.bgp.as, dataplane::Dataplane::limits().group_paths};
+}
+
+bgp::TableEvents Daemon::table_events() {
+  return {
+      // paths -> candidates -> groups
+      .changed = [this](const Prefix& prefix) { candidates_->on_changed(prefix); },
+      .lost = [this](bgp::SourceId source,
+                     const IpAddress& peer) { candidates_->on_lost(source, peer); },
+  };
+}
+
+bgp::ListenerEvents Daemon::listener_events() {
+  return {
+      .state =
+          [this](const bgp::Transition& step) {
+            const bool ends = step.from == BgpState::established;
+            (log_.*(ends ? &Log::warn : &Log::info))("bgp",
+                                                     {{"peer", step.peer.text()},
+                                                      {"from", std::string(text(step.from))},
+                                                      {"to", std::string(text(step.to))},
+                                                      {"because", step.why}});
+          },
+      .trouble = [this](const Error& error) { log_.warn("bgp", {{"error", error.message}}); },
+  };
+}
+
+Candidates::Parts Daemon::candidates_parts() {
+  return {
+      .table = paths_,
+      .log = log_,
+      .kernel_route = [this](const Prefix& prefix) { return follower_->find(prefix); },
+      .on_link = [this](const IpAddress& nexthop, const auto& link_local) {
+        return follower_->on_link(nexthop, link_local);
+      },
+      .route = [this](const routes::Route& route) { steering_->on_route(route); },
+      .withdrawn = [this](const Prefix& prefix) { steering_->on_withdrawn(prefix); },
+      // a lost session -> engine -> data plane
+      .withhold =
+          [this](const std::set<NexthopKey>& candidates) {
+            steering_->withhold(candidates);
+            decide_soon();
+          },
+      .release = [this] { steering_->release_withheld(); },
+  };
+}
+
+Result<> Daemon::listen_to_bgp() {
+  if (config_.bgp.listen.empty()) return {};
+  auto listener = bgp::Listener::open(io_, config_.bgp, paths_, listener_events());
+  if (!listener) return listener.error();
+  bgp_listener_ = std::move(*listener);
+  return {};
+}
+
+// What an earlier daemon steered and routing no longer has. Where it steered by candidates, BGP has
+// to tell of them again first: the session ended with that daemon, not with what it had told.
+void Daemon::drop_unknown_routes() {
+  const auto by_candidates = [](const Group& group) {
+    return std::ranges::any_of(group.paths, [](const Path& p) { return p.kernel_weight == 0; });
+  };
+  if (!bgp_tells_until_) {
+    bgp_tells_until_ = now();
+    if (bgp_listener_ && config_.candidates.from == routes::OfferPolicy::From::bgp &&
+        std::ranges::any_of(dataplane_->adopted().groups, by_candidates))
+      *bgp_tells_until_ += kBgpTells;
+  }
+  const bool quiet = candidates_->quiet();
+  const auto told = [&](const BgpPeerStatus& peer) {
+    return peer.state == BgpState::established && now() - peer.since >= std::chrono::seconds(1);
+  };
+  const bool all = bgp_listener_ && quiet && std::ranges::all_of(bgp_listener_->status().peers, told);
+  if (!all && now() < *bgp_tells_until_) return;
+  if (std::exchange(*bgp_tells_until_, TimePoint::max()) == TimePoint::max()) return;
+  steering_->drop_unknown_routes();
 }
 
 // probes -> data plane, on the prober's thread
@@ -368,6 +466,8 @@ void Daemon::settle_lease() {
 
 void Daemon::every_second() {
   settle_lease();
+  drop_unknown_routes();
+  candidates_->settle();
   follow(engine_, steering_->nexthops(), *history_);
   history_->flush();
   steering_->expire();
@@ -416,6 +516,7 @@ Result<> Daemon::reload() {
   log_.set_level(config_.log_level);
   engine_.reconfigure(config_.engine);
   probes_->reconfigure(permission_->probe_options(config_));
+  candidates_->reconfigure(offer_rules());
   steering_->reconfigure(config_);
   destinations_->reconfigure(config_.destinations);
   check_policy();
@@ -429,8 +530,9 @@ Result<> Daemon::reload() {
 // --- what it tells of itself ----------------------------------------------------------------
 
 SnapshotParts Daemon::parts() const {
-  return {*dataplane_, engine_,      *steering_,    *destinations_, *permission_, *history_,
-          readings_,   *bandwidths_, probe_status_, probe_totals_,  config_};
+  return {*dataplane_, engine_,       *steering_,    *destinations_,      *permission_, *history_,
+          readings_,   *bandwidths_,  probe_status_, probe_totals_,       config_,      *candidates_,
+          bgp_listener_.get()};
 }
 
 Status Daemon::snapshot() const {

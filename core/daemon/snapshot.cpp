@@ -174,6 +174,12 @@ Status take_snapshot(const SnapshotParts& parts, TimePoint now) {
   for (const Group* group : parts.steering.groups())
     status.groups.push_back(describe(*group, parts, counters, now));
   status.destinations = parts.destinations.status();
+  if (parts.config.candidates.from != routes::OfferPolicy::From::none) {
+    status.candidates = parts.candidates.status();
+    status.candidates->withheld = parts.steering.withheld_groups();
+    status.candidates->plain_routes = parts.steering.plain_routes();
+  }
+  if (parts.bgp != nullptr) status.bgp = parts.bgp->status();
   status.routes_steered = parts.steering.steered_routes();
   status.routes_kernel = parts.steering.kernel_routes();
   status.packets_by_reason = counters.packets_by_reason;
@@ -218,8 +224,9 @@ void log_decision(Log& log, const Decision& decision,
                   const std::map<NexthopId, NexthopRecord>& nexthops) {
   std::vector<std::string> shares;
   for (const PathShare& share : decision.paths) {
-    shares.push_back(name_of(share.nexthop, nexthops) +
-                     format(":%.3f>%.3f", share.before, share.after));
+    shares.push_back(
+        name_of(share.nexthop, nexthops) +
+        format(":%.3f>%.3f%s", share.before, share.after, share.candidate ? "(candidate)" : ""));
   }
   log.info("decision", {{"group", std::to_string(raw(decision.group))},
                         {"reason", std::string(text(decision.reason))},

@@ -5,7 +5,9 @@
 #include <map>
 #include <vector>
 
+#include "core/bgp/listener.hpp"
 #include "core/daemon/bandwidth_watch.hpp"
+#include "core/daemon/candidates.hpp"
 #include "core/daemon/destinations.hpp"
 #include "core/daemon/history.hpp"
 #include "core/daemon/log.hpp"
@@ -28,6 +30,8 @@ struct SnapshotParts {
   const std::vector<ProbeStatus>& probes;  // ordered by nexthop
   const ProberTotals& probing;
   const config::Config& config;
+  const Candidates& candidates;
+  const bgp::Listener* bgp;  // null: none
 };
 
 /// As configured, or made of its number for one that has gone.

@@ -43,7 +43,7 @@ void Steering::on_route(const routes::Route& route) {
   const auto known = routes_.find(route.prefix);
   const auto before = known == routes_.end() ? std::nullopt : known->second;
   refused_.erase(route.prefix);
-  const auto after = may_steer(route) ? join_group(route) : std::nullopt;
+  const auto after = may_steer(route) ? join_group(route, before) : std::nullopt;
 
   if (!after) end_promotions(promoted_.below(route.prefix));
   if (promoted_.find(route.prefix) == nullptr)
@@ -70,8 +70,9 @@ void Steering::on_withdrawn(const Prefix& prefix) {
 
 // The group that this route's nexthops form; nothing where the tables are full: the kernel's route
 // serves, and the log says so.
-std::optional<GroupId> Steering::join_group(const routes::Route& route) {
-  auto id = acquire(route.nexthops(), {});
+std::optional<GroupId> Steering::join_group(const routes::Route& route,
+                                            std::optional<GroupId> before) {
+  auto id = acquire_route(route.nexthops(), before);
   if (id) return *id;
   if (refused_.empty())
     parts_.log.warn("route_not_steered",
@@ -92,13 +93,13 @@ void Steering::drop_unknown_routes() {
 }
 
 void Steering::reapply_routes() {
-  parts_.follower.each([this](const routes::Route& route) { on_route(route); });
+  parts_.follower.each([this](const routes::Route& route) { on_route(parts_.offered(route)); });
 }
 
 // Ids were freed: some of those that found none may be served now.
 void Steering::retry_refused() {
   for (const Prefix& prefix : std::exchange(refused_, {}))
-    if (const auto route = parts_.follower.find(prefix)) on_route(*route);
+    if (const auto route = parts_.follower.find(prefix)) on_route(parts_.offered(*route));
 }
 
 void Steering::expire() {
@@ -109,6 +110,7 @@ void Steering::expire() {
     parts_.dataplane.remove_group(id);
     affinities_.forget(id);
     class_groups_.erase(id);
+    withheld_.erase(id);
   }
   for (const NexthopId id : gone.nexthops) remove_nexthop(id);
   if (!gone.groups.empty() && !refused_.empty()) retry_refused();
@@ -148,9 +150,9 @@ Result<GroupId> Steering::acquire(const std::vector<routes::WeightedNexthop>& se
   const Group& group = acquired->group;
   if (acquired->new_group) {
     note(parts_.dataplane.set_group(group));
-    if (like) parts_.dataplane.begin_like(group.id, *like);
     const auto& left = parts_.dataplane.adopted().groups;
     const bool adopted = std::find(left.begin(), left.end(), group) != left.end();
+    if (like && !adopted) parts_.dataplane.begin_like(group.id, *like);
     parts_.engine.set_group(
         group, clock_(),
         adopted || like ? parts_.dataplane.buckets(group.id) : std::vector<std::uint32_t>{});
@@ -224,7 +226,8 @@ void Steering::settle_classes() {
 }
 
 void Steering::settle_terms(const Group& group) {
-  const engine::GroupTerms terms = hopwise::terms_of(group.variant, nexthops_of(group), config_);
+  engine::GroupTerms terms = hopwise::terms_of(group.variant, nexthops_of(group), config_);
+  terms.withheld = withheld_of(group.id);
   parts_.engine.set_terms(group.id, terms);
   parts_.dataplane.set_use(group.id, terms.mode == engine::Mode::dry_run ? dataplane::Use::dry_run
                                                                          : dataplane::Use::steer);

@@ -51,6 +51,8 @@ class Steering {
     std::function<void(NexthopId)> forget;                   // metrics of a nexthop that goes
     std::function<void(const Nexthop&)> nexthop_joined;      // what was known of it
     std::function<void(const Group&, Shares)> group_joined;  // likewise; before it is decided on
+    /// A route of the kernel with what BGP adds to it (Candidates::offered).
+    std::function<routes::Route(const routes::Route&)> offered;
   };
   using Clock = std::function<TimePoint()>;
 
@@ -62,6 +64,13 @@ class Steering {
   void on_interface(const routes::Interface& interface);
   void on_interface_gone(std::uint32_t ifindex);
   void on_neighbour(const NexthopKey& key, const routes::Neighbour& neighbour);
+  // a BGP session is lost -> engine: steering_candidates.cpp
+  /// These carry nothing as candidates, in any group there is now, from the next decision on.
+  void withhold(const std::set<NexthopKey>& candidates);
+  void release_withheld();
+  [[nodiscard]] std::size_t withheld_groups() const { return withheld_.size(); }
+  /// Times that a route did without its candidates for want of groups.
+  [[nodiscard]] std::uint64_t plain_routes() const { return plain_routes_; }
   // probes -> data plane: those whose marks lead by them
   void on_marks(const std::set<NexthopId>& leading);
 
@@ -127,7 +136,12 @@ class Steering {
  private:
   [[nodiscard]] bool by_mark() const { return parts_.actuator == dataplane::Actuator::mark; }
   [[nodiscard]] bool may_steer(const routes::Route& route) const;
-  std::optional<GroupId> join_group(const routes::Route& route);
+  std::optional<GroupId> join_group(const routes::Route& route, std::optional<GroupId> before);
+  Result<GroupId> acquire_route(const std::vector<routes::WeightedNexthop>& set,
+                                std::optional<GroupId> before);
+  [[nodiscard]] std::optional<GroupId> plain_of(
+      std::optional<GroupId> before, const std::vector<routes::WeightedNexthop>& set) const;
+  [[nodiscard]] std::vector<NexthopId> withheld_of(GroupId id) const;
   Result<GroupId> acquire(const std::vector<routes::WeightedNexthop>& set, const Variant& variant,
                           std::optional<GroupId> like = std::nullopt);
   void release(GroupId id);
@@ -167,6 +181,8 @@ class Steering {
   std::size_t steered_ = 0;
   std::set<Prefix> refused_;  // multipath routes for which there was no id left
   std::size_t refused_told_ = 0;
+  std::map<GroupId, std::set<NexthopId>> withheld_;
+  std::uint64_t plain_routes_ = 0;
   PromotedRoutes promoted_;
   std::map<GroupId, std::vector<GroupId>> class_groups_;  // that serve each class in a group
   bool class_ids_short_ = false;                          // for some class there was no id left

@@ -183,8 +183,8 @@ class Dataplane {
   };
   PassiveReadings take_passive();
 
-  /// Gives a new group the buckets of another one over the same nexthops: no flow that changes
-  /// between the two finds another nexthop.
+  /// Gives a new group the buckets of another one over the same nexthops, but for candidates that
+  /// hold none: no flow that changes between the two finds another nexthop.
   void begin_like(GroupId id, GroupId like);
 
   /// The lasting flows' counts, a batch of some thousand at a time, with any pauses between; no

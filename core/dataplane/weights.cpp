@@ -1,6 +1,9 @@
 #include "core/dataplane/weights.hpp"
 
 #include <algorithm>
+#include <optional>
+#include <span>
+#include <vector>
 
 namespace hopwise::dataplane {
 namespace {
@@ -40,6 +43,26 @@ std::uint32_t clock_ms(TimePoint now) {
       std::chrono::duration_cast<std::chrono::milliseconds>(now.time_since_epoch()).count());
 }
 
+// Of each path of `model` the index of its nexthop's path in `paths`. Nothing where what holds
+// buckets would have none, or where other paths than candidates would be left without.
+std::optional<std::vector<std::uint32_t>> counterparts(const std::vector<Path>& paths,
+                                                       const std::vector<Path>& model,
+                                                       std::span<const std::uint32_t> buckets) {
+  const auto place = [](const std::vector<Path>& all, const Path& path) {
+    const auto found = std::find_if(all.begin(), all.end(),
+                                    [&](const Path& p) { return p.nexthop == path.nexthop; });
+    return found == all.end() ? kNobody : static_cast<std::uint32_t>(found - all.begin());
+  };
+  std::vector<std::uint32_t> places;
+  for (std::size_t i = 0; i < model.size(); ++i) {
+    places.push_back(place(paths, model[i]));
+    if (places.back() == kNobody && buckets[i] > 0) return std::nullopt;
+  }
+  for (const Path& path : paths)
+    if (path.kernel_weight > 0 && place(model, path) == kNobody) return std::nullopt;
+  return places;
+}
+
 Leave way_to_leave(const PathShare& share) {
   if (!share.usable) return Leave::wholly;
   return share.state == PathState::degraded ? Leave::fast : Leave::gently;
@@ -76,18 +99,25 @@ void Weights::set(const Group& group) {
 void Weights::copy(GroupId id, GroupId like) {
   const auto to = groups_.find(id), from = groups_.find(like);
   if (to == groups_.end() || from == groups_.end()) return;
-  const auto same = [](const Path& a, const Path& b) { return a.nexthop == b.nexthop; };
   const std::vector<Path>& paths = to->second.group.paths;
   const std::vector<Path>& model = from->second.group.paths;
-  if (!std::equal(paths.begin(), paths.end(), model.begin(), model.end(), same)) return;
-  to->second.weight = from->second.weight;
-  to->second.leave = from->second.leave;
+  const auto owner = owners(tables_, from->second.group);
+  const auto places = counterparts(paths, model, held(owner, model.size()));
+  if (!places) return;
+  std::vector<double> weight(paths.size(), 0);
+  std::vector<Leave> leave(paths.size(), Leave::wholly);
+  for (std::size_t i = 0; i < model.size(); ++i) {
+    if ((*places)[i] == kNobody) continue;
+    weight[(*places)[i]] = from->second.weight[i];
+    leave[(*places)[i]] = from->second.leave[i];
+  }
+  to->second.weight = std::move(weight);
+  to->second.leave = std::move(leave);
   for (std::size_t i = 0; i < paths.size(); ++i)
     tables_.set_path_usable(raw(paths[i].id), to->second.leave[i] != Leave::wholly);
-  const auto owner = owners(tables_, from->second.group);
   const auto table = tables_.buckets(raw(id));
   for (std::uint32_t i = 0; i < HW_BUCKETS; ++i)
-    if (owner[i] < paths.size()) publish_word(table[i].path, raw(paths[owner[i]].id));
+    if (owner[i] < model.size()) publish_word(table[i].path, raw(paths[(*places)[owner[i]]].id));
 }
 
 void Weights::remove(GroupId id) {

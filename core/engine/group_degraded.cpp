@@ -190,7 +190,8 @@ bool GroupLaw::others_in_doubt(const Share& s, TimePoint now) const {
   // Beyond that only while the others have not been heard either.
   const auto none = [](const Share& o) { return o.out() && !o.ready; };
   const auto hushed = [&](const Share& o) {
-    return &o == &s || none(o) || !o.nexthop->reachable() || o.nexthop->state() == PathState::down ||
+    return &o == &s || none(o) || !o.nexthop->reachable() ||
+           o.nexthop->state() == PathState::down ||
            o.nexthop->hushed_since(s.nexthop->fault_sent());
   };
   if (fallen >= kDoubt && !std::all_of(shares_.begin(), shares_.end(), hushed)) return false;

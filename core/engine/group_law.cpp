@@ -53,9 +53,9 @@ int gravity(Reason reason) {
 }  // namespace
 
 void GroupLaw::set_paths(const std::vector<Member>& members) {
-  const double kernel_total = std::accumulate(
-      members.begin(), members.end(), 0.0,
-      [](double sum, const Member& m) { return sum + m.path.kernel_weight; });
+  const double kernel_total =
+      std::accumulate(members.begin(), members.end(), 0.0,
+                      [](double sum, const Member& m) { return sum + m.path.kernel_weight; });
   std::vector<Share> next;
   std::vector<int> stays;  // their former indices
   std::vector<const TrackedNexthop*> former;
@@ -147,8 +147,8 @@ void GroupLaw::judge_usability(TimePoint now) {
   Share* spare = best_ready();
   bool alternative = spare != nullptr;
   for (const Share& s : shares_)
-    alternative = alternative || (!s.out() && s.nexthop->reachable() &&
-                                  s.nexthop->state() != PathState::down);
+    alternative = alternative ||
+                  (!s.out() && s.nexthop->reachable() && s.nexthop->state() != PathState::down);
   if (!alternative) alternative_since_.reset();
   if (alternative && !alternative_since_) alternative_since_ = now;
   bool any = false;
@@ -169,7 +169,8 @@ void GroupLaw::judge_usability(TimePoint now) {
   if (spare) {
     take_in(*spare, 0);
     trigger({Reason::candidate, spare->nexthop->id(), "in no_other", true});
-    if (trigger_->reason != Reason::candidate) trigger_->evidence += format(" candidate=%u", raw(spare->nexthop->id()));
+    if (trigger_->reason != Reason::candidate)
+      trigger_->evidence += format(" candidate=%u", raw(spare->nexthop->id()));
     return;
   }
   for (Share& s : shares_)  // a path that probes call dead is better than none
@@ -203,8 +204,7 @@ void GroupLaw::tell_recoveries(TimePoint now) {
       s.yield.reset();
       s.evidence.settle();
       s.held = s.loaded = false;
-      if (!s.out())
-        trigger({Reason::path_recovered, s.nexthop->id(), s.nexthop->evidence(), true});
+      if (!s.out()) trigger({Reason::path_recovered, s.nexthop->id(), s.nexthop->evidence(), true});
     }
     if (!s.fallen && fallen) s.could_bit_s = s.nexthop->load.capacity_bit_s;
     s.fallen = fallen;

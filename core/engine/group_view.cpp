@@ -142,8 +142,7 @@ Prediction GroupLaw::predict(const Share& s, double weight) const {
 std::vector<PathView> GroupLaw::view() const {
   std::vector<PathView> paths;
   for (const Share& s : shares_)
-    paths.push_back(
-        {s.path.id, s.weight, s.usable || s.lingers, terms_of(s, s.weight).total()});
+    paths.push_back({s.path.id, s.weight, s.usable || s.lingers, terms_of(s, s.weight).total()});
   return paths;
 }
 
@@ -199,6 +198,7 @@ GroupLawView GroupLaw::law(TimePoint now) const {
     path.ece = s.evidence.ece(now);
     if (law.demand_bit_s) path.own_bit_s = demand_.carried_bit_s(index(s));
     path.meets_objectives = s.meets;
+    path.candidate = s.candidate();
     law.paths.push_back(path);
   }
   return law;

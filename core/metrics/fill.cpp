@@ -53,6 +53,29 @@ void add_daemon(Page& page, const Status& status) {
         {{"interface", interface.name}, {"role", interface.role}, {"attach", interface.attach}});
 }
 
+void add_bgp(Page& page, const Status& status) {
+  if (status.bgp) {
+    for (const BgpPeerStatus& peer : status.bgp->peers)
+      page.add(Metric::bgp_peer_up, one_if(peer.state == BgpState::established),
+               {{"peer", peer.address.text()}});
+    for (const BgpPeerStatus& peer : status.bgp->peers)
+      page.add(Metric::bgp_peer_paths, peer.paths, {{"peer", peer.address.text()}});
+    for (const BgpPeerStatus& peer : status.bgp->peers)
+      page.add(Metric::bgp_sessions_total, peer.established, {{"peer", peer.address.text()}});
+    for (const BgpPeerStatus& peer : status.bgp->peers)
+      for (const auto& [error, count] : peer.errors)
+        page.add(Metric::bgp_errors_total, count,
+                 {{"peer", peer.address.text()}, {"error", error}});
+    page.add(Metric::bgp_strangers_total, status.bgp->strangers);
+  }
+  if (!status.candidates) return;
+  for (const auto& [verdict, paths] : status.candidates->paths)
+    page.add(Metric::candidate_paths, paths, {{"verdict", verdict}});
+  page.add(Metric::candidate_prefixes, status.candidates->prefixes);
+  page.add(Metric::candidate_withheld_groups, status.candidates->withheld);
+  page.add(Metric::candidate_plain_routes_total, status.candidates->plain_routes);
+}
+
 void add_destinations(Page& page, const Status& status) {
   if (!status.destinations) return;
   const DestinationsStatus& destinations = *status.destinations;
@@ -235,6 +258,7 @@ void fill(Page& page, const Status& status, const RttHistograms& rtts, TimePoint
   const auto paths = path_lines(status);
   const auto probers = probe_lines(status.nexthops, rtts);
   add_daemon(page, status);
+  add_bgp(page, status);
   add_destinations(page, status);
   add_decisions(page, status);
   add_totals(page, status.probing);

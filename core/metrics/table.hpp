@@ -16,6 +16,18 @@
     "How packets are sent to their nexthops, in its label: redirect or mark; always 1")            \
   X(interface_attached, gauge, "", "1 for each interface with a program of ours on it")            \
   X(routes, gauge, "", "Routes known: steered, or left to the kernel")                             \
+  X(bgp_peer_up, gauge, "", "1 while the BGP session with the peer is established")                \
+  X(bgp_peer_paths, gauge, "", "Paths that the peer tells of now")                                 \
+  X(bgp_sessions_total, counter, "", "Sessions with the peer that were established")               \
+  X(bgp_errors_total, counter, "", "Faults of sessions with the peer, by what they were")          \
+  X(bgp_strangers_total, counter, "", "Connections from addresses that are no peer's")             \
+  X(candidate_paths, gauge, "",                                                                    \
+    "Paths that BGP tells of to prefixes with a route, by whether they may carry, or why not")     \
+  X(candidate_prefixes, gauge, "", "Prefixes with a path that may carry beside the kernel's")      \
+  X(candidate_withheld_groups, gauge, "",                                                          \
+    "Groups whose candidates may not carry now: the session that told of them was lost")           \
+  X(candidate_plain_routes_total, counter, "",                                                     \
+    "Times that a route did without its candidates because too few groups were left")              \
   X(destinations_promoted, gauge, "", "Destinations that have a group of their own")               \
   X(destination_promotions_total, counter, "", "Destinations that got a group of their own")       \
   X(destination_demotions_total, counter, "",                                                      \

@@ -49,6 +49,7 @@ struct PathLaw {
   std::optional<double> ece{};              // ratio of acknowledgements
   std::optional<double> own_bit_s{};        // of this path's own traffic, forward
   bool meets_objectives = true;
+  bool candidate = false;  // BGP told of it, and the kernel's route does not use it
 };
 
 struct GroupLawView {

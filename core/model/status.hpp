@@ -12,6 +12,8 @@
 
 #include "core/model/anchor.hpp"
 #include "core/model/bandwidth.hpp"
+#include "core/model/bgp.hpp"
+#include "core/model/candidates.hpp"
 #include "core/model/decision.hpp"
 #include "core/model/estimate.hpp"
 #include "core/model/event.hpp"
@@ -178,6 +180,8 @@ struct Status {
   ProberTotals probing{};
   std::vector<GroupStatus> groups;
   std::optional<DestinationsStatus> destinations{};  // empty: switched off
+  std::optional<BgpStatus> bgp{};                    // empty: no listener
+  std::optional<CandidatesStatus> candidates{};      // empty: the configuration has none
   std::size_t routes_steered = 0;
   std::size_t routes_kernel = 0;  // known, but with fewer than two nexthops
   std::map<std::string, std::uint64_t> packets_by_reason;

@@ -24,9 +24,10 @@ class Groups {
 
   /// Ids that an earlier daemon gave out, to be taken again when the same nexthops and sets come.
   /// They count as unused until acquired. An entry that contradicts others, or of which all are
-  /// candidates, cannot be taken again: its ids stay nobody's, as routes of that daemon may still lead there,
-  /// until the first expire(), which names them for removal. Call that after these routes are gone.
-  /// Groups for one prefix are never taken again: the tables do not tell which prefix it was.
+  /// candidates, cannot be taken again: its ids stay nobody's, as routes of that daemon may still
+  /// lead there, until the first expire(), which names them for removal. Call that after these
+  /// routes are gone. Groups for one prefix are never taken again: the tables do not tell which
+  /// prefix it was.
   void adopt(const std::vector<std::pair<NexthopId, NexthopKey>>& nexthops,
              const std::vector<Group>& groups, TimePoint now);
 
@@ -37,9 +38,13 @@ class Groups {
   };
   /// One more route (or group, of its class groups) uses this set. Weights are the first user's: a
   /// set that differs only in weights is another group; a gateway listed twice counts once, with
-  /// both weights; a weight of 0 is a candidate's. Fails, and changes nothing, when the set is empty
-  /// or too large, has candidates alone, or ids run out ("256 groups in use ...").
+  /// both weights; a weight of 0 is a candidate's. Fails, and changes nothing, when the set is
+  /// empty or too large, has candidates alone, or ids run out ("256 groups in use ...").
   Result<Acquired> acquire(std::vector<WeightedNexthop> set, const Variant& variant = {});
+  /// Whether acquire() would find it as it is, used or in its grace period. `set` is canonical.
+  [[nodiscard]] bool knows(const std::vector<WeightedNexthop>& set) const {
+    return by_name_.contains({set, {}});
+  }
   /// One route less uses it. Throws std::logic_error when none did.
   void release(GroupId id, TimePoint now);
 
