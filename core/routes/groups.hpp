@@ -40,6 +40,8 @@ class Groups {
   /// both weights. Fails, and changes nothing, when the set is empty or too large, or ids run out
   /// ("256 groups in use ...").
   Result<Acquired> acquire(std::vector<WeightedNexthop> set, const Variant& variant = {});
+  /// One more route uses a group that others use already; false, and nothing, where none does.
+  bool join(GroupId id);
   /// One route less uses it. Throws std::logic_error when none did.
   void release(GroupId id, TimePoint now);
 
