@@ -53,8 +53,11 @@ void Log::set_level(const std::string& level) {
   logger_->set_level(spdlog::level::from_str(level));
 }
 
+bool Log::debugs() const {
+  return logger_->should_log(spdlog::level::debug);
+}
 void Log::debug(std::string_view event, Fields fields) {
-  if (logger_->should_log(spdlog::level::debug)) logger_->debug("{}", compose(event, fields));
+  if (debugs()) logger_->debug("{}", compose(event, fields));
 }
 void Log::info(std::string_view event, Fields fields) {
   logger_->info("{}", compose(event, fields));

@@ -28,6 +28,8 @@ class Log {
   /// "debug", "info", "warn" or "error"; anything else is "info".
   void set_level(const std::string& level);
 
+  /// Whether debug() writes: what happens a million times asks before it makes up fields.
+  [[nodiscard]] bool debugs() const;
   void debug(std::string_view event, Fields fields = {});
   void info(std::string_view event, Fields fields = {});
   void warn(std::string_view event, Fields fields = {});

@@ -20,9 +20,9 @@ std::optional<Steering::Base> Steering::base_of(const Prefix& prefix) const {
   if (!match || !match->group) return std::nullopt;
   const auto* entry = promoted_.find(match->route);
   if (entry == nullptr) return Base{match->route, *match->group};
-  const auto known = routes_.find(entry->route);
-  if (known == routes_.end() || !known->second) return std::nullopt;
-  return Base{entry->route, *known->second};
+  const auto known = group_of_route(entry->route);
+  if (!known || *known == GroupId{}) return std::nullopt;
+  return Base{entry->route, *known};
 }
 
 Result<> Steering::promote(const Prefix& prefix) {
@@ -43,9 +43,11 @@ void Steering::demote(const Prefix& prefix) {
 void Steering::end_promotions(const std::vector<Prefix>& prefixes) {
   for (const Prefix& prefix : prefixes) {
     const GroupId group = promoted_.find(prefix)->group;
-    const auto own = routes_.find(prefix);  // routing's own route to exactly this
-    note(own == routes_.end() ? parts_.dataplane.remove_route(prefix)
-                              : parts_.dataplane.set_route(prefix, own->second));
+    const auto own = group_of_route(prefix);
+    if (own)
+      note(parts_.dataplane.set_route(prefix, *own == GroupId{} ? std::nullopt : own));
+    else
+      note(parts_.dataplane.remove_route(prefix));
     promoted_.erase(prefix);
     release(group);
     parts_.log.debug("destination_ended", {{"prefix", prefix.text()}});

@@ -7,6 +7,13 @@
 #include "core/daemon/terms.hpp"
 
 namespace hopwise {
+namespace {
+
+// So many sets may be remembered beyond those in use, before the others are forgotten.
+constexpr std::size_t kJoinedSets = 1024;
+
+}  // namespace
+
 Steering::Steering(const Parts& parts, const config::Config& config, Clock clock)
     : parts_(parts),
       config_(config),
@@ -38,42 +45,53 @@ bool Steering::may_steer(const routes::Route& route) const {
   return forwarded && route.nexthops().size() >= 2 && config_.route_filter.accepts(route.prefix);
 }
 
+std::optional<GroupId> Steering::group_of_route(const Prefix& prefix) const {
+  const GroupId* known = routes_.find(prefix);
+  return known == nullptr ? std::nullopt : std::optional(*known);
+}
+
 void Steering::on_route(const routes::Route& route) {
   end_promotions(promoted_.taken_by(route.prefix));
-  const auto known = routes_.find(route.prefix);
-  const auto before = known == routes_.end() ? std::nullopt : known->second;
-  refused_.erase(route.prefix);
+  const GroupId before = group_of_route(route.prefix).value_or(GroupId{});
+  if (!refused_.empty()) refused_.erase(route.prefix);
   const auto after = may_steer(route) ? join_group(route, before) : std::nullopt;
 
   if (!after) end_promotions(promoted_.below(route.prefix));
   if (promoted_.find(route.prefix) == nullptr)
     note(parts_.dataplane.set_route(route.prefix, after));
-  routes_[route.prefix] = after;
+  routes_[route.prefix] = after.value_or(GroupId{});
   if (after) follow_route(route.prefix, *after);
   leave_group(before);
   if (after) ++steered_;
-  parts_.log.debug("route", {{"prefix", route.prefix.text()},
-                             {"nexthops", std::to_string(route.nexthops().size())},
-                             {"group", after ? std::to_string(raw(*after)) : "kernel"}});
+  if (parts_.log.debugs())
+    parts_.log.debug("route", {{"prefix", route.prefix.text()},
+                               {"nexthops", std::to_string(route.nexthops().size())},
+                               {"group", after ? std::to_string(raw(*after)) : "kernel"}});
 }
 
 void Steering::on_withdrawn(const Prefix& prefix) {
-  const auto known = routes_.find(prefix);
-  if (known == routes_.end()) return;
+  const auto known = group_of_route(prefix);
+  if (!known) return;
   end_promotions(promoted_.below(prefix));
   note(parts_.dataplane.remove_route(prefix));
-  leave_group(known->second);
-  routes_.erase(known);
+  leave_group(*known);
+  routes_.erase(prefix);
   refused_.erase(prefix);
-  parts_.log.debug("route_withdrawn", {{"prefix", prefix.text()}});
+  if (parts_.log.debugs()) parts_.log.debug("route_withdrawn", {{"prefix", prefix.text()}});
 }
 
 // The group that this route's nexthops form; nothing where the tables are full: the kernel's route
-// serves, and the log says so.
-std::optional<GroupId> Steering::join_group(const routes::Route& route,
-                                            std::optional<GroupId> before) {
+// serves, and the log says so. The millionth route of a set finds its group by the set's address.
+std::optional<GroupId> Steering::join_group(const routes::Route& route, GroupId before) {
+  const auto known = joined_.find(route.set.get());
+  if (known != joined_.end() && groups_.join(known->second.group)) return known->second.group;
   auto id = acquire_route(route.nexthops(), before);
-  if (id) return *id;
+  if (id) {
+    if (known == joined_.end() && joined_.size() >= 2 * groups_.used().size() + kJoinedSets)
+      std::erase_if(joined_, [](const auto& entry) { return entry.second.set.use_count() == 1; });
+    joined_[route.set.get()] = {route.set, *id};
+    return *id;
+  }
   if (refused_.empty())
     parts_.log.warn("route_not_steered",
                     {{"prefix", route.prefix.text()}, {"error", id.error().message}});
@@ -81,9 +99,9 @@ std::optional<GroupId> Steering::join_group(const routes::Route& route,
   return std::nullopt;
 }
 
-void Steering::leave_group(std::optional<GroupId> id) {
-  if (!id) return;
-  release(*id);
+void Steering::leave_group(GroupId id) {
+  if (id == GroupId{}) return;
+  release(id);
   --steered_;
 }
 
@@ -112,6 +130,9 @@ void Steering::expire() {
     class_groups_.erase(id);
     withheld_.erase(id);
   }
+  if (!gone.groups.empty())
+    std::erase_if(
+        joined_, [this](const auto& entry) { return groups_.find(entry.second.group) == nullptr; });
   for (const NexthopId id : gone.nexthops) remove_nexthop(id);
   if (!gone.groups.empty() && !refused_.empty()) retry_refused();
   if (!gone.groups.empty() && class_ids_short_) settle_classes();
@@ -254,12 +275,7 @@ void Steering::follow_delays() {
 
 void Steering::reconfigure(const config::Config& config) {
   config_ = with_class_numbers(config, config_);
-  for (auto& [id, record] : nexthops_) {
-    record.nexthop.name = name_of(record.nexthop);
-    parts_.engine.set_terms(id, terms_of(record.nexthop));
-    aim(record);
-    parts_.probes.set_ready(id, {record.ready(), record.gateway_address});
-  }
+  for (auto& [id, record] : nexthops_) introduce_anew(record);
   roles_changed_ = true;
   settle_classes();
   for (const Group* group : groups_.used()) {

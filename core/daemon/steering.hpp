@@ -22,6 +22,7 @@
 #include "core/engine/engine.hpp"
 #include "core/routes/follower.hpp"
 #include "core/routes/groups.hpp"
+#include "core/routes/prefix_table.hpp"
 
 namespace hopwise {
 
@@ -136,11 +137,10 @@ class Steering {
  private:
   [[nodiscard]] bool by_mark() const { return parts_.actuator == dataplane::Actuator::mark; }
   [[nodiscard]] bool may_steer(const routes::Route& route) const;
-  std::optional<GroupId> join_group(const routes::Route& route, std::optional<GroupId> before);
-  Result<GroupId> acquire_route(const std::vector<routes::WeightedNexthop>& set,
-                                std::optional<GroupId> before);
+  std::optional<GroupId> join_group(const routes::Route& route, GroupId before);
+  Result<GroupId> acquire_route(const std::vector<routes::WeightedNexthop>& set, GroupId before);
   [[nodiscard]] std::optional<GroupId> plain_of(
-      std::optional<GroupId> before, const std::vector<routes::WeightedNexthop>& set) const;
+      GroupId before, const std::vector<routes::WeightedNexthop>& set) const;
   [[nodiscard]] std::vector<NexthopId> withheld_of(GroupId id) const;
   Result<GroupId> acquire(const std::vector<routes::WeightedNexthop>& set, const Variant& variant,
                           std::optional<GroupId> like = std::nullopt);
@@ -152,8 +152,12 @@ class Steering {
   void settle_classes();
   void settle_terms(const Group& group);
   [[nodiscard]] std::vector<const Nexthop*> nexthops_of(const Group& group) const;
-  void leave_group(std::optional<GroupId> id);
+  void leave_group(GroupId id);
+  /// Of routing's own route to exactly this prefix; GroupId{} where the kernel has it.
+  [[nodiscard]] std::optional<GroupId> group_of_route(const Prefix& prefix) const;
   void aim(const NexthopRecord& record);
+  void introduce_anew(NexthopRecord& record);
+  void rename_interface(NexthopRecord& record, const std::string& name);
   void add_nexthop(NexthopId id, const NexthopKey& key);
   void remove_nexthop(NexthopId id);
   void refresh_nexthop(NexthopRecord& record);
@@ -177,7 +181,13 @@ class Steering {
   Clock clock_;
   routes::Groups groups_;
   std::map<NexthopId, NexthopRecord> nexthops_;
-  std::unordered_map<Prefix, std::optional<GroupId>> routes_;
+  routes::PrefixTable<GroupId> routes_;  // GroupId{}: the kernel's
+  // What a set's routes joined last; holding the set keeps its address its own.
+  struct Joined {
+    routes::NexthopSet set;
+    GroupId group{};
+  };
+  std::unordered_map<const void*, Joined> joined_;
   std::size_t steered_ = 0;
   std::set<Prefix> refused_;  // multipath routes for which there was no id left
   std::size_t refused_told_ = 0;

@@ -16,7 +16,7 @@ bool is_candidate(const routes::WeightedNexthop& hop) {
 
 // Without its candidates where a group for them would take what is kept for routing's own sets.
 Result<GroupId> Steering::acquire_route(const std::vector<routes::WeightedNexthop>& set,
-                                        std::optional<GroupId> before) {
+                                        GroupId before) {
   const bool with = std::any_of(set.begin(), set.end(), is_candidate);
   const bool known = groups_.knows(set);
   if (!with || known || room() > 0) {
@@ -35,14 +35,14 @@ Result<GroupId> Steering::acquire_route(const std::vector<routes::WeightedNextho
 
 // A route that gains or loses candidates moves to another group: it begins as the former was, where
 // that has the same paths of routing's own and none of the candidates carries.
-std::optional<GroupId> Steering::plain_of(std::optional<GroupId> before,
+std::optional<GroupId> Steering::plain_of(GroupId before,
                                           const std::vector<routes::WeightedNexthop>& set) const {
-  if (!before) return std::nullopt;
+  if (before == GroupId{}) return std::nullopt;
   const auto own = [](std::vector<routes::WeightedNexthop> all) {
     std::erase_if(all, is_candidate);
     return all;
   };
-  return own(groups_.set_of(*before)) == own(set) ? before : std::nullopt;
+  return own(groups_.set_of(before)) == own(set) ? std::optional(before) : std::nullopt;
 }
 
 void Steering::withhold(const std::set<NexthopKey>& candidates) {

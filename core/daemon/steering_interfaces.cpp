@@ -11,6 +11,8 @@ void Steering::on_interface(const routes::Interface& interface) {
   roles_changed_ = true;
   for (auto& [id, record] : nexthops_) {
     if (record.nexthop.key.ifindex != interface.ifindex) continue;
+    if (!interface.name.empty() && record.nexthop.interface != interface.name)
+      rename_interface(record, interface.name);
     if (record.link_up == interface.up) {
       refresh_link(record);  // its address or MTU may have changed
       continue;
@@ -18,6 +20,15 @@ void Steering::on_interface(const routes::Interface& interface) {
     record.link_up = interface.up;
     refresh_nexthop(record);
   }
+}
+
+// Renamed, or another that came with the index of one that is gone.
+void Steering::rename_interface(NexthopRecord& record, const std::string& name) {
+  parts_.log.info(
+      "interface_renamed",
+      {{"nexthop", record.nexthop.name}, {"before", record.nexthop.interface}, {"now", name}});
+  record.nexthop.interface = name;
+  introduce_anew(record);
 }
 
 void Steering::on_interface_gone(std::uint32_t ifindex) {

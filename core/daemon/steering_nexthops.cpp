@@ -50,6 +50,14 @@ void Steering::aim(const NexthopRecord& record) {
   parts_.probes.set_target(target);
 }
 
+// Its name, or what the configuration says of it, may be another now.
+void Steering::introduce_anew(NexthopRecord& record) {
+  record.nexthop.name = name_of(record.nexthop);
+  parts_.engine.set_terms(record.nexthop.id, terms_of(record.nexthop));
+  aim(record);
+  parts_.probes.set_ready(record.nexthop.id, {record.ready(), record.gateway_address});
+}
+
 void Steering::add_nexthop(NexthopId id, const NexthopKey& key) {
   const auto& interfaces = parts_.follower.interfaces();
   const auto interface = interfaces.find(key.ifindex);

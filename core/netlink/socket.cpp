@@ -113,6 +113,59 @@ Result<bool> Socket::receive(const std::function<void(const nlmsghdr&)>& each) {
   }
 }
 
+Result<> Socket::begin_dump(nlmsghdr* request, const std::string& what) {
+  request->nlmsg_flags |= NLM_F_REQUEST | NLM_F_DUMP;
+  request->nlmsg_seq = ++sequence_;
+  if (mnl_socket_sendto(socket_.get(), request, request->nlmsg_len) < 0)
+    return system_error(what, errno);
+  return {};
+}
+
+Result<Socket::Answer> Socket::read_dump(const std::string& what,
+                                         const std::function<void(const nlmsghdr&)>& each) {
+  alignas(nlmsghdr) std::array<char, kReadBytes> buffer;
+  ssize_t length = 0;
+  do {
+    length = recv(fd(), buffer.data(), buffer.size(), MSG_DONTWAIT);
+  } while (length < 0 && errno == EINTR);
+  if (length < 0 && (errno == EAGAIN || errno == EWOULDBLOCK)) return Answer::nothing_yet;
+  if (length < 0) return system_error(what, errno);
+  const int verdict = walk(buffer.data(), static_cast<int>(length), sequence_, &each);
+  if (verdict < 0) return system_error(what, verdict);
+  return verdict == 0 ? Answer::done : Answer::more;
+}
+
+Result<> Socket::receive(Batch& batch) {
+  std::array<mmsghdr, Batch::kReads> headers{};
+  std::array<iovec, Batch::kReads> places{};
+  for (std::size_t i = 0; i < headers.size(); ++i) {
+    places[i] = {batch.space_.get() + i * kReadBytes, kReadBytes};
+    headers[i].msg_hdr.msg_iov = &places[i];
+    headers[i].msg_hdr.msg_iovlen = 1;
+  }
+  batch.reads_ = 0;
+  batch.lost_ = false;
+  const int got = recvmmsg(fd(), headers.data(), Batch::kReads, MSG_DONTWAIT, nullptr);
+  if (got < 0) {
+    batch.lost_ = errno == ENOBUFS;
+    if (batch.lost_ || errno == EINTR || errno == EAGAIN || errno == EWOULDBLOCK) return {};
+    return system_error("read netlink events", errno);
+  }
+  batch.reads_ = static_cast<std::size_t>(got);
+  for (std::size_t i = 0; i < batch.reads_; ++i) {
+    batch.lengths_[i] = headers[i].msg_len;
+    if ((headers[i].msg_hdr.msg_flags & MSG_TRUNC) != 0) batch.lost_ = true;
+  }
+  return {};
+}
+
+Batch::Batch() : space_(new char[kReads * kReadBytes]) {}
+
+void Batch::each(const std::function<void(const nlmsghdr&)>& each) const {
+  for (std::size_t i = 0; i < reads_; ++i)
+    walk(space_.get() + i * kReadBytes, static_cast<int>(lengths_[i]), 0, &each);
+}
+
 std::uint32_t Socket::port() const {
   return mnl_socket_get_portid(socket_.get());
 }

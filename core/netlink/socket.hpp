@@ -4,6 +4,7 @@
 
 #include <libmnl/libmnl.h>
 
+#include <array>
 #include <cstdint>
 #include <functional>
 #include <memory>
@@ -12,6 +13,28 @@
 #include "core/model/result.hpp"
 
 namespace hopwise::netlink {
+
+/// What was read from an event socket at once, before anybody has looked at it.
+class Batch {
+ public:
+  static constexpr std::size_t kReads = 64;  // the kernel tells one event a read
+
+  Batch();
+  /// Calls `each` with every message.
+  void each(const std::function<void(const nlmsghdr&)>& each) const;
+  /// The socket may hold more.
+  [[nodiscard]] bool full() const { return reads_ == kReads || lost_; }
+  [[nodiscard]] bool empty() const { return reads_ == 0; }
+  /// The kernel dropped events: what is known must be dumped anew.
+  [[nodiscard]] bool lost() const { return lost_; }
+
+ private:
+  friend class Socket;
+  std::unique_ptr<char[]> space_;  // of kReads reads; what is not used is never touched
+  std::array<std::size_t, kReads> lengths_{};
+  std::size_t reads_ = 0;
+  bool lost_ = false;
+};
 
 class Socket {
  public:
@@ -39,6 +62,17 @@ class Socket {
   /// Reads what has arrived without waiting; calls `each` with every message. Returns false when
   /// the kernel dropped events (ENOBUFS): what is known must be dumped anew.
   Result<bool> receive(const std::function<void(const nlmsghdr&)>& each);
+
+  /// Asks for a dump and returns; the answer is read by read_dump().
+  Result<> begin_dump(nlmsghdr* request, const std::string& what);
+  enum class Answer { nothing_yet, more, done };
+  /// Reads once, without waiting, and calls `each` with every message. The kernel has made ready
+  /// what this reads while it gave out what was read before.
+  Result<Answer> read_dump(const std::string& what,
+                           const std::function<void(const nlmsghdr&)>& each);
+
+  /// Reads what has arrived, without waiting and as much as `batch` has room for.
+  Result<> receive(Batch& batch);
 
   /// What the kernel knows this socket by: nlmsg_pid in the events of what it asked for.
   [[nodiscard]] std::uint32_t port() const;

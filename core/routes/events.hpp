@@ -20,12 +20,13 @@ struct Interface {
   bool up = false;        // administratively up, with carrier
   bool ethernet = false;  // ARPHRD_ETHER: has link-layer addresses to redirect to
   bool loopback = false;
-  bool enslaved = false;  // a port of a bridge, bond or team
+  bool enslaved = false;  // a port of a bridge, bond or team; not of a VRF, which has links of ours
   std::uint32_t mtu = 0;
   std::optional<EthernetAddress> address{};  // of Ethernet interfaces
+  std::optional<std::uint32_t> vrf_table{};  // of a VRF device: packets come by its ports
 
   /// Whether clients may stand behind it. A port's bridge or bond counts, not the port.
-  [[nodiscard]] bool can_be_lan() const { return ethernet && !loopback && !enslaved; }
+  [[nodiscard]] bool can_be_lan() const { return ethernet && !loopback && !enslaved && !vrf_table; }
 
   bool operator==(const Interface&) const = default;
 };

@@ -1,243 +1,381 @@
-// Two sockets: one subscribes and is read when the loop says so, the other dumps. A dump makes a
-// whole new Fib, takes in what was said meanwhile, and only then replaces the old: what is reported
-// is always the difference between what was told before and what holds now.
+// Three sockets. One tells of links, addresses and neighbours: few words that must not stand behind
+// a storm of routes. One tells of nexthop objects and routes, together because a route means what
+// its object was when the kernel told of it. The third dumps.
+//
+// A handful of route events is read, then all that is known of links, and only then are the routes
+// looked at: so whatever a route refers to has been heard of. All work is done by slice(), which
+// returns to the loop after a few milliseconds and comes back while there is more.
 #include "core/routes/follower.hpp"
 
-#include <linux/if_link.h>
-#include <linux/neighbour.h>
-#include <linux/nexthop.h>
 #include <linux/rtnetlink.h>
-#include <sys/socket.h>
+#include <poll.h>
 
 #include <algorithm>
 #include <array>
 #include <boost/asio/posix/stream_descriptor.hpp>
+#include <boost/asio/post.hpp>
 #include <boost/asio/steady_timer.hpp>
-#include <cstring>
-#include <string>
-#include <type_traits>
+#include <span>
 #include <unordered_map>
 #include <utility>
 
-#include "core/netlink/socket.hpp"
-#include "core/routes/fib.hpp"
+#include "core/netlink/request.hpp"
+#include "core/routes/dump.hpp"
 
 namespace hopwise::routes {
 namespace {
 
+using netlink::Batch;
+using netlink::Socket;
+using Clock = std::chrono::steady_clock;
+
 // Dumps may take at most about this part of the thread's time.
 constexpr int kDumpShare = 5;
+// One slice: this for events, and as much for a dump or a walk over the routes.
+constexpr auto kSlice = std::chrono::milliseconds(2);
 
-constexpr std::array kEventGroups{
-    RTNLGRP_LINK,       RTNLGRP_NEIGH,      RTNLGRP_IPV4_IFADDR, RTNLGRP_IPV6_IFADDR,
-    RTNLGRP_IPV4_ROUTE, RTNLGRP_IPV6_ROUTE, RTNLGRP_NEXTHOP,
-};
+constexpr std::array kLinkGroups{RTNLGRP_LINK, RTNLGRP_NEIGH, RTNLGRP_IPV4_IFADDR,
+                                 RTNLGRP_IPV6_IFADDR};
+constexpr std::array kRouteGroups{RTNLGRP_NEXTHOP, RTNLGRP_IPV4_ROUTE, RTNLGRP_IPV6_ROUTE};
+
+Result<Socket> listen(std::span<const rtnetlink_groups> groups, int receive_buffer_bytes) {
+  auto socket = Socket::open(NETLINK_ROUTE, 0, receive_buffer_bytes);
+  if (!socket) return socket.error();
+  for (const int group : groups)
+    if (auto joined = socket->join(group); !joined) return joined.error();
+  return socket;
+}
+
+Result<std::uint32_t> table_of_vrf(Socket& socket, const std::string& name) {
+  netlink::Request request(RTM_GETLINK, 0);
+  request.fixed<ifinfomsg>();
+  std::optional<std::uint32_t> table;
+  const auto dumped = socket.dump(request.header, "dump links", [&](const nlmsghdr& message) {
+    const auto parsed = parse(message);
+    const auto* link = parsed ? std::get_if<LinkMessage>(&*parsed) : nullptr;
+    if (link != nullptr && link->interface.name == name) table = link->interface.vrf_table;
+  });
+  if (!dumped) return dumped.error();
+  if (table) return *table;
+  return Error{"follow the routes of VRF " + name +
+               ": there is no VRF device of this name (see `ip link show type vrf`)"};
+}
 
 }  // namespace
 
 struct Follower::Impl : std::enable_shared_from_this<Follower::Impl> {
-  Impl(boost::asio::io_context& io, const Options& o, Events e)
-      : options(o), events(std::move(e)), fib(o.table), event_wait(io), timer(io) {}
+  Impl(boost::asio::io_context& i, const Options& o, Events e)
+      : io(i),
+        options(o),
+        events(std::move(e)),
+        link_wait(i),
+        route_wait(i),
+        dump_wait(i),
+        timer(i) {}
 
+  boost::asio::io_context& io;
   Options options;
   Events events;
-  Fib fib;
+  std::optional<Fib> fib;
+  Counts counts;
 
-  // What has been told.
-  std::unordered_map<Prefix, NexthopSet> routes;
+  // What has been told, beside routes.
   std::map<std::uint32_t, Interface> interfaces;
   std::unordered_map<NexthopKey, Neighbour> watched;
 
-  std::optional<netlink::Socket> event_socket;
-  std::optional<netlink::Socket> dump_socket;
-  boost::asio::posix::stream_descriptor event_wait;  // borrows event_socket's descriptor
+  using Descriptor = boost::asio::posix::stream_descriptor;  // borrows a socket's
+  struct Wait {
+    explicit Wait(boost::asio::io_context& io) : descriptor(io) {}
+    Descriptor descriptor;
+    bool armed = false;
+  };
+  std::optional<Socket> links, routes;
+  std::optional<Dump> dump;
+  Wait link_wait, route_wait, dump_wait;
+  Batch link_batch, route_batch;
+  bool slice_posted = false;
+
   boost::asio::steady_timer timer;
   bool dump_planned = false;
-  bool torn = false;      // the kernel's lists changed while it dumped them
-  TimePoint next_dump{};  // not before
+  bool resyncing = false;   // from the beginning of a dump to the end of the walk after it
+  bool dump_again = false;  // what it tells may be wrong in part
+  Duration dump_spent{};    // of the thread's time
+  TimePoint next_dump{};    // not before
+  Fib::Tell tell_route;
 
+  Result<> open();
   Result<> start();
   void stop();
-  void wait();
-  void on_events();
-  bool take_events(Fib& into, bool& ambiguous);
+  void arm(Wait& wait);
+  void slice();
+  void slice_soon();
+  void take_links();
+  bool take_routes();
+  bool receive(Socket& socket, Batch& batch);
+  void apply(const nlmsghdr& message);
+  void apply(const Message& message);
+  void ambiguous();
   void plan_dump();
-  Result<> dump_all();
-  Result<> dump_into(Fib& into);
-  template <class Header>
-  Result<> dump(Fib& into, std::uint16_t type, const Header& header, const std::string& what);
-  void report_routes(std::vector<Prefix> touched);
+  void begin_dump();
+  bool step_dump();
+  bool work_on_dump();
+  void dump_ended();
+  void report_interface(std::uint32_t ifindex);
   void report_interfaces();
-  void report_route(const Prefix& prefix);
   void report_neighbours();
 };
 
-Result<> Follower::Impl::start() {
-  auto listener = netlink::Socket::open(NETLINK_ROUTE, 0, options.receive_buffer_bytes);
-  if (!listener) return listener.error();
-  for (const int group : kEventGroups)
-    if (auto joined = listener->join(group); !joined) return joined.error();
-  auto dumper = netlink::Socket::open(NETLINK_ROUTE);
+// --- start and stop -----------------------------------------------------------------------------
+
+Result<> Follower::Impl::open() {
+  auto dumper = Socket::open(NETLINK_ROUTE);
   if (!dumper) return dumper.error();
-  event_socket = std::move(*listener);
-  dump_socket = std::move(*dumper);
-  if (auto dumped = dump_all(); !dumped) return dumped.error();
-  event_wait.assign(event_socket->fd());
-  wait();
+  if (!options.vrf.empty()) {
+    auto table = table_of_vrf(*dumper, options.vrf);
+    if (!table) return table.error();
+    options.table = *table;
+  }
+  auto link_socket = listen(kLinkGroups, options.receive_buffer_bytes);
+  if (!link_socket) return link_socket.error();
+  auto route_socket = listen(kRouteGroups, options.receive_buffer_bytes);
+  if (!route_socket) return route_socket.error();
+  links = std::move(*link_socket);
+  routes = std::move(*route_socket);
+  dump.emplace(std::move(*dumper), options.table);
+  fib.emplace(options.table, options.protocols);
+  tell_route = [this](const Prefix& prefix, const NexthopSet& set) {
+    if (set)
+      events.route(Route{prefix, set});
+    else
+      events.withdrawn(prefix);
+  };
+  return {};
+}
+
+// Events are taken in meanwhile: the buffers would not hold what comes in a second.
+Result<> Follower::Impl::start() {
+  if (auto opened = open(); !opened) return opened;
+  if (auto begun = dump->begin(*fib); !begun) return begun;
+  resyncing = true;
+  while (dump->running()) {
+    take_routes();
+    const auto step = dump->step(*fib);
+    if (!step) return step.error();
+    pollfd readable{dump->fd(), POLLIN, 0};
+    if (*step == Dump::Step::waits) poll(&readable, 1, -1);
+    if (*step == Dump::Step::kind_complete) report_interfaces();
+    fib->tell_touched(tell_route);
+  }
+  while (fib->walking()) fib->walk(tell_route);
+  report_neighbours();
+  dump_ended();
+  link_wait.descriptor.assign(links->fd());
+  route_wait.descriptor.assign(routes->fd());
+  dump_wait.descriptor.assign(dump->fd());
+  slice();
   return {};
 }
 
 void Follower::Impl::stop() {
-  if (event_wait.is_open()) event_wait.release();
+  for (Wait* wait : {&link_wait, &route_wait, &dump_wait})
+    if (wait->descriptor.is_open()) wait->descriptor.release();
   timer.cancel();
 }
 
-void Follower::Impl::wait() {
-  event_wait.async_wait(boost::asio::posix::stream_descriptor::wait_read,
-                        [weak = weak_from_this()](const boost::system::error_code& error) {
-                          const auto self = weak.lock();
-                          if (error || !self) return;
-                          self->on_events();
-                          if (self->event_wait.is_open()) self->wait();
-                        });
-}
+// --- slices -------------------------------------------------------------------------------------
 
-void Follower::Impl::on_events() {
-  bool ambiguous = false;
-  if (!take_events(fib, ambiguous)) ambiguous = true;
-  // Links and neighbours first: a few words that say as much as the thousands of routes after them.
-  report_interfaces();
-  report_neighbours();
-  report_routes(fib.take_touched());
-  if (ambiguous) plan_dump();
-}
-
-// False when events were lost.
-bool Follower::Impl::take_events(Fib& into, bool& ambiguous) {
-  const auto got = event_socket->receive([&](const nlmsghdr& message) {
-    if (const auto parsed = parse(message))
-      if (into.apply(*parsed) == Fib::Meaning::ambiguous) ambiguous = true;
+void Follower::Impl::arm(Wait& wait) {
+  if (std::exchange(wait.armed, true)) return;
+  wait.descriptor.async_wait(Descriptor::wait_read, [weak = weak_from_this(), &wait](
+                                                        const boost::system::error_code& error) {
+    const auto self = weak.lock();
+    if (error || !self) return;
+    wait.armed = false;
+    self->slice();
   });
-  if (got && *got) return true;
-  events.trouble(got ? Error{"follow routes: the kernel dropped events; dumping all anew (a larger "
-                             "net.core.rmem_max, or CAP_NET_ADMIN, gives a larger buffer)"}
-                     : got.error());
-  return false;
+}
+
+void Follower::Impl::slice_soon() {
+  if (std::exchange(slice_posted, true)) return;
+  boost::asio::post(io, [weak = weak_from_this()] {
+    const auto self = weak.lock();
+    if (!self || !self->link_wait.descriptor.is_open()) return;
+    self->slice_posted = false;
+    self->slice();
+  });
+}
+
+void Follower::Impl::slice() {
+  take_links();
+  const bool more_events = take_routes();
+  const bool more_dump = work_on_dump();
+  arm(link_wait);
+  if (!more_events) arm(route_wait);
+  if (dump->running() && !more_dump) arm(dump_wait);
+  if (more_events || more_dump) slice_soon();
+}
+
+// --- events -------------------------------------------------------------------------------------
+
+// Links and neighbours are told of at once. What is left after a slice's time waits for the next.
+void Follower::Impl::take_links() {
+  const TimePoint end = Clock::now() + kSlice;
+  bool more = true;
+  while (more && Clock::now() < end) {
+    more = receive(*links, link_batch);
+    if (link_batch.empty()) continue;
+    link_batch.each([this](const nlmsghdr& message) { apply(message); });
+    report_neighbours();
+  }
+}
+
+// True when there may be more.
+bool Follower::Impl::take_routes() {
+  const TimePoint end = Clock::now() + kSlice;
+  bool more = true;
+  while (more && Clock::now() < end) {
+    more = receive(*routes, route_batch);
+    take_links();
+    route_batch.each([this](const nlmsghdr& message) { apply(message); });
+    fib->tell_touched(tell_route);
+  }
+  return more;
+}
+
+// True when there may be more.
+bool Follower::Impl::receive(Socket& socket, Batch& batch) {
+  const auto received = socket.receive(batch);
+  if (!received) events.trouble(received.error());
+  if (batch.lost()) {
+    ++counts.losses;
+    events.trouble(
+        Error{"follow routes: the kernel dropped events; dumping all anew (a larger "
+              "net.core.rmem_max, or CAP_NET_ADMIN, gives a larger buffer)"});
+  }
+  if (!received || batch.lost()) ambiguous();
+  return received && batch.full();
+}
+
+void Follower::Impl::apply(const nlmsghdr& message) {
+  ++counts.events;
+  if (const auto parsed = parse(message)) apply(*parsed);
+}
+
+void Follower::Impl::apply(const Message& message) {
+  if (fib->apply(message) == Fib::Meaning::ambiguous) ambiguous();
+  if (const auto* link = std::get_if<LinkMessage>(&message))
+    report_interface(link->interface.ifindex);
+}
+
+// --- dumps --------------------------------------------------------------------------------------
+
+void Follower::Impl::ambiguous() {
+  if (resyncing)
+    dump_again = true;
+  else
+    plan_dump();
 }
 
 // Not at once: such events come in swarms, and the dump tells the end of it.
 void Follower::Impl::plan_dump() {
   if (std::exchange(dump_planned, true)) return;
-  const auto now = std::chrono::steady_clock::now();
-  timer.expires_at(std::max(now + options.debounce, next_dump));
+  timer.expires_at(std::max(Clock::now() + options.debounce, next_dump));
   timer.async_wait([weak = weak_from_this()](const boost::system::error_code& error) {
     const auto self = weak.lock();
     if (error || !self) return;
     self->dump_planned = false;
-    if (auto dumped = self->dump_all(); !dumped) {
-      self->events.trouble(dumped.error());
-      self->plan_dump();
+    self->begin_dump();
+  });
+}
+
+// What is queued by now is older than the dump.
+void Follower::Impl::begin_dump() {
+  dump_spent = {};
+  if (auto begun = dump->begin(*fib); !begun) {
+    events.trouble(begun.error());
+    ++counts.failed_dumps;
+    return plan_dump();
+  }
+  resyncing = true;
+  slice();
+}
+
+// False when there is nothing to read yet.
+bool Follower::Impl::step_dump() {
+  const auto step = dump->step(*fib);
+  if (!step) {
+    ++counts.failed_dumps;
+    events.trouble(step.error());
+    resyncing = dump_again = false;
+    plan_dump();
+    return false;
+  }
+  if (*step == Dump::Step::kind_complete) {
+    report_interfaces();
+    report_neighbours();
+  }
+  fib->tell_touched(tell_route);
+  return *step != Dump::Step::waits;
+}
+
+// A dump, or a walk over all routes: the end of a dump, and when sets mean something else now.
+// True when there is more that need not be waited for.
+bool Follower::Impl::work_on_dump() {
+  const TimePoint begin = Clock::now();
+  bool more = dump->running() || fib->walking();
+  while (more && Clock::now() < begin + kSlice) {
+    if (dump->running()) {
+      more = step_dump();
+    } else {
+      fib->walk(tell_route);
+      more = fib->walking();
     }
-  });
+  }
+  dump_spent += Clock::now() - begin;
+  if (resyncing && !dump->running() && !fib->walking()) dump_ended();
+  return more;
 }
 
-Result<> Follower::Impl::dump_all() {
-  const auto begin = std::chrono::steady_clock::now();
-  // What is queued by now is older than the dump; what comes during it belongs on top.
-  bool ambiguous = false;
-  take_events(fib, ambiguous);
-  Fib next(options.table);
-  if (auto dumped = dump_into(next); !dumped) return dumped;
-  ambiguous = std::exchange(torn, false);
-  if (!take_events(next, ambiguous)) ambiguous = true;
-  fib = std::move(next);
-  fib.take_touched();
-  const auto end = std::chrono::steady_clock::now();
-  next_dump = end + (end - begin) * (kDumpShare - 1);
-
-  report_interfaces();
-  report_neighbours();
-  std::vector<Prefix> all = fib.prefixes();
-  for (const auto& [prefix, nexthops] : routes)
-    if (!fib.best(prefix)) all.push_back(prefix);
-  report_routes(std::move(all));
-  if (ambiguous) plan_dump();
-  return {};
+void Follower::Impl::dump_ended() {
+  resyncing = false;
+  next_dump = Clock::now() + dump_spent * (kDumpShare - 1);
+  ++counts.dumps;
+  if (std::exchange(dump_again, false) || dump->torn()) plan_dump();
 }
 
-// What routes refer to comes first, so that they are resolved once.
-Result<> Follower::Impl::dump_into(Fib& into) {
-  if (auto r = dump(into, RTM_GETLINK, ifinfomsg{}, "dump links"); !r) return r;
-  if (auto r = dump(into, RTM_GETNEIGH, ndmsg{}, "dump neighbours"); !r) return r;
-  if (auto r = dump(into, RTM_GETNEXTHOP, nhmsg{}, "dump nexthop objects"); !r) return r;
-  for (const unsigned char family : std::array<unsigned char, 2>{AF_INET, AF_INET6})
-    for (const std::uint32_t table : {std::uint32_t{RT_TABLE_LOCAL}, options.table}) {
-      rtmsg header{};
-      header.rtm_family = family;
-      header.rtm_table = static_cast<unsigned char>(table < 256 ? table : RT_TABLE_COMPAT);
-      if (auto r = dump(into, RTM_GETROUTE, header, "dump routes"); !r) return r;
-    }
-  return {};
-}
+// --- reports ------------------------------------------------------------------------------------
 
-template <class Header>
-Result<> Follower::Impl::dump(Fib& into, std::uint16_t type, const Header& header,
-                              const std::string& what) {
-  alignas(nlmsghdr) std::array<char, 128> space{};
-  nlmsghdr* request = mnl_nlmsg_put_header(space.data());
-  request->nlmsg_type = type;
-  std::memcpy(mnl_nlmsg_put_extra_header(request, sizeof(header)), &header, sizeof(header));
-  if constexpr (std::is_same_v<Header, rtmsg>)
-    if (header.rtm_table == RT_TABLE_COMPAT) mnl_attr_put_u32(request, RTA_TABLE, options.table);
-  return dump_socket->dump(request, what, [&](const nlmsghdr& message) {
-    if (message.nlmsg_flags & NLM_F_DUMP_INTR) torn = true;
-    if (const auto parsed = parse(message)) into.apply(*parsed);
-  });
-}
-
-void Follower::Impl::report_routes(std::vector<Prefix> touched) {
-  std::erase_if(touched, [this](const Prefix& prefix) {
-    const auto told = routes.find(prefix);
-    const NexthopSet now = fib.best(prefix);
-    if (told == routes.end() || !now) return told == routes.end() && !now;
-    return told->second == now || *told->second == *now;
-  });
-  // Each once, and the same order for the same routes: ids are given out by it.
-  std::sort(touched.begin(), touched.end());
-  touched.erase(std::unique(touched.begin(), touched.end()), touched.end());
-  for (const Prefix& prefix : touched) report_route(prefix);
+void Follower::Impl::report_interface(std::uint32_t ifindex) {
+  const auto now = fib->interfaces().find(ifindex);
+  if (now == fib->interfaces().end()) {
+    if (interfaces.erase(ifindex) != 0) events.interface_gone(ifindex);
+    return;
+  }
+  Interface& told = interfaces[ifindex];
+  if (told == now->second) return;
+  told = now->second;
+  events.interface(now->second);
 }
 
 void Follower::Impl::report_interfaces() {
-  const auto before = std::exchange(interfaces, fib.interfaces());
-  for (const auto& [ifindex, interface] : before)
-    if (!fib.interfaces().contains(ifindex)) events.interface_gone(ifindex);
-  for (const auto& [ifindex, interface] : fib.interfaces()) {
-    const auto told = before.find(ifindex);
-    if (told == before.end() || told->second != interface) events.interface(interface);
-  }
-}
-
-void Follower::Impl::report_route(const Prefix& prefix) {
-  const NexthopSet now = fib.best(prefix);
-  if (now) {
-    routes[prefix] = now;
-    events.route(Route{prefix, now});
-  } else {
-    routes.erase(prefix);
-    events.withdrawn(prefix);
-  }
+  std::vector<std::uint32_t> known;
+  for (const auto& [ifindex, interface] : interfaces)
+    if (!fib->interfaces().contains(ifindex)) known.push_back(ifindex);
+  for (const auto& [ifindex, interface] : fib->interfaces()) known.push_back(ifindex);
+  for (const std::uint32_t ifindex : known) report_interface(ifindex);
 }
 
 // Those who are told may watch and unwatch meanwhile.
 void Follower::Impl::report_neighbours() {
   std::vector<std::pair<NexthopKey, Neighbour>> changes;
   for (auto& [key, told] : watched)
-    if (const Neighbour now = fib.neighbour(key); now != told)
+    if (const Neighbour now = fib->neighbour(key); now != told)
       changes.emplace_back(key, told = now);
   for (const auto& [key, neighbour] : changes)
     if (watched.contains(key)) events.neighbour(key, neighbour);
 }
+
+// --- what others ask ----------------------------------------------------------------------------
 
 Follower::Follower(boost::asio::io_context& io, const Options& options, Events events)
     : impl_(std::make_shared<Impl>(io, options, std::move(events))) {}
@@ -251,7 +389,7 @@ Result<> Follower::start() {
 }
 
 void Follower::watch(const NexthopKey& key) {
-  const Neighbour neighbour = impl_->fib.neighbour(key);
+  const Neighbour neighbour = impl_->fib->neighbour(key);
   impl_->watched[key] = neighbour;
   impl_->events.neighbour(key, neighbour);
 }
@@ -267,17 +405,30 @@ std::optional<Route> Follower::lookup(const IpAddress& destination) const {
 }
 
 std::optional<Route> Follower::find(const Prefix& prefix) const {
-  const auto found = impl_->routes.find(prefix);
-  if (found == impl_->routes.end()) return std::nullopt;
-  return Route{prefix, found->second};
+  if (!impl_->fib) return std::nullopt;
+  const NexthopSet told = impl_->fib->told(prefix);
+  return told ? std::optional(Route{prefix, told}) : std::nullopt;
 }
 
 void Follower::each(const std::function<void(const Route&)>& visit) const {
-  for (const auto& [prefix, nexthops] : impl_->routes) visit(Route{prefix, nexthops});
+  if (impl_->fib)
+    impl_->fib->each_told([&](const Prefix& prefix, const NexthopSet& set) {
+      visit(Route{prefix, set});
+    });
 }
 
 const std::map<std::uint32_t, Interface>& Follower::interfaces() const {
-  return impl_->fib.interfaces();
+  static const std::map<std::uint32_t, Interface> none;
+  return impl_->fib ? impl_->fib->interfaces() : none;
+}
+
+std::optional<NexthopKey> Follower::on_link(const IpAddress& nexthop,
+                                            const std::optional<IpAddress>& link_local) const {
+  return impl_->fib ? impl_->fib->on_link(nexthop, link_local) : std::nullopt;
+}
+
+const Follower::Counts& Follower::counts() const {
+  return impl_->counts;
 }
 
 }  // namespace hopwise::routes

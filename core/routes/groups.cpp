@@ -165,6 +165,13 @@ Groups::Acquired Groups::introduce(Record& record) {
   return acquired;
 }
 
+bool Groups::join(GroupId id) {
+  const auto record = groups_.find(id);
+  if (record == groups_.end() || record->second.users == 0) return false;
+  ++record->second.users;
+  return true;
+}
+
 void Groups::release(GroupId id, TimePoint now) {
   const auto record = groups_.find(id);
   if (record == groups_.end() || record->second.users == 0)

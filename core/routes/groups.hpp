@@ -45,6 +45,8 @@ class Groups {
   [[nodiscard]] bool knows(const std::vector<WeightedNexthop>& set) const {
     return by_name_.contains({set, {}});
   }
+  /// One more route uses a group that others use already; false, and nothing, where none does.
+  bool join(GroupId id);
   /// One route less uses it. Throws std::logic_error when none did.
   void release(GroupId id, TimePoint now);
 

@@ -4,6 +4,7 @@
 
 #include <linux/if.h>
 #include <linux/if_arp.h>
+#include <linux/if_link.h>
 #include <linux/neighbour.h>
 #include <linux/nexthop.h>
 #include <linux/rtnetlink.h>
@@ -13,6 +14,7 @@
 #include <cstddef>
 #include <cstring>
 #include <span>
+#include <string_view>
 
 namespace hopwise::routes {
 namespace {
@@ -109,6 +111,7 @@ struct LegReader {
 };
 
 bool read_multipath(Family family, Bytes bytes, std::vector<Leg>& legs) {
+  legs.reserve(bytes.size() / (sizeof(rtnexthop) + 8));  // each with a gateway at the least
   while (bytes.size() >= sizeof(rtnexthop)) {
     rtnexthop head;
     std::memcpy(&head, bytes.data(), sizeof(head));
@@ -236,6 +239,27 @@ void read_link_address(Bytes bytes, std::optional<EthernetAddress>& address) {
   if (EthernetAddress six{}; read(bytes, six)) address = six;
 }
 
+bool is_vrf(Bytes kind) {
+  const auto* text = reinterpret_cast<const char*>(kind.data());
+  return std::string_view(text, strnlen(text, kind.size())) == "vrf";
+}
+
+// What a VRF device is to routing is its table; what its ports are, that they are its.
+bool read_link_info(Bytes bytes, Interface& interface, bool& vrf_port) {
+  bool vrf = false;
+  Bytes data;
+  const auto each = [&](int type, Bytes payload) {
+    if (type == IFLA_INFO_KIND) vrf = is_vrf(payload);
+    if (type == IFLA_INFO_SLAVE_KIND) vrf_port = is_vrf(payload);
+    if (type == IFLA_INFO_DATA) data = payload;
+    return true;
+  };
+  if (!for_attributes(bytes, each)) return false;
+  return !vrf || for_attributes(data, [&](int type, Bytes payload) {
+    return type != IFLA_VRF_TABLE || read(payload, interface.vrf_table.emplace());
+  });
+}
+
 std::optional<Message> parse_link(const nlmsghdr& head, Bytes bytes) {
   ifinfomsg about;
   // AF_BRIDGE tells of ports that join and leave a bridge, not of links that come and go.
@@ -251,8 +275,11 @@ std::optional<Message> parse_link(const nlmsghdr& head, Bytes bytes) {
   interface.up = (about.ifi_flags & kUp) == kUp;
   interface.ethernet = about.ifi_type == ARPHRD_ETHER;
   interface.loopback = (about.ifi_flags & IFF_LOOPBACK) != 0;
+  bool vrf_port = false;
   const auto each = [&](int type, Bytes payload) {
     switch (type) {
+      case IFLA_LINKINFO:
+        return read_link_info(payload, interface, vrf_port);
       case IFLA_IFNAME: {
         const auto* text = reinterpret_cast<const char*>(payload.data());
         interface.name.assign(text, strnlen(text, std::min<std::size_t>(payload.size(), IFNAMSIZ)));
@@ -271,6 +298,7 @@ std::optional<Message> parse_link(const nlmsghdr& head, Bytes bytes) {
     }
   };
   if (!for_attributes(bytes, each) || interface.name.empty()) return std::nullopt;
+  if (vrf_port) interface.enslaved = false;
   return link;
 }
 

@@ -57,12 +57,16 @@ struct NexthopMessage {
   struct Member {
     std::uint32_t id = 0;
     std::uint32_t weight = 1;
+
+    bool operator==(const Member&) const = default;
   };
 
   bool gone = false;
   std::uint32_t id = 0;
   std::vector<Member> members;  // of a group; empty for a single nexthop
   std::optional<Leg> leg;       // of a single one; neither for a blackhole
+
+  bool operator==(const NexthopMessage&) const = default;
 };
 
 struct LinkMessage {
