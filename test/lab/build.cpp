@@ -253,7 +253,8 @@ void Lab::Impl::start_routing() {
                      .role = Role::router,
                      .as = kRouterAs,
                      .router_id = "10.99.255.1",
-                     .peers = {}};
+                     .peers = {},
+                     .extra = topology.router_extra};
   for (std::size_t i = 0; i < upstreams.size(); ++i) {
     const Plan p = plan(i);
     own.peers.push_back({p.gateway4(), p.gateway6(), p.as()});

@@ -64,6 +64,8 @@ struct Topology {
   Daemon router = Daemon::frr;
   Wan wan = Wan::separate;
   int sites = 1;  // 2: a second router, with fixed routes
+  /// More text at the end of the router's bgpd.conf (FRR) or bird.conf (BIRD).
+  std::string router_extra{};
 };
 
 enum class Site : std::uint8_t { first, second };

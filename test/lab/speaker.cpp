@@ -63,7 +63,7 @@ std::string frr_bgpd_config(const SpeakerOptions& options) {
       text << " neighbor " << address << " remote-as " << peer.as << "\n neighbor " << address
            << " advertisement-interval 0\n neighbor " << address << " timers connect 1\n";
   text << frr_family(options, "ipv4", &Peer::address4, kServicePrefix4)
-       << frr_family(options, "ipv6", &Peer::address6, kServicePrefix6);
+       << frr_family(options, "ipv6", &Peer::address6, kServicePrefix6) << options.extra;
   return text.str();
 }
 
@@ -84,6 +84,7 @@ std::string bird_config(const SpeakerOptions& options) {
     text << bird_session(options, options.peers[i], i, "ipv4", options.peers[i].address4)
          << bird_session(options, options.peers[i], i, "ipv6", options.peers[i].address6);
   }
+  text << options.extra;
   return text.str();
 }
 

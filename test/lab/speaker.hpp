@@ -28,6 +28,7 @@ struct SpeakerOptions {
   unsigned as = 0;
   std::string router_id;
   std::vector<Peer> peers;  // one session a family to each
+  std::string extra{};      // text at the configuration's end
 };
 
 /// Configuration texts, for people to read what the lab runs.
