@@ -249,12 +249,18 @@ void Lab::Impl::start_routing() {
     fix_routes().value();
     return;
   }
+  if (topology.frr_form == FrrForm::groups_only)
+    router.sysctl("net/ipv4/nexthop_compat_mode", "0").value();
   SpeakerOptions own{.daemon = topology.router,
                      .role = Role::router,
                      .as = kRouterAs,
                      .router_id = "10.99.255.1",
                      .peers = {},
-                     .extra = topology.router_extra};
+                     .extra = topology.router_extra,
+                     .frr_form = topology.frr_form,
+                     .frr_keeps_groups = topology.frr_keeps_groups,
+                     .ipv4_over = topology.ipv4_over,
+                     .graceful = topology.graceful};
   for (std::size_t i = 0; i < upstreams.size(); ++i) {
     const Plan p = plan(i);
     own.peers.push_back({p.gateway4(), p.gateway6(), p.as()});
@@ -263,7 +269,12 @@ void Lab::Impl::start_routing() {
                                        .role = Role::upstream,
                                        .as = p.as(),
                                        .router_id = "10.99.255." + std::to_string(11 + i),
-                                       .peers = {{p.router4(), p.router6(), kRouterAs}}})
+                                       .peers = {{p.router4(), p.router6(), kRouterAs}},
+                                       .ipv4_over = topology.ipv4_over,
+                                       .graceful = topology.graceful,
+                                       .own4 = p.gateway4(),
+                                       .own6 = p.gateway6(),
+                                       .more_prefixes = topology.more_prefixes})
                            .value());
   }
   router_speaker = Speaker::start(router, folder, own).value();

@@ -4,6 +4,7 @@
 #include <filesystem>
 #include <map>
 #include <memory>
+#include <nlohmann/json.hpp>
 #include <optional>
 #include <set>
 #include <string>
@@ -36,6 +37,8 @@ struct Lab::Impl {
     IpAddress gateway;
   };
   [[nodiscard]] std::vector<Offer> offers(Family family) const;
+  [[nodiscard]] std::optional<Offer> offer(const nlohmann::json& hop) const;
+  [[nodiscard]] std::vector<nlohmann::json> object_hops(int id) const;
 
   Topology topology;
   std::filesystem::path folder;
