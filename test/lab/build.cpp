@@ -141,14 +141,22 @@ void Lab::Impl::link_wan(std::size_t i) {
   } else {
     veth({router, device}, {upstreams[i], "eth0"}).value();
   }
+  set_up_wan(i).value();
+}
+
+// Both ends of a fresh link; the router's end of a shared one once.
+Result<> Lab::Impl::set_up_wan(std::size_t i) const {
+  const Plan p = plan(i);
+  const std::string device = p.router_device();
   if (!p.shared() || i == 0)
-    router
-        .ip("link set " + device + " addrgenmode none\naddr add " + p.router4() + p.bits4() +
-            " dev " + device + "\naddr add " + p.router6() + "/64 dev " + device +
-            " nodad\naddr add fe80::1/64 dev " + device + " nodad\nlink set " + device + " up")
-        .value();
-  upstreams[i].ip("link set eth0 addrgenmode none").value();
-  set_wan_addresses(i).value();
+    if (auto near = router.ip("link set " + device + " addrgenmode none\naddr add " + p.router4() +
+                              p.bits4() + " dev " + device + "\naddr add " + p.router6() +
+                              "/64 dev " + device + " nodad\naddr add fe80::1/64 dev " + device +
+                              " nodad\nlink set " + device + " up");
+        !near)
+      return near;
+  if (auto far = upstreams[i].ip("link set eth0 addrgenmode none"); !far) return far;
+  return set_wan_addresses(i);
 }
 
 // All that an interface loses by going down, too.
@@ -277,7 +285,22 @@ void Lab::Impl::start_routing() {
                                        .more_prefixes = topology.more_prefixes})
                            .value());
   }
+  if (topology.frr_form == FrrForm::flat && topology.ipv4_over == Ipv4Over::ipv6)
+    for (std::size_t i = 0; i < upstreams.size(); ++i) know_onlink_neighbour(i);
   router_speaker = Speaker::start(router, folder, own).value();
+}
+
+// FRR's flat form writes IPv6 gateways of IPv4 routes as 169.254.0.1, and a fixed neighbour of that
+// name once it hears the gateway's router advertisement: the MAC address that its link-local
+// address was made of (RFC 4291, appendix A). So the upstreams have those, and the neighbours of
+// upstreams that advertise nothing are written here.
+void Lab::Impl::know_onlink_neighbour(std::size_t i) const {
+  const Plan p = plan(i);
+  upstreams[i].ip("link set eth0 address " + p.link_local_mac()).value();
+  router
+      .ip("neigh replace 169.254.0.1 lladdr " + p.link_local_mac() + " dev " + p.router_device() +
+          " nud permanent")
+      .value();
 }
 
 Result<> Lab::Impl::fix_routes() const {

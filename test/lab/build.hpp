@@ -27,7 +27,9 @@ struct Lab::Impl {
   Result<LinkId> add_line(std::size_t i, const Prefix& prefix);
   void set_up_server();
   void start_routing();
+  void know_onlink_neighbour(std::size_t i) const;
   Result<> fix_routes() const;  // where no daemon does
+  Result<> set_up_wan(std::size_t i) const;
   Result<> set_wan_addresses(std::size_t i) const;
   [[nodiscard]] std::set<int> groups(const std::string& device) const;
   [[nodiscard]] Plan plan(std::size_t i) const { return {i, topology.wan}; }

@@ -217,6 +217,21 @@ Result<> Lab::restore_wan_link(std::size_t i) {
   return impl_->set_wan_addresses(i);
 }
 
+Result<> Lab::remake_wan_link(std::size_t i) {
+  const auto device = wan_device(i);
+  const auto links = run({"ip", "-n", impl_->router.name(), "-j", "link", "show", device});
+  if (!links) return links.error();
+  const auto index = nlohmann::json::parse(*links).at(0).at("ifindex").get<int>();
+  if (auto gone = impl_->router.ip("link del " + device); !gone) return gone;
+  if (auto made =
+          impl_->router.ip("link add " + device + " index " + std::to_string(index) +
+                           " type veth peer name eth0 netns " + impl_->upstreams.at(i).name());
+      !made)
+    return made;
+  if (auto set = impl_->set_up_wan(i); !set) return set;
+  return impl_->topology.router == Daemon::none ? impl_->fix_routes() : Result<>{};
+}
+
 Speaker& Lab::router_speaker() {
   return impl_->router_speaker.value();
 }

@@ -169,6 +169,9 @@ class Lab {
   Result<> set_wan_link(std::size_t i, LinkState state);
   /// `up` at once, whatever FRR still holds.
   Result<> restore_wan_link(std::size_t i);
+  /// The link is deleted and another made in its place, whose router's end has the index and name
+  /// that the old one had, and another MAC address. On separate WANs; fixed routes are set again.
+  Result<> remake_wan_link(std::size_t i);
 
   /// Starts a program in `where`; its output goes to folder()/<log>.log.
   Result<Process> start(const Namespace& where, const std::vector<std::string>& argv,
