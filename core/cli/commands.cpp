@@ -207,6 +207,14 @@ int simulate(const Options& options) {
   return run_simulate(line, std::cout, std::cerr);
 }
 
+int verify(const Options& options) {
+  const auto config = config::load(config::choose_path(options.config));
+  if (!config) return fail(config.error(), kUsage);
+  VerifyLine line = options.verify;
+  line.json = options.json;
+  return run_verify(line, *config, std::cout, std::cerr);
+}
+
 int detach(const Options& options) {
   const auto config = config::load(config::choose_path(options.config));
   if (!config) return fail(config.error(), kUsage);

@@ -10,6 +10,7 @@
 #include "core/cli/reflect.hpp"
 #include "core/cli/simulate.hpp"
 #include "core/cli/trace.hpp"
+#include "core/cli/verify.hpp"
 
 namespace hopwise::cli {
 
@@ -33,6 +34,7 @@ struct Options {
   SimulateLine simulate;
   EventLine events;
   RecordLine record;
+  VerifyLine verify;
 };
 
 namespace commands {
@@ -49,6 +51,7 @@ int record(const Options& options);
 int reload(const Options& options);
 int reflect(const Options& options);
 int simulate(const Options& options);
+int verify(const Options& options);
 int detach(const Options& options);
 
 }  // namespace commands

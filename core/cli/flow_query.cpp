@@ -46,23 +46,6 @@ std::optional<std::uint8_t> protocol(const std::string& text) {
   return number<std::uint8_t>(text);
 }
 
-// "10s", "500ms", "2m", "1h".
-std::optional<Duration> duration(const std::string& text) {
-  constexpr std::array<std::pair<std::string_view, Duration>, 4> kUnits{{
-      {"ms", std::chrono::milliseconds(1)},
-      {"s", std::chrono::seconds(1)},
-      {"m", std::chrono::minutes(1)},
-      {"h", std::chrono::hours(1)},
-  }};
-  const std::size_t digits = text.find_first_not_of("0123456789");
-  if (digits == std::string::npos) return std::nullopt;
-  const auto count = number<std::uint32_t>(std::string_view(text).substr(0, digits));
-  for (const auto& [unit, length] : kUnits)
-    if (count && *count > 0 && text.substr(digits) == unit && *count <= Duration::max() / length)
-      return *count * length;
-  return std::nullopt;
-}
-
 // A name first: nothing keeps a name from being a number.
 Result<NexthopId> nexthop(const std::string& typed, const std::vector<NamedNexthop>& known) {
   std::vector<const NamedNexthop*> meant;
@@ -84,6 +67,22 @@ Result<NexthopId> nexthop(const std::string& typed, const std::vector<NamedNexth
 }
 
 }  // namespace
+
+std::optional<Duration> typed_time(const std::string& text) {
+  constexpr std::array<std::pair<std::string_view, Duration>, 4> kUnits{{
+      {"ms", std::chrono::milliseconds(1)},
+      {"s", std::chrono::seconds(1)},
+      {"m", std::chrono::minutes(1)},
+      {"h", std::chrono::hours(1)},
+  }};
+  const std::size_t digits = text.find_first_not_of("0123456789");
+  if (digits == std::string::npos) return std::nullopt;
+  const auto count = number<std::uint32_t>(std::string_view(text).substr(0, digits));
+  for (const auto& [unit, length] : kUnits)
+    if (count && *count > 0 && text.substr(digits) == unit && *count <= Duration::max() / length)
+      return *count * length;
+  return std::nullopt;
+}
 
 const char* text(FlowOrder order) {
   for (const auto& [known, name] : kOrders)
@@ -135,7 +134,7 @@ Result<FlowQuery> parse_flow_query(const FlowOptions& options,
     filter.group = GroupId{*id};
   }
   if (!options.active.empty()) {
-    const auto time = duration(options.active);
+    const auto time = typed_time(options.active);
     if (!time) return wrong("active", options.active, "no time (500ms, 10s, 2m, 1h)");
     filter.idle_below = *time;
   }

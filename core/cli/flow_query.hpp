@@ -12,6 +12,9 @@
 
 namespace hopwise::cli {
 
+/// "500ms", "10s", "2m", "1h"; nothing for what is no time.
+std::optional<Duration> typed_time(const std::string& text);
+
 /// Empty where the line does not have it.
 struct FlowOptions {
   std::string source, destination, protocol, port, nexthop, group, active;

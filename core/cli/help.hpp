@@ -22,6 +22,7 @@ inline constexpr const char* kExamples =
     "  hopwise trace isp-a 203.0.113.9        the hops on the way by isp-a\n"
     "  hopwise record /tmp/day.jsonl --duration 8h; hopwise simulate /tmp/day.jsonl -c new.json\n"
     "                                         what another configuration would have done\n"
+    "  hopwise verify --wait 5s               does the data plane do what routing says?\n"
     "  hopwise detach                         remove all that hopwise ever left in the kernel\n"
     "  hopwise reflect --allow 203.0.113.0/24\n"
     "                                         let those hosts measure the path to here\n"
@@ -95,6 +96,25 @@ inline constexpr const char* kTrace =
     "traceroute's.\n"
     "The daemon traces by itself where a path goes down or degrades. `trace` alone lists what is\n"
     "kept, `trace ID` shows one. Exit status: 0 reached, 1 not reached, 2 wrong line.";
+
+inline constexpr const char* kVerify =
+    "Dumps the kernel's routing afresh, as root, and compares it with what the programs read: "
+    "every\n"
+    "IPv4 and IPv6 address, each group's nexthops and buckets, link and neighbour state, the "
+    "programs\n"
+    "on the interfaces. It changes nothing, and asks no daemon: with a dead one it tells what has\n"
+    "changed since. Give it the daemon's configuration (-c). Differences are looked at again "
+    "until\n"
+    "they stand for --wait: routing changes meanwhile. The first line begins with \"equal:\" or\n"
+    "\"differs:\"; then each kind of fault with examples and what to do. What is left to the "
+    "kernel\n"
+    "for want of ids or room, and candidates from BGP, are told and are no faults.\n"
+    "Exit status: 0 equal, 1 differs (or cannot be looked at: a line on standard error, no "
+    "output),\n"
+    "2 wrong line. -j: {\"equal\": ..., \"faults\": [{\"fault\": \"stale_route\", \"count\", "
+    "\"meaning\",\n"
+    "\"remedy\", \"examples\": [{\"subject\", \"detail\"}]}], \"lease_left_s\", \"routes4\", "
+    "\"groups\", ...}.";
 
 inline constexpr const char* kDetach =
     "For this network namespace, also after a crash: TC programs, pinned maps, the fwmark rules "

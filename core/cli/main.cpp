@@ -81,6 +81,14 @@ CommandLine::CommandLine() {
   with_trace_options(
       with_json(command("trace", "the hops on the way by a nexthop, and where it breaks",
                         help::kTrace, commands::trace)));
+  auto* verify = command("verify", "whether the data plane equals what routing says", help::kVerify,
+                         commands::verify);
+  verify->add_flag("-j,--json", options_.json, "print JSON");
+  verify
+      ->add_option("--wait", options_.verify.wait,
+                   "a difference must stand for so long: 0, 500ms, 5s (default: 1s)")
+      ->type_name("TIME");
+  with_config(verify);
   with_socket(command("reload", "swap in the configuration file, whole or not at all", "",
                       commands::reload));
   with_config(command("detach", "remove all that hopwise left in the kernel", help::kDetach,

@@ -56,7 +56,7 @@ bool is_hook_of(const Hook& hook, const Dataplane::Attachment& where, const Hand
 Attachments::~Attachments() {
   if (!folder_.empty()) return;
   for (const Attached& a : attached_)
-    if (!a.link) remove_hook({a.where.ifindex, a.where.interface, a.where.role, false, 0});
+    if (!a.link) remove_hook({a.where.ifindex, a.where.interface, a.where.role, false, 0, 0});
 }
 
 std::string Attachments::pin_of(const Dataplane::Attachment& where) const {

@@ -99,7 +99,7 @@ void find_tcx(Direction direction, const Hook& place, const std::vector<bpf_link
       for (const bpf_link_info& link : links)
         if (link.prog_id == program && tcx_info(link).ifindex == place.ifindex &&
             tcx_info(link).attach_type == tcx_hook(direction))
-          hooks.push_back({place.ifindex, place.interface, role.role, true, link.id});
+          hooks.push_back({place.ifindex, place.interface, role.role, true, link.id, program});
     }
   }
 }
@@ -109,7 +109,7 @@ void find_clsact(const Hook& place, std::vector<Hook>& hooks) {
     const bpf_tc_hook hook = clsact_hook(place.ifindex, role.direction);
     bpf_tc_opts filter = our_filter(role.role);
     if (bpf_tc_query(&hook, &filter) == 0 && is_program_of(role, name_of_program(filter.prog_id)))
-      hooks.push_back({place.ifindex, place.interface, role.role, false, 0});
+      hooks.push_back({place.ifindex, place.interface, role.role, false, 0, filter.prog_id});
   }
 }
 

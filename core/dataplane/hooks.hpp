@@ -38,7 +38,8 @@ struct Hook {
   std::string interface;
   Role role = Role::lan;
   bool tcx = true;
-  std::uint32_t link_id = 0;  // TCX only
+  std::uint32_t link_id = 0;     // TCX only
+  std::uint32_t program_id = 0;  // the kernel's number of it
 };
 /// "observe lan0 egress tcx".
 std::string text(const Hook& hook);

@@ -28,6 +28,7 @@ class Router {
   explicit Router(const lab::Topology& topology);
 
   lab::Lab& lab() { return *lab_; }
+  [[nodiscard]] const lab::Lab& lab() const { return *lab_; }
 
   /// Starts the daemon and waits until /readyz says so.
   void start(const std::optional<Json>& config);

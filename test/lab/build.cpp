@@ -141,14 +141,22 @@ void Lab::Impl::link_wan(std::size_t i) {
   } else {
     veth({router, device}, {upstreams[i], "eth0"}).value();
   }
+  set_up_wan(i).value();
+}
+
+// Both ends of a fresh link; the router's end of a shared one once.
+Result<> Lab::Impl::set_up_wan(std::size_t i) const {
+  const Plan p = plan(i);
+  const std::string device = p.router_device();
   if (!p.shared() || i == 0)
-    router
-        .ip("link set " + device + " addrgenmode none\naddr add " + p.router4() + p.bits4() +
-            " dev " + device + "\naddr add " + p.router6() + "/64 dev " + device +
-            " nodad\naddr add fe80::1/64 dev " + device + " nodad\nlink set " + device + " up")
-        .value();
-  upstreams[i].ip("link set eth0 addrgenmode none").value();
-  set_wan_addresses(i).value();
+    if (auto near = router.ip("link set " + device + " addrgenmode none\naddr add " + p.router4() +
+                              p.bits4() + " dev " + device + "\naddr add " + p.router6() +
+                              "/64 dev " + device + " nodad\naddr add fe80::1/64 dev " + device +
+                              " nodad\nlink set " + device + " up");
+        !near)
+      return near;
+  if (auto far = upstreams[i].ip("link set eth0 addrgenmode none"); !far) return far;
+  return set_wan_addresses(i);
 }
 
 // All that an interface loses by going down, too.
@@ -249,11 +257,18 @@ void Lab::Impl::start_routing() {
     fix_routes().value();
     return;
   }
+  if (topology.frr_form == FrrForm::groups_only)
+    router.sysctl("net/ipv4/nexthop_compat_mode", "0").value();
   SpeakerOptions own{.daemon = topology.router,
                      .role = Role::router,
                      .as = kRouterAs,
                      .router_id = "10.99.255.1",
-                     .peers = {}};
+                     .peers = {},
+                     .extra = topology.router_extra,
+                     .frr_form = topology.frr_form,
+                     .frr_keeps_groups = topology.frr_keeps_groups,
+                     .ipv4_over = topology.ipv4_over,
+                     .graceful = topology.graceful};
   for (std::size_t i = 0; i < upstreams.size(); ++i) {
     const Plan p = plan(i);
     own.peers.push_back({p.gateway4(), p.gateway6(), p.as()});
@@ -262,10 +277,30 @@ void Lab::Impl::start_routing() {
                                        .role = Role::upstream,
                                        .as = p.as(),
                                        .router_id = "10.99.255." + std::to_string(11 + i),
-                                       .peers = {{p.router4(), p.router6(), kRouterAs}}})
+                                       .peers = {{p.router4(), p.router6(), kRouterAs}},
+                                       .ipv4_over = topology.ipv4_over,
+                                       .graceful = topology.graceful,
+                                       .own4 = p.gateway4(),
+                                       .own6 = p.gateway6(),
+                                       .more_prefixes = topology.more_prefixes})
                            .value());
   }
+  if (topology.frr_form == FrrForm::flat && topology.ipv4_over == Ipv4Over::ipv6)
+    for (std::size_t i = 0; i < upstreams.size(); ++i) know_onlink_neighbour(i);
   router_speaker = Speaker::start(router, folder, own).value();
+}
+
+// FRR's flat form writes IPv6 gateways of IPv4 routes as 169.254.0.1, and a fixed neighbour of that
+// name once it hears the gateway's router advertisement: the MAC address that its link-local
+// address was made of (RFC 4291, appendix A). So the upstreams have those, and the neighbours of
+// upstreams that advertise nothing are written here.
+void Lab::Impl::know_onlink_neighbour(std::size_t i) const {
+  const Plan p = plan(i);
+  upstreams[i].ip("link set eth0 address " + p.link_local_mac()).value();
+  router
+      .ip("neigh replace 169.254.0.1 lladdr " + p.link_local_mac() + " dev " + p.router_device() +
+          " nud permanent")
+      .value();
 }
 
 Result<> Lab::Impl::fix_routes() const {

@@ -4,6 +4,7 @@
 #include <filesystem>
 #include <map>
 #include <memory>
+#include <nlohmann/json.hpp>
 #include <optional>
 #include <set>
 #include <string>
@@ -26,7 +27,9 @@ struct Lab::Impl {
   Result<LinkId> add_line(std::size_t i, const Prefix& prefix);
   void set_up_server();
   void start_routing();
+  void know_onlink_neighbour(std::size_t i) const;
   Result<> fix_routes() const;  // where no daemon does
+  Result<> set_up_wan(std::size_t i) const;
   Result<> set_wan_addresses(std::size_t i) const;
   [[nodiscard]] std::set<int> groups(const std::string& device) const;
   [[nodiscard]] Plan plan(std::size_t i) const { return {i, topology.wan}; }
@@ -36,6 +39,8 @@ struct Lab::Impl {
     IpAddress gateway;
   };
   [[nodiscard]] std::vector<Offer> offers(Family family) const;
+  [[nodiscard]] std::optional<Offer> offer(const nlohmann::json& hop) const;
+  [[nodiscard]] std::vector<nlohmann::json> object_hops(int id) const;
 
   Topology topology;
   std::filesystem::path folder;

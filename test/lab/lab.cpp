@@ -25,6 +25,10 @@ std::string listed(const std::vector<std::size_t>& numbers) {
 Result<> check(const Topology& t) {
   if (t.upstreams.empty() || t.upstreams.size() > kMostUpstreams)
     return Error{"lab: " + std::to_string(t.upstreams.size()) + " upstreams (1 to 8 are possible)"};
+  if (t.router == Daemon::gobgp)
+    return Error{"lab: a GoBGP router (it does not write the kernel: GoBGP is for upstreams)"};
+  if (t.ipv4_over == Ipv4Over::ipv6 && t.router == Daemon::none)
+    return Error{"lab: IPv4 over IPv6 gateways without a routing daemon"};
   for (const auto& upstream : t.upstreams)
     if ((upstream.daemon == Daemon::none) != (t.router == Daemon::none))
       return Error{
@@ -37,6 +41,39 @@ Result<> check(const Topology& t) {
 
 }  // namespace
 
+// Which upstream a hop is, and by which of its addresses. FRR's flat form writes 169.254.0.1 for an
+// IPv6 gateway of an IPv4 route, on every interface the same.
+std::optional<Lab::Impl::Offer> Lab::Impl::offer(const nlohmann::json& hop) const {
+  for (const auto& flag : hop.value("flags", std::vector<std::string>{}))
+    if (flag == "dead" || flag == "linkdown") return std::nullopt;
+  // By value: "fd00:99:0::2" has other spellings.
+  const auto written =
+      hop.contains("via") ? hop["via"].value("host", "") : hop.value("gateway", std::string());
+  const auto gateway = IpAddress::parse(written);
+  for (std::size_t i = 0; gateway && i < upstreams.size(); ++i) {
+    const Plan p = plan(i);
+    if (hop.value("dev", std::string()) != p.router_device()) continue;
+    if (written == "169.254.0.1" && !p.shared()) return Offer{i, *gateway};
+    for (const auto& own : {p.gateway4(), p.gateway6(), p.gateway_link_local()})
+      if (gateway == IpAddress::parse(own)) return Offer{i, *gateway};
+  }
+  return std::nullopt;
+}
+
+// The hops of the nexthop object `id`, those of its members where it is a group.
+std::vector<nlohmann::json> Lab::Impl::object_hops(int id) const {
+  const auto text =
+      run({"ip", "-n", router.name(), "-j", "nexthop", "show", "id", std::to_string(id)});
+  if (!text || text->empty()) return {};
+  std::vector<nlohmann::json> hops;
+  for (const auto& object : nlohmann::json::parse(*text)) {
+    if (!object.contains("group")) hops.push_back(object);
+    for (const auto& member : object.value("group", nlohmann::json::array()))
+      for (auto& hop : object_hops(member.value("id", 0))) hops.push_back(std::move(hop));
+  }
+  return hops;
+}
+
 std::vector<Lab::Impl::Offer> Lab::Impl::offers(Family family) const {
   const bool v4 = family == Family::v4;
   const auto text = run({"ip", "-n", router.name(), "-j", v4 ? "-4" : "-6", "route", "show",
@@ -44,21 +81,15 @@ std::vector<Lab::Impl::Offer> Lab::Impl::offers(Family family) const {
   if (!text || text->empty()) return {};
   std::vector<Offer> found;
   const auto add = [&](const nlohmann::json& hop) {
-    const auto flags = hop.value("flags", std::vector<std::string>{});
-    if (std::find(flags.begin(), flags.end(), "dead") != flags.end()) return;
-    // By value: "fd00:99:0::2" has other spellings.
-    const auto gateway = IpAddress::parse(hop.value("gateway", std::string()));
-    for (std::size_t i = 0; gateway && i < upstreams.size(); ++i) {
-      const Plan p = plan(i);
-      for (const auto& own : {p.gateway4(), p.gateway6(), p.gateway_link_local()})
-        if (hop.value("dev", std::string()) == p.router_device() &&
-            gateway == IpAddress::parse(own))
-          found.push_back({i, *gateway});
-    }
+    if (const auto made = offer(hop)) found.push_back(*made);
   };
   for (const auto& route : nlohmann::json::parse(*text)) {
-    if (!route.contains("nexthops")) add(route);
-    for (const auto& hop : route.value("nexthops", nlohmann::json::array())) add(hop);
+    if (route.contains("nexthops"))
+      for (const auto& hop : route["nexthops"]) add(hop);
+    else if (route.contains("dev"))
+      add(route);
+    else
+      for (const auto& hop : object_hops(route.value("nhid", 0))) add(hop);
   }
   std::sort(found.begin(), found.end(),
             [](const Offer& a, const Offer& b) { return a.upstream < b.upstream; });
@@ -179,7 +210,33 @@ Result<> Lab::set_wan_link(std::size_t i, LinkState state) {
     return std::none_of(before[i].begin(), before[i].end(),
                         [&](int group) { return now.contains(group); });
   });
+  return restore_wan_link(i);
+}
+
+Result<> Lab::restore_wan_link(std::size_t i) {
   return impl_->set_wan_addresses(i);
+}
+
+Result<> Lab::remake_wan_link(std::size_t i) {
+  const auto device = wan_device(i);
+  const auto links = run({"ip", "-n", impl_->router.name(), "-j", "link", "show", device});
+  if (!links) return links.error();
+  const auto index = nlohmann::json::parse(*links).at(0).at("ifindex").get<int>();
+  if (auto gone = impl_->router.ip("link del " + device); !gone) return gone;
+  if (auto made =
+          impl_->router.ip("link add " + device + " index " + std::to_string(index) +
+                           " type veth peer name eth0 netns " + impl_->upstreams.at(i).name());
+      !made)
+    return made;
+  if (auto set = impl_->set_up_wan(i); !set) return set;
+  return impl_->topology.router == Daemon::none ? impl_->fix_routes() : Result<>{};
+}
+
+Speaker& Lab::router_speaker() {
+  return impl_->router_speaker.value();
+}
+Speaker& Lab::speaker(std::size_t i) {
+  return impl_->speakers.at(i);
 }
 
 Result<Process> Lab::start(const Namespace& where, const std::vector<std::string>& argv,

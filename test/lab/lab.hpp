@@ -44,7 +44,28 @@
 
 namespace hopwise::lab {
 
-enum class Daemon : std::uint8_t { none, frr, bird };  // none: fixed routes by `ip route`
+enum class Daemon : std::uint8_t {
+  none,  // fixed routes by `ip route`
+  frr,
+  bird,
+  gobgp,  // of an upstream alone: it does not write the kernel
+};
+
+/// How an FRR router writes its routes into the kernel.
+enum class FrrForm : std::uint8_t {
+  groups,       // FRR's default: nexthop objects, and the kernel tells the legs with every route
+  groups_only,  // with net.ipv4.nexthop_compat_mode=0: routes name their nexthop object alone
+  flat,         // `no zebra nexthop kernel enable`: no nexthop objects
+};
+
+/// Whose gateways the IPv4 service prefix has.
+enum class Ipv4Over : std::uint8_t {
+  ipv4,
+  ipv6,  // RFC 8950: said in the IPv6 session, and no IPv4 session is there
+};
+
+/// What a BGP session that breaks leaves behind (RFC 4724), on both sides of every session.
+enum class Graceful : std::uint8_t { off, on };
 
 /// Where the upstreams' gateways are, seen from the router.
 enum class Wan : std::uint8_t {
@@ -64,11 +85,23 @@ struct Topology {
   Daemon router = Daemon::frr;
   Wan wan = Wan::separate;
   int sites = 1;  // 2: a second router, with fixed routes
+  FrrForm frr_form = FrrForm::groups;
+  Ipv4Over ipv4_over = Ipv4Over::ipv4;  // not with fixed routes
+  Graceful graceful = Graceful::off;
+  /// How long an FRR router keeps a nexthop group that nothing uses. FRR's default is 180 s, and
+  /// then a link that flaps finds its old group, which the kernel has taken a member from.
+  std::chrono::seconds frr_keeps_groups{1};
+  /// So many prefixes more can every BIRD upstream say: see Speaker::announce_more().
+  int more_prefixes = 0;
+  /// More text at the end of the router's bgpd.conf (FRR) or bird.conf (BIRD).
+  std::string router_extra{};
 };
 
 enum class Site : std::uint8_t { first, second };
 
 enum class LinkState : std::uint8_t { up, down };
+
+class Speaker;
 
 inline constexpr const char* kService4 = "203.0.113.9";
 inline constexpr const char* kService6 = "2001:db8:113::9";
@@ -125,11 +158,20 @@ class Lab {
   /// router's fixed route). They return before the router has heard: use wait_until_offered().
   Result<> withdraw(std::size_t i);
   Result<> announce(std::size_t i);
+  /// The routing daemons themselves, to be killed, started and reset (speaker.hpp): the router's,
+  /// and upstream i's. There are none without daemons.
+  [[nodiscard]] Speaker& router_speaker();
+  [[nodiscard]] Speaker& speaker(std::size_t i);
   /// The upstream's end of the WAN link. On separate WANs the router loses its carrier. `up` with
   /// an FRR router waits first, a second or so, until FRR 8.4 has let go of the nexthop groups it
   /// had before: it would reuse them, and the kernel's have lost a member (FRR then shows two
   /// nexthops where the kernel's route has one).
   Result<> set_wan_link(std::size_t i, LinkState state);
+  /// `up` at once, whatever FRR still holds.
+  Result<> restore_wan_link(std::size_t i);
+  /// The link is deleted and another made in its place, whose router's end has the index and name
+  /// that the old one had, and another MAC address. On separate WANs; fixed routes are set again.
+  Result<> remake_wan_link(std::size_t i);
 
   /// Starts a program in `where`; its output goes to folder()/<log>.log.
   Result<Process> start(const Namespace& where, const std::vector<std::string>& argv,

@@ -41,6 +41,11 @@ struct Plan {
   // one, whatever their interfaces, and makes no multipath route of them.
   [[nodiscard]] std::string gateway_link_local() const { return "fe80::" + std::to_string(i + 2); }
 
+  // What an EUI-64 identifier of gateway_link_local() would be made of.
+  [[nodiscard]] std::string link_local_mac() const {
+    return "02:00:00:00:00:0" + std::to_string(i + 2);
+  }
+
   // The second site's WAN link: "1" is the router's end, "2" the upstream's.
   [[nodiscard]] std::string second4(const char* end) const {
     return "10.97." + number() + "." + end;

@@ -1,0 +1,91 @@
+#include "core/dataplane/installed.hpp"
+
+#include <bpf/bpf.h>
+#include <sys/mman.h>
+#include <sys/socket.h>
+
+#include <cerrno>
+
+#include "core/dataplane/handle.hpp"
+#include "core/dataplane/pins.hpp"
+
+namespace hopwise::dataplane {
+namespace {
+
+Error nothing_pinned(const std::string& folder) {
+  return Error{
+      "verify: no hopwise of this version has run in this network namespace (nothing is "
+      "pinned in " +
+      folder + ')'};
+}
+
+Result<Handle> open_pin(const std::string& folder, const char* name, std::size_t value_size,
+                        std::size_t entries, std::uint32_t& id) {
+  const std::string pin = folder + '/' + name;
+  struct bpf_obj_get_opts options {};
+  options.sz = sizeof(options);
+  options.file_flags = BPF_F_RDONLY;
+  Handle map(bpf_obj_get_opts(pin.c_str(), &options));
+  if (!map && errno == ENOENT) return nothing_pinned(folder);
+  bpf_map_info info{};
+  __u32 size = sizeof(info);
+  if (!map || bpf_obj_get_info_by_fd(map.fd(), &info, &size) != 0)
+    return system_error("verify: open " + pin, errno, "needs CAP_BPF, or root");
+  if (info.type != BPF_MAP_TYPE_ARRAY || info.value_size != value_size ||
+      info.max_entries != entries)
+    return Error{"verify: " + pin + " is not this version's (restart hopwise)"};
+  id = info.id;
+  return map;
+}
+
+}  // namespace
+
+void InstalledMaps::Unmap::operator()(const void* memory) const {
+  munmap(const_cast<void*>(memory), bytes);
+}
+
+template <class Entry>
+Result<> InstalledMaps::map(const std::string& folder, const char* name, std::size_t entries,
+                            std::span<const Entry>& into) {
+  std::uint32_t id = 0;
+  const auto fd = open_pin(folder, name, sizeof(Entry), entries, id);
+  if (!fd) return fd.error();
+  const std::size_t bytes = sizeof(Entry) * entries;
+  void* memory = mmap(nullptr, bytes, PROT_READ, MAP_SHARED, fd->fd(), 0);
+  if (memory == MAP_FAILED) return system_error(std::string("verify: map ") + name, errno);
+  memory_.emplace_back(memory, Unmap{bytes});
+  ids_.insert(id);
+  into = {static_cast<const Entry*>(memory), entries};
+  return {};
+}
+
+Result<InstalledMaps> InstalledMaps::open(const std::string& pin_root) {
+  const auto cookie = namespace_cookie();
+  if (!cookie) return cookie.error();
+  const std::string folder = namespace_folder(pin_root, *cookie) + '/' + abi_name();
+  InstalledMaps maps;
+  InstalledTables& to = maps.tables_;
+  std::span<const hw_router> router;
+  if (auto r = maps.map(folder, "hw_router", 1, router); !r) return r.error();
+  to.router = router.data();
+  if (auto r = maps.map(folder, "hw_routes4", HW_ROUTES4_ENTRIES, to.routes4); !r) return r.error();
+  constexpr std::size_t kBlockEntries = std::size_t{HW_MAX_BLOCKS4} * HW_BLOCK4_ENTRIES;
+  if (auto r = maps.map(folder, "hw_blocks4", kBlockEntries, to.blocks4); !r) return r.error();
+  if (auto r = maps.map(folder, "hw_routes6", HW_ROUTES6_ENTRIES, to.routes6); !r) return r.error();
+  if (auto r = maps.map(folder, "hw_nodes6", HW_MAX_NODES6, to.nodes6); !r) return r.error();
+  if (auto r = maps.map(folder, "hw_groups", HW_MAX_GROUPS, to.groups); !r) return r.error();
+  constexpr std::size_t kBuckets = std::size_t{HW_MAX_GROUPS} * HW_BUCKETS;
+  if (auto r = maps.map(folder, "hw_buckets", kBuckets, to.buckets); !r) return r.error();
+  if (auto r = maps.map(folder, "hw_paths", HW_MAX_PATHS, to.paths); !r) return r.error();
+  if (auto r = maps.map(folder, "hw_nexthops", HW_MAX_NEXTHOPS, to.nexthops); !r) return r.error();
+  return maps;
+}
+
+std::optional<NexthopKey> key_of(const hw_nexthop& entry) {
+  const std::uint32_t ifindex = seen(entry.ifindex);
+  if (ifindex == 0) return std::nullopt;
+  const Family family = entry.family == AF_INET ? Family::v4 : Family::v6;
+  return NexthopKey{ifindex, IpAddress::from_bytes(family, entry.gateway)};
+}
+
+}  // namespace hopwise::dataplane
