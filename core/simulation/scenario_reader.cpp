@@ -151,10 +151,14 @@ void ScenarioReader::read_paths(Object& o, GroupSpec& group) {
   if (routing == nullptr) return;
   for (const config::Value& weight : routing->items)
     group.routing.push_back(weight.kind == config::Kind::number ? std::stod(weight.text) : 0);
-  const bool good = group.routing.size() == group.links.size() &&
-                    std::all_of(group.routing.begin(), group.routing.end(),
-                                [](double w) { return w >= 1 && w <= 1000; });
-  if (!good) o.fault("routing", "is not one weight from 1 to 1000 for each path (write [1, 2])");
+  const bool good =
+      group.routing.size() == group.links.size() &&
+      std::all_of(group.routing.begin(), group.routing.end(),
+                  [](double w) { return w == 0 || (w >= 1 && w <= 1000); }) &&
+      std::any_of(group.routing.begin(), group.routing.end(), [](double w) { return w > 0; });
+  if (!good)
+    o.fault("routing",
+            "is not one weight from 1 to 1000 for each path, or 0 for a candidate (write [1, 2])");
 }
 
 void ScenarioReader::read_policy(Object& o, engine::GroupTerms& terms) {
