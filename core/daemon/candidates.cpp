@@ -50,11 +50,7 @@ void Candidates::settle() {
 }
 
 routes::Route Candidates::offered(const routes::Route& route) {
-  if (!on()) {
-    if (prefixes_ > 0) forget(route.prefix);
-    return route;
-  }
-  const bgp::KnownPaths told = parts_.table.paths(route.prefix);
+  const bgp::KnownPaths told = on() ? parts_.table.paths(route.prefix) : bgp::KnownPaths{};
   if (told.empty()) {
     forget(route.prefix);
     return route;

@@ -95,6 +95,7 @@ class Daemon {
   void every_second();
   void check_policy();
   void drop_unknown_routes();
+  [[nodiscard]] bool awaits_bgp() const { return bgp_tells_until_ != TimePoint::max(); }
   Result<> reload();
 
   [[nodiscard]] Status snapshot() const;
@@ -193,7 +194,7 @@ Result<> Daemon::start() {
   if (auto followed = follower_->start(); !followed) return followed.error();
   drop_unknown_routes();
   decide();
-  steering_->settle_interfaces();
+  if (!awaits_bgp()) steering_->settle_interfaces();
   policy_ = std::make_unique<PolicyWatch>(io_, [this] { check_policy(); });
   check_policy();
   // data plane -> engine
@@ -318,8 +319,10 @@ Result<> Daemon::listen_to_bgp() {
 }
 
 // What an earlier daemon steered and routing no longer has. Where it steered by candidates, BGP has
-// to tell of them again first: the session ended with that daemon, not with what it had told.
+// to tell of them again first: the session ended with that daemon, not with what it had told. Until
+// then the programs, their routes and groups stay as they are; a nexthop that fails is left.
 void Daemon::drop_unknown_routes() {
+  if (!awaits_bgp()) return;
   const auto by_candidates = [](const Group& group) {
     return std::ranges::any_of(group.paths, [](const Path& p) { return p.kernel_weight == 0; });
   };
@@ -333,9 +336,10 @@ void Daemon::drop_unknown_routes() {
   const auto told = [&](const BgpPeerStatus& peer) {
     return peer.state == BgpState::established && now() - peer.since >= std::chrono::seconds(1);
   };
-  const bool all = bgp_listener_ && quiet && std::ranges::all_of(bgp_listener_->status().peers, told);
+  const bool all =
+      bgp_listener_ && quiet && std::ranges::all_of(bgp_listener_->status().peers, told);
   if (!all && now() < *bgp_tells_until_) return;
-  if (std::exchange(*bgp_tells_until_, TimePoint::max()) == TimePoint::max()) return;
+  bgp_tells_until_ = TimePoint::max();
   steering_->drop_unknown_routes();
 }
 
@@ -449,12 +453,12 @@ void Daemon::schedule_tick() {
 void Daemon::tick() {
   decide();
   recording_.settle(steering_->nexthops());
-  steering_->settle_interfaces();
+  if (!awaits_bgp()) steering_->settle_interfaces();
   if (!permission_->was_checked_for(steering_->lan_interfaces())) check_policy();
   dataplane_->sync(now());
   destinations_->tick();
   if (++ticks_ % kTicksPerSecond == 0) every_second();
-  if (ticks_ % kTicksPerHookCheck == 0) steering_->recheck_interfaces();
+  if (ticks_ % kTicksPerHookCheck == 0 && !awaits_bgp()) steering_->recheck_interfaces();
 }
 
 // The kernel's routes rule from the next packet on where steering is off or held.
@@ -470,7 +474,7 @@ void Daemon::every_second() {
   candidates_->settle();
   follow(engine_, steering_->nexthops(), *history_);
   history_->flush();
-  steering_->expire();
+  if (!awaits_bgp()) steering_->expire();
   steering_->follow_delays();
   const auto passive = dataplane_->take_passive();
   readings_.add(passive, now());
