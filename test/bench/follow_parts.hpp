@@ -26,12 +26,9 @@ struct BareDump {
 };
 BareDump bare_dump(const lab::Namespace& where);
 
-/// Makes the daemon dump everything anew: an address that goes, which says nothing of what routes
-/// went with it.
-void provoke_resync(const FollowRouter& router);
-
-/// Waits until a dump has begun; false where none does within `patience`.
-bool dump_begins(const FollowDaemon& daemon, Duration patience);
+/// Makes the daemon dump everything anew, and returns when that has begun. Throws where nothing
+/// begins for minutes: dumps are kept apart by some times their length.
+void begin_resync(const FollowRouter& router, const FollowDaemon& daemon);
 /// Waits until none is under way and the daemon has little to do. `each` is called now and then.
 template <class Each>
 void until_calm(const FollowDaemon& daemon, const Each& each);

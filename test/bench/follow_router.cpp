@@ -66,14 +66,22 @@ FollowRouter::FollowRouter(Form form)
   router_.sysctl("net/ipv6/conf/all/forwarding", "1").value();
   for (const auto* where : {&router_, &far_})
     for (const char* which : {"all", "default"})
-      where->sysctl(std::string("net/ipv6/conf/") + which + "/accept_dad", "0").value();
+      for (const auto& [key, value] : {std::pair{"/accept_dad", "0"}, {"/keep_addr_on_down", "1"}})
+        where->sysctl(std::string("net/ipv6/conf/") + which + key, value).value();
   make_link("lan0", "lan", "10.10.0.1/24");
   for (std::size_t i = 0; i < kUplinks; ++i) {
     const std::string n = std::to_string(i);
     make_link("wan" + n, "far" + n, "10.99." + n + ".1/24 fd00:99:" + n + "::1/64");
-    far_.ip("addr add 10.99." + n + ".2/24 dev far" + n + "\naddr add fd00:99:" + n +
-            "::2/64 dev far" + n + " nodad")
+    const std::string mac = "02:00:00:00:99:0" + n;
+    far_.ip("link set far" + n + " address " + mac + "\naddr add 10.99." + n + ".2/24 dev far" + n +
+            "\naddr add fd00:99:" + n + "::2/64 dev far" + n + " nodad")
         .value();
+    // Known for good: what a link does is measured, not how soon neighbours are found again.
+    for (const std::size_t family : {0U, 1U})
+      router_
+          .ip("neigh replace " + gateway(i, family) + " lladdr " + mac + " dev wan" + n +
+              " nud permanent")
+          .value();
   }
   choose_ways();
   restore_objects();

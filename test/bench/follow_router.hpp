@@ -3,7 +3,7 @@
 //
 //   lan0 -- router --wan0..wan3-- far        10.99.i.1 -- 10.99.i.2   fd00:99:i::1 -- fd00:99:i::2
 //
-// `far` answers pings and neighbour solicitations by itself; nobody forwards anything.
+// `far` answers pings; its link-layer addresses are known for good. Nobody forwards anything.
 #pragma once
 
 #include <array>

@@ -54,9 +54,7 @@ void measure_once(const FollowRouter& router, const Expected& expected, std::siz
   until_calm(daemon);
   runs.memory.push_back(daemon.memory_mib());
   double peak = daemon.memory_mib();
-  provoke_resync(router);
-  if (!dump_begins(daemon, std::chrono::seconds(10)))
-    throw std::runtime_error("no dump follows an address that goes");
+  begin_resync(router, daemon);
   until_calm(daemon, [&] { peak = std::max(peak, daemon.memory_mib()); });
   runs.peak.push_back(peak);
 }
