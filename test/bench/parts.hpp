@@ -23,6 +23,11 @@ void measure_noise(Report& report, Effort effort);          // probe_noise.cpp
 void measure_scenarios(Report& report, Effort effort);  // engine_scenarios.cpp
 void measure_tick(Report& report, Effort effort);       // engine_tick.cpp
 
+void measure_follow_start(Report& report, Effort effort);    // follow_start.cpp
+void measure_follow_rate(Report& report, Effort effort);     // follow_rate.cpp
+void measure_follow_update(Report& report, Effort effort);   // follow_update.cpp
+void measure_follow_failure(Report& report, Effort effort);  // follow_failure.cpp
+
 /// One line on stderr.
 void progress(const std::string& text);
 
