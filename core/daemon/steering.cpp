@@ -251,12 +251,7 @@ void Steering::follow_delays() {
 
 void Steering::reconfigure(const config::Config& config) {
   config_ = with_class_numbers(config, config_);
-  for (auto& [id, record] : nexthops_) {
-    record.nexthop.name = name_of(record.nexthop);
-    parts_.engine.set_terms(id, terms_of(record.nexthop));
-    aim(record);
-    parts_.probes.set_ready(id, {record.ready(), record.gateway_address});
-  }
+  for (auto& [id, record] : nexthops_) retell(record);
   roles_changed_ = true;
   settle_classes();
   for (const Group* group : groups_.used()) {

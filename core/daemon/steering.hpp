@@ -140,6 +140,7 @@ class Steering {
   [[nodiscard]] std::vector<const Nexthop*> nexthops_of(const Group& group) const;
   void leave_group(std::optional<GroupId> id);
   void aim(const NexthopRecord& record);
+  void retell(NexthopRecord& record);
   void add_nexthop(NexthopId id, const NexthopKey& key);
   void remove_nexthop(NexthopId id);
   void refresh_nexthop(NexthopRecord& record);

@@ -11,6 +11,10 @@ void Steering::on_interface(const routes::Interface& interface) {
   roles_changed_ = true;
   for (auto& [id, record] : nexthops_) {
     if (record.nexthop.key.ifindex != interface.ifindex) continue;
+    if (!interface.name.empty() && record.nexthop.interface != interface.name) {
+      record.nexthop.interface = interface.name;
+      retell(record);
+    }
     if (record.link_up == interface.up) {
       refresh_link(record);  // its address or MTU may have changed
       continue;

@@ -71,6 +71,15 @@ void Steering::add_nexthop(NexthopId id, const NexthopKey& key) {
   roles_changed_ = true;
 }
 
+// The configuration, or the name of its interface, has changed: what is said of it with them.
+void Steering::retell(NexthopRecord& record) {
+  const NexthopId id = record.nexthop.id;
+  record.nexthop.name = name_of(record.nexthop);
+  parts_.engine.set_terms(id, terms_of(record.nexthop));
+  aim(record);
+  parts_.probes.set_ready(id, {record.ready(), record.gateway_address});
+}
+
 void Steering::remove_nexthop(NexthopId id) {
   parts_.dataplane.remove_nexthop(id);
   parts_.engine.remove_nexthop(id);
