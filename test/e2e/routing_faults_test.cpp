@@ -1,6 +1,7 @@
 // What no router should have and some have: more sets of nexthops than there is room for, the
 // widest and the narrowest prefixes, routes to the router itself, interfaces that change their name
 // or come back as another with the same index. The routes are fixed, written by the test.
+#include <csignal>
 #include <nlohmann/json.hpp>
 #include <numeric>
 
@@ -131,10 +132,11 @@ TEST_CASE("an interface with another name is the same, one that comes back is ta
   });
 
   // The sockets that see packets go with the interface: what comes by it is told by the relay.
-  trial.step_once("interface made anew, same index", [&] {
+  const auto remade = trial.observe("interface made anew, same index", [&] {
     ok(trial.lab().remake_wan_link(0));
     trial.all_offered();
   });
+  CHECK(remade.difference.empty());
   // Flows stay where they are: it is the new ones that come.
   lab::StreamPlan fresh;
   fresh.server = *IpAddress::parse(lab::kService4);
@@ -142,4 +144,21 @@ TEST_CASE("an interface with another name is the same, one that comes back is ta
   fresh.flows = 256;
   auto stream = lab::PacketStream::start(trial.lab().client(), trial.lab().server(), fresh).value();
   CHECK(lab::eventually(10s, [&] { return router.delivered(0, fresh.port) > 0; }));
+}
+
+// What the figures of all these cases are worth: they tell of a daemon that does not do its work.
+TEST_CASE("packets to a nexthop that routing has withdrawn are seen", "[e2e]") {
+  RoutingTrial trial("static", three_upstreams(lab::Daemon::none));
+  const auto row = trial.observe("withdrawn while hopwise sleeps", [&] {
+    trial.router().daemon().kill(SIGSTOP);
+    ok(trial.lab().withdraw(0));
+    trial.flows();
+    trial.router().daemon().kill(SIGCONT);
+    trial.flows();
+    ok(trial.lab().announce(0));
+  });
+  CHECK(row.difference.empty());
+  CHECK(row.stale.withdrawals == 2);
+  CHECK(row.stale.packets > 10);
+  CHECK(row.stale.worst > 100ms);
 }

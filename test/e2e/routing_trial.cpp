@@ -7,6 +7,7 @@
 #include <stdexcept>
 
 #include "test/catch.hpp"
+#include "test/lab/plan.hpp"
 
 namespace hopwise::e2e {
 namespace {
@@ -83,6 +84,20 @@ void RoutingTrial::all_offered() {
   offered(all);
 }
 
+// Upstreams that do not exist have a number beyond all.
+std::size_t RoutingTrial::upstream_of(const Json& nexthop) const {
+  const auto& topology = router_.lab().topology();
+  const auto gateway = IpAddress::parse(nexthop["gateway"].get<std::string>());
+  for (std::size_t i = 0; i < topology.upstreams.size(); ++i) {
+    const lab::Plan plan{i, topology.wan};
+    if (nexthop["interface"] != plan.router_device()) continue;
+    if (!plan.shared()) return i;
+    for (const auto& own : {plan.gateway4(), plan.gateway6(), plan.gateway_link_local()})
+      if (gateway == IpAddress::parse(own)) return i;
+  }
+  return topology.upstreams.size();
+}
+
 std::string RoutingTrial::difference(Family family) const {
   const bool v4 = family == Family::v4;
   const auto kernel = offers_->now(family);
@@ -94,12 +109,8 @@ std::string RoutingTrial::difference(Family family) const {
   const Json& nexthops = answer["nexthops"];
   const Json& paths = answer["paths"];
   std::set<std::size_t> used;
-  for (std::size_t n = 0; n < paths.size(); ++n) {
-    if (paths[n]["buckets"] == 0) continue;
-    const auto& upstreams = router_.lab().topology().upstreams;
-    for (std::size_t i = 0; i < upstreams.size(); ++i)
-      if (nexthops[n]["interface"] == router_.lab().wan_device(i)) used.insert(i);
-  }
+  for (std::size_t n = 0; n < paths.size(); ++n)
+    if (paths[n]["buckets"] != 0) used.insert(upstream_of(nexthops[n]));
   if (used == kernel) return "";
   return where + "the kernel has " + numbers(kernel) + ", steered to " + numbers(used);
 }
@@ -117,7 +128,8 @@ Duration RoutingTrial::unscheduled() {
   return std::chrono::nanoseconds(waited);
 }
 
-RoutingTrial::Row RoutingTrial::run(const std::string& name, const std::function<void()>& fault) {
+RoutingTrial::Row RoutingTrial::observe(const std::string& name,
+                                        const std::function<void()>& fault) {
   const auto lost = [&] { return stream4_->counts().lost() + stream6_->counts().lost(); };
   const auto lost_before = lost();
   const auto began = lab::wall_now();
@@ -140,19 +152,13 @@ RoutingTrial::Row RoutingTrial::run(const std::string& name, const std::function
 }
 
 void RoutingTrial::step(const std::string& name, const std::function<void()>& fault) {
-  Row row = run(name, fault);
-  if (row.difference.empty() && row.stale.worst > kPromise) row = run(name + ", again", fault);
+  Row row = observe(name, fault);
+  if (row.difference.empty() && row.stale.worst > kPromise) row = observe(name + ", again", fault);
   INFO(form_ << ", " << name << ": " << row.difference);
   CHECK(row.difference.empty());
   CHECK(milliseconds(row.stale.worst) <= milliseconds(kPromise));
   CHECK(offers_->missed() == 0);
   CHECK(sightings_->missed() == 0);
-}
-
-void RoutingTrial::step_once(const std::string& name, const std::function<void()>& fault) {
-  const Row row = run(name, fault);
-  INFO(form_ << ", " << name << ": " << row.difference);
-  CHECK(row.difference.empty());
 }
 
 }  // namespace hopwise::e2e

@@ -11,6 +11,7 @@
 
 #include <functional>
 #include <memory>
+#include <set>
 #include <string>
 
 #include "test/e2e/router.hpp"
@@ -32,16 +33,24 @@ class RoutingTrial {
 
   Router& router() { return router_; }
   lab::Lab& lab() { return router_.lab(); }
+  [[nodiscard]] const lab::Lab& lab() const { return router_.lab(); }
 
   /// Does `fault`, which waits itself for what routing makes of it, then waits until the data plane
   /// agrees with the kernel, and judges. `fault` must leave the lab so that it can be repeated.
   void step(const std::string& name, const std::function<void()>& fault);
-  /// The same for what cannot be repeated or is judged by the caller: not once more.
-  void step_once(const std::string& name, const std::function<void()>& fault);
+  /// The same without a judgement: for what is to be judged otherwise.
+  struct Row {
+    lab::Stale stale;
+    std::uint64_t lost = 0;
+    std::string difference;
+  };
+  Row observe(const std::string& name, const std::function<void()>& fault);
 
   /// Waits until exactly these upstreams are in the kernel's routes of both families.
   void offered(const std::vector<std::size_t>& upstreams);
   void all_offered();
+  /// Which upstreams routing offers, by the kernel's own word.
+  [[nodiscard]] std::set<std::size_t> kernel(Family family) const { return offers_->now(family); }
   /// What keeps the data plane from being what a fresh start would make; empty: nothing.
   [[nodiscard]] std::string difference() const;
   /// Datagrams of both families that have arrived.
@@ -49,13 +58,8 @@ class RoutingTrial {
   void flows(std::uint64_t packets = 300) const;
 
  private:
-  struct Row {
-    lab::Stale stale;
-    std::uint64_t lost = 0;
-    std::string difference;
-  };
-  Row run(const std::string& name, const std::function<void()>& fault);
   [[nodiscard]] std::string difference(Family family) const;
+  [[nodiscard]] std::size_t upstream_of(const Json& nexthop) const;
   [[nodiscard]] Duration unscheduled();
 
   std::string form_;

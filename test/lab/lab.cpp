@@ -232,10 +232,10 @@ Result<> Lab::remake_wan_link(std::size_t i) {
   return impl_->topology.router == Daemon::none ? impl_->fix_routes() : Result<>{};
 }
 
-Speaker& Lab::router_speaker() {
+Speaker& Lab::router_speaker() const {
   return impl_->router_speaker.value();
 }
-Speaker& Lab::speaker(std::size_t i) {
+Speaker& Lab::speaker(std::size_t i) const {
   return impl_->speakers.at(i);
 }
 

@@ -160,8 +160,8 @@ class Lab {
   Result<> announce(std::size_t i);
   /// The routing daemons themselves, to be killed, started and reset (speaker.hpp): the router's,
   /// and upstream i's. There are none without daemons.
-  [[nodiscard]] Speaker& router_speaker();
-  [[nodiscard]] Speaker& speaker(std::size_t i);
+  [[nodiscard]] Speaker& router_speaker() const;
+  [[nodiscard]] Speaker& speaker(std::size_t i) const;
   /// The upstream's end of the WAN link. On separate WANs the router loses its carrier. `up` with
   /// an FRR router waits first, a second or so, until FRR 8.4 has let go of the nexthop groups it
   /// had before: it would reuse them, and the kernel's have lost a member (FRR then shows two
