@@ -9,6 +9,7 @@
 #include <string_view>
 
 #include "core/api/endpoint.hpp"
+#include "core/config/bgp_config.hpp"
 #include "core/config/history_config.hpp"
 #include "core/config/policy_config.hpp"
 #include "core/config/probe_config.hpp"
@@ -294,6 +295,7 @@ void read(Object& top, Config& config) {
   top.object("api", [&](Object& o) { read_api(o, config.api); });
   top.object("state", [&](Object& o) { read_state(o, config); });
   top.object("history", [&](Object& o) { read_history(o, config.history); });
+  top.object("bgp", [&](Object& o) { read_bgp(o, config.bgp); });
   top.one_of("log_level", config.log_level, {"debug", "info", "warn", "error"});
   config.dataplane.mark_base = config.probes.mark_base;
 }

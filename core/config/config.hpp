@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "core/api/server.hpp"
+#include "core/bgp/options.hpp"
 #include "core/dataplane/dataplane.hpp"
 #include "core/engine/engine.hpp"
 #include "core/model/address.hpp"
@@ -122,6 +123,7 @@ struct Config {
   dataplane::Options dataplane{.actuator = dataplane::Actuator::automatic};
   api::Options api;
   History history;
+  bgp::Options bgp{};  // no listener without the section
 };
 
 /// Whether flows may leave a nexthop by themselves. Behind NAT a flow dies with a change of its

@@ -75,6 +75,8 @@ std::optional<std::string> needs_restart(const Config& running, const Config& wa
           "%s: \"%s\" cannot become \"%s\" while hopwise runs (restart it: traffic goes on "
           "meanwhile)",
           key, before.c_str(), after.c_str());
+  if (r.bgp != w.bgp)  // its sessions would have to be begun anew, and passwords are not shown
+    return "bgp: cannot change while hopwise runs (restart it: traffic goes on meanwhile)";
   return std::nullopt;
 }
 

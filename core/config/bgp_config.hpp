@@ -1,0 +1,17 @@
+// The keys of "bgp": the listener for the routing daemons' paths, and its peers.
+//
+//   "bgp": {"listen": "127.0.0.2:1790", "as": 65000, "router_id": "192.0.2.250",
+//           "peers": [{"address": "127.0.0.1", "password_file": "/etc/hopwise/bgp.key",
+//                      "hold_time": "9s", "max_prefixes": 2000000}]}
+//
+// Without the section there is no listener. "listen" may be a list: an address for each family.
+#pragma once
+
+#include "core/bgp/options.hpp"
+#include "core/config/reader.hpp"
+
+namespace hopwise::config {
+
+void read_bgp(Object& o, bgp::Options& options);
+
+}  // namespace hopwise::config
