@@ -23,6 +23,8 @@ constexpr auto kAcceptPause = std::chrono::milliseconds(100);  // when descripto
 /// What a dead peer's kernel may still deliver is worked through before its end is seen.
 constexpr int kReceiveBytes = 256 * 1024;
 
+using FreeBind = asio::detail::socket_option::integer<IPPROTO_IP, IP_FREEBIND>;
+
 TimePoint now() {
   return std::chrono::steady_clock::now();
 }
@@ -140,6 +142,8 @@ class Listener::Impl : public std::enable_shared_from_this<Impl> {
     if (!error) acceptor.socket.set_option(tcp::acceptor::reuse_address(true), error);
     if (!error && !endpoint.address.is_v4())
       acceptor.socket.set_option(asio::ip::v6_only(true), error);
+    // An address that a local route alone makes ours (`ip -6 route add local ADDRESS dev lo`).
+    if (!error) acceptor.socket.set_option(FreeBind(1), error);
     if (!error)
       acceptor.socket.set_option(asio::socket_base::receive_buffer_size(kReceiveBytes), error);
     if (!error) acceptor.socket.bind(at, error);
@@ -147,8 +151,6 @@ class Listener::Impl : public std::enable_shared_from_this<Impl> {
       return system_error(what, error.value(),
                           error == asio::error::address_in_use
                               ? "another program listens there: choose another port"
-                          : error == boost::system::errc::address_not_available
-                              ? "give lo that address, or choose one of 127.0.0.0/8"
                               : "");
     for (const PeerOptions& peer : options_.peers) {
       if (peer.password.empty() || peer.address.family != endpoint.address.family) continue;
