@@ -171,8 +171,8 @@ class BmpReceiver::Impl : public std::enable_shared_from_this<Impl> {
 
   void begin(Router& router, tcp::socket socket) {
     router.since = now();
-    router.conversation = std::make_shared<Conversation>(std::move(socket), table_, router.counters,
-                                                         router.options.max_prefixes);
+    router.conversation = std::make_shared<Conversation>(
+        std::move(socket), table_, sweeper_, router.counters, router.options.max_prefixes);
     router.conversation->start([this, &router](const std::string& why) { end(router, why); });
     if (events_.connected) events_.connected(router.options.address);
   }

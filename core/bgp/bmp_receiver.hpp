@@ -22,21 +22,6 @@
 
 namespace hopwise::bgp {
 
-struct BmpRouterOptions {
-  IpAddress address;  // where its connections come from
-  /// Of each session that it tells of; beyond, that session's paths are dropped.
-  std::size_t max_prefixes = 2'000'000;
-
-  bool operator==(const BmpRouterOptions&) const = default;
-};
-
-struct BmpOptions {
-  std::vector<Endpoint> listen{};  // empty: no receiver at all
-  std::vector<BmpRouterOptions> routers{};
-
-  bool operator==(const BmpOptions&) const = default;
-};
-
 struct BmpEvents {
   /// A router has connected, or its connection has ended, for this reason.
   std::function<void(const IpAddress& router)> connected{};

@@ -296,6 +296,7 @@ void read(Object& top, Config& config) {
   top.object("state", [&](Object& o) { read_state(o, config); });
   top.object("history", [&](Object& o) { read_history(o, config.history); });
   top.object("bgp", [&](Object& o) { read_bgp(o, config.bgp); });
+  top.object("bmp", [&](Object& o) { read_bmp(o, config.bmp); });
   top.one_of("log_level", config.log_level, {"debug", "info", "warn", "error"});
   config.dataplane.mark_base = config.probes.mark_base;
 }

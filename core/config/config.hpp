@@ -123,7 +123,8 @@ struct Config {
   dataplane::Options dataplane{.actuator = dataplane::Actuator::automatic};
   api::Options api;
   History history;
-  bgp::Options bgp{};  // no listener without the section
+  bgp::Options bgp{};     // no listener without the section
+  bgp::BmpOptions bmp{};  // no receiver without it
 };
 
 /// Whether flows may leave a nexthop by themselves. Behind NAT a flow dies with a change of its
