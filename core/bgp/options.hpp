@@ -1,4 +1,4 @@
-// Where to listen, as whom, and to which peers: the configuration's "bgp".
+// Where to listen, as whom, and to which peers: the configuration's "bgp" and "bmp".
 #pragma once
 
 #include <cstdint>
@@ -37,6 +37,21 @@ struct Options {
   std::vector<PeerOptions> peers{};
 
   bool operator==(const Options&) const = default;
+};
+
+struct BmpRouterOptions {
+  IpAddress address;  // where its connections come from
+  /// Of each session that it tells of; beyond, that session's paths are dropped.
+  std::size_t max_prefixes = 2'000'000;
+
+  bool operator==(const BmpRouterOptions&) const = default;
+};
+
+struct BmpOptions {
+  std::vector<Endpoint> listen{};  // empty: no receiver at all
+  std::vector<BmpRouterOptions> routers{};
+
+  bool operator==(const BmpOptions&) const = default;
 };
 
 }  // namespace hopwise::bgp

@@ -297,9 +297,11 @@ void read(Object& top, Config& config) {
   top.object("state", [&](Object& o) { read_state(o, config); });
   top.object("history", [&](Object& o) { read_history(o, config.history); });
   top.object("bgp", [&](Object& o) { read_bgp(o, config.bgp); });
+  top.object("bmp", [&](Object& o) { read_bmp(o, config.bmp); });
   top.object("candidates", [&](Object& o) { read_candidates(o, config.candidates); });
-  if (config.candidates.from == routes::OfferPolicy::From::bgp && config.bgp.listen.empty())
-    top.fault("candidates", "come from BGP, and there is no listener (add \"bgp\")");
+  if (config.candidates.from == routes::OfferPolicy::From::bgp && config.bgp.listen.empty() &&
+      config.bmp.listen.empty())
+    top.fault("candidates", "come from BGP, and nobody tells of it (add \"bgp\", or \"bmp\")");
   top.one_of("log_level", config.log_level, {"debug", "info", "warn", "error"});
   config.dataplane.mark_base = config.probes.mark_base;
 }

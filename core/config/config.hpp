@@ -124,7 +124,8 @@ struct Config {
   dataplane::Options dataplane{.actuator = dataplane::Actuator::automatic};
   api::Options api;
   History history;
-  bgp::Options bgp{};  // no listener without the section
+  bgp::Options bgp{};     // no listener without the section
+  bgp::BmpOptions bmp{};  // no receiver without it
   routes::OfferPolicy candidates;
 };
 

@@ -77,6 +77,8 @@ std::optional<std::string> needs_restart(const Config& running, const Config& wa
           key, before.c_str(), after.c_str());
   if (r.bgp != w.bgp)  // its sessions would have to be begun anew, and passwords are not shown
     return "bgp: cannot change while hopwise runs (restart it: traffic goes on meanwhile)";
+  if (r.bmp != w.bmp)
+    return "bmp: cannot change while hopwise runs (restart it: traffic goes on meanwhile)";
   return std::nullopt;
 }
 
