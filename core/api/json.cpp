@@ -216,6 +216,24 @@ Json describe(const std::optional<BgpStatus>& bgp, TimePoint now) {
           {"peers", std::move(peers)}};
 }
 
+Json describe(const std::optional<BmpStatus>& bmp, TimePoint now) {
+  if (!bmp) return nullptr;
+  Json routers = Json::array();
+  for (const BmpRouterStatus& router : bmp->routers)
+    routers.push_back(
+        {{"address", router.address.text()},
+         {"connected", router.connected},
+         {"since_s", seconds(now - router.since)},
+         {"name", router.name.empty() ? Json(nullptr) : Json(router.name)},
+         {"peers", router.peers},
+         {"prefixes", router.prefixes},
+         {"paths", router.paths},
+         {"messages", router.messages},
+         {"errors", router.errors},
+         {"last_error", router.last_error.empty() ? Json(nullptr) : Json(router.last_error)}});
+  return {{"listen", bmp->listen}, {"strangers", bmp->strangers}, {"routers", std::move(routers)}};
+}
+
 Json describe(const HistoryStatus& history) {
   return {{"file", history.file.empty() ? Json(nullptr) : Json(history.file)},
           {"trouble", history.trouble.empty() ? Json(nullptr) : Json(history.trouble)},
@@ -249,6 +267,7 @@ std::string to_json(const Status& status, TimePoint now) {
             {"reload_failures", status.reload_failures},
             {"destinations", describe(status.destinations)},
             {"bgp", describe(status.bgp, now)},
+            {"bmp", describe(status.bmp, now)},
             {"candidates", describe(status.candidates)},
             {"history", describe(status.history)},
             {"interfaces", Json::array()},

@@ -141,10 +141,12 @@ class Parser {
         return read_communities(raw);
       case Attribute::originator_id:
         if (external) return discard();
+        out_.path.reflected = true;
         if (raw.value.size() != 4) fail(AttributeError::length, raw.type);
         return;
       case Attribute::cluster_list:
         if (external) return discard();
+        out_.path.reflected = true;
         check_list(raw, 4);
         return;
       case Attribute::extended_communities:

@@ -87,13 +87,11 @@ void BmpStation::peer_up(const bmp::Peer& peer, Cursor cursor) {
   drop(peer.id, {});  // what it told before was of an earlier session
   const auto up = bmp::parse_peer_up(cursor, peer.id.address.family);
   if (!up) return count("malformed_peer_up");
+  if (up->sent.as == up->received.as) return count("internal_peer");
   if (peers_.size() >= kMaxPeers) return count("too_many_peers");
   const auto source = table_.open(peer.id.address);
   if (!source) return count("too_many_peers");
-  Session session{
-      .source = *source,
-      .terms = {up->sent.as, {up->own}},
-      .peer = up->sent.as == up->received.as ? Session::Peer::internal : Session::Peer::external};
+  Session session{.source = *source, .terms = {up->sent.as, {up->own}}};
   for (const Family family : {Family::v4, Family::v6})
     session.add_path[family] = up->received.capabilities.add_path[family].send &&
                                up->sent.capabilities.add_path[family].receive;
@@ -122,7 +120,7 @@ void BmpStation::route_monitoring(const bmp::Peer& peer, Cursor cursor) {
   if (update->discarded > 0) count("discarded_attributes", update->discarded);
   if (update->foreign > 0) count("foreign_family", update->foreign);
   for (Announcement& said : update->announced) {
-    if (session.peer == Session::Peer::external) take_off_own_as(said.path, session.terms.own_as);
+    take_off_own_as(said.path, session.terms.own_as);
     if (said.path.nexthop.is_unspecified()) said.path.nexthop = peer.id.address;
   }
   const Taken taken = take(*update, session.terms, session.source, table_);

@@ -2,9 +2,10 @@
 // of become sources of the path table. Pure: bytes go in, a reason to end comes out; nothing is
 // ever sent.
 //
-// What is taken: the post-policy Adj-RIB-In of sessions in the router's global instance. What
-// stands there the router itself would use; what its import policy refuses does not. Other views
-// and instances are counted and passed over.
+// What is taken: the post-policy Adj-RIB-In of external sessions in the router's global instance.
+// What stands there the router itself would use; what its import policy refuses does not. Other
+// views and instances are counted and passed over, and so is what routers of our own AS said: a
+// packet that is sent to them may come back.
 //
 // A router's word ends with its connection, a session's with Peer Down: their paths are gone at
 // once. So are those of a session of which an UPDATE cannot be understood; until the next Peer Up
@@ -62,7 +63,6 @@ class BmpStation {
     SourceId source{};
     PerFamily<bool> add_path{};
     Terms terms;
-    enum class Peer : std::uint8_t { internal, external } peer = Peer::external;
   };
 
   void handle(std::uint8_t type, Bytes body);

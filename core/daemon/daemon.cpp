@@ -19,6 +19,7 @@
 #include <span>
 
 #include "core/api/server.hpp"
+#include "core/bgp/bmp_receiver.hpp"
 #include "core/bgp/listener.hpp"
 #include "core/config/config.hpp"
 #include "core/daemon/bandwidth_watch.hpp"
@@ -51,7 +52,8 @@ namespace asio = boost::asio;
 constexpr Duration kTick = std::chrono::milliseconds(100);
 constexpr int kTicksPerSecond = 10;
 constexpr int kTicksPerHookCheck = 50;
-// After a start: how long BGP may take to tell again what candidates an earlier daemon's routes had.
+// After a start: how long BGP may take to tell again what candidates an earlier daemon's routes
+// had.
 constexpr Duration kBgpTells = std::chrono::seconds(15);
 
 TimePoint now() {
@@ -78,6 +80,7 @@ class Daemon {
   ProbeThread::Events probe_events();
   bgp::TableEvents table_events();
   bgp::ListenerEvents listener_events();
+  bgp::BmpEvents bmp_events();
   Candidates::Parts candidates_parts();
   [[nodiscard]] routes::OfferRules offer_rules() const;
   Result<> listen_to_bgp();
@@ -96,6 +99,7 @@ class Daemon {
   void every_second();
   void check_policy();
   void drop_unknown_routes();
+  [[nodiscard]] bool listens_to_bgp() const { return bgp_listener_ || bmp_receiver_; }
   [[nodiscard]] bool awaits_bgp() const { return bgp_tells_until_ != TimePoint::max(); }
   Result<> reload();
 
@@ -138,6 +142,7 @@ class Daemon {
   bool decide_pending_ = false;
   std::optional<TimePoint> bgp_tells_until_;       // what an earlier daemon had is kept until then
   std::unique_ptr<bgp::Listener> bgp_listener_{};  // ends before what it tells
+  std::unique_ptr<bgp::BmpReceiver> bmp_receiver_{};
 };
 
 Result<> Daemon::start() {
@@ -281,13 +286,32 @@ bgp::ListenerEvents Daemon::listener_events() {
       .state =
           [this](const bgp::Transition& step) {
             const bool ends = step.from == BgpState::established;
-            (log_.*(ends ? &Log::warn : &Log::info))("bgp",
-                                                     {{"peer", step.peer.text()},
-                                                      {"from", std::string(text(step.from))},
-                                                      {"to", std::string(text(step.to))},
-                                                      {"because", step.why}});
+            (log_.*(ends ? &Log::warn : &Log::info))("bgp", {{"peer", step.peer.text()},
+                                                             {"from", std::string(text(step.from))},
+                                                             {"to", std::string(text(step.to))},
+                                                             {"because", step.why}});
           },
-      .trouble = [this](const Error& error) { log_.warn("bgp", {{"error", error.message}}); },
+      .trouble =
+          [this](const Error& error) {
+            log_.warn("bgp", {{"error", error.message}});
+          },
+  };
+}
+
+bgp::BmpEvents Daemon::bmp_events() {
+  return {
+      .connected =
+          [this](const IpAddress& router) {
+            log_.info("bmp_connected", {{"router", router.text()}});
+          },
+      .ended =
+          [this](const IpAddress& router, const std::string& why) {
+            log_.warn("bmp_ended", {{"router", router.text()}, {"because", why}});
+          },
+      .trouble =
+          [this](const Error& error) {
+            log_.warn("bmp", {{"error", error.message}});
+          },
   };
 }
 
@@ -296,9 +320,8 @@ Candidates::Parts Daemon::candidates_parts() {
       .table = paths_,
       .log = log_,
       .kernel_route = [this](const Prefix& prefix) { return follower_->find(prefix); },
-      .on_link = [this](const IpAddress& nexthop, const auto& link_local) {
-        return follower_->on_link(nexthop, link_local);
-      },
+      .on_link = [this](const IpAddress& nexthop,
+                        const auto& link_local) { return follower_->on_link(nexthop, link_local); },
       .route = [this](const routes::Route& route) { steering_->on_route(route); },
       .withdrawn = [this](const Prefix& prefix) { steering_->on_withdrawn(prefix); },
       // a lost session -> engine -> data plane
@@ -312,10 +335,16 @@ Candidates::Parts Daemon::candidates_parts() {
 }
 
 Result<> Daemon::listen_to_bgp() {
-  if (config_.bgp.listen.empty()) return {};
-  auto listener = bgp::Listener::open(io_, config_.bgp, paths_, listener_events());
-  if (!listener) return listener.error();
-  bgp_listener_ = std::move(*listener);
+  if (!config_.bgp.listen.empty()) {
+    auto listener = bgp::Listener::open(io_, config_.bgp, paths_, listener_events());
+    if (!listener) return listener.error();
+    bgp_listener_ = std::move(*listener);
+  }
+  if (!config_.bmp.listen.empty()) {
+    auto receiver = bgp::BmpReceiver::open(io_, config_.bmp, paths_, bmp_events());
+    if (!receiver) return receiver.error();
+    bmp_receiver_ = std::move(*receiver);
+  }
   return {};
 }
 
@@ -329,7 +358,7 @@ void Daemon::drop_unknown_routes() {
   };
   if (!bgp_tells_until_) {
     bgp_tells_until_ = now();
-    if (bgp_listener_ && config_.candidates.from == routes::OfferPolicy::From::bgp &&
+    if (listens_to_bgp() && config_.candidates.from == routes::OfferPolicy::From::bgp &&
         std::ranges::any_of(dataplane_->adopted().groups, by_candidates))
       *bgp_tells_until_ += kBgpTells;
   }
@@ -337,8 +366,12 @@ void Daemon::drop_unknown_routes() {
   const auto told = [&](const BgpPeerStatus& peer) {
     return peer.state == BgpState::established && now() - peer.since >= std::chrono::seconds(1);
   };
-  const bool all =
-      bgp_listener_ && quiet && std::ranges::all_of(bgp_listener_->status().peers, told);
+  const auto heard = [](const BmpRouterStatus& router) {
+    return router.peers > 0 && now() - router.since >= std::chrono::seconds(1);
+  };
+  const bool all = listens_to_bgp() && quiet &&
+                   (!bgp_listener_ || std::ranges::all_of(bgp_listener_->status().peers, told)) &&
+                   (!bmp_receiver_ || std::ranges::all_of(bmp_receiver_->status().routers, heard));
   if (!all && now() < *bgp_tells_until_) return;
   bgp_tells_until_ = TimePoint::max();
   steering_->drop_unknown_routes();
@@ -539,9 +572,9 @@ Result<> Daemon::reload() {
 // --- what it tells of itself ----------------------------------------------------------------
 
 SnapshotParts Daemon::parts() const {
-  return {*dataplane_, engine_,       *steering_,    *destinations_,      *permission_, *history_,
-          readings_,   *bandwidths_,  probe_status_, probe_totals_,       config_,      *candidates_,
-          bgp_listener_.get()};
+  return {*dataplane_, engine_,      *steering_,          *destinations_,     *permission_,
+          *history_,   readings_,    *bandwidths_,        probe_status_,      probe_totals_,
+          config_,     *candidates_, bgp_listener_.get(), bmp_receiver_.get()};
 }
 
 Status Daemon::snapshot() const {

@@ -182,6 +182,7 @@ Status take_snapshot(const SnapshotParts& parts, TimePoint now) {
     status.candidates->plain_routes = parts.steering.plain_routes();
   }
   if (parts.bgp != nullptr) status.bgp = parts.bgp->status();
+  if (parts.bmp != nullptr) status.bmp = parts.bmp->status();
   status.routes_steered = parts.steering.steered_routes();
   status.routes_kernel = parts.steering.kernel_routes();
   status.packets_by_reason = counters.packets_by_reason;

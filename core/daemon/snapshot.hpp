@@ -5,6 +5,7 @@
 #include <map>
 #include <vector>
 
+#include "core/bgp/bmp_receiver.hpp"
 #include "core/bgp/listener.hpp"
 #include "core/daemon/bandwidth_watch.hpp"
 #include "core/daemon/candidates.hpp"
@@ -31,7 +32,8 @@ struct SnapshotParts {
   const ProberTotals& probing;
   const config::Config& config;
   const Candidates& candidates;
-  const bgp::Listener* bgp;  // null: none
+  const bgp::Listener* bgp;     // null: none
+  const bgp::BmpReceiver* bmp;  // null: none
 };
 
 /// As configured, or made of its number for one that has gone.

@@ -53,6 +53,17 @@ void add_daemon(Page& page, const Status& status) {
         {{"interface", interface.name}, {"role", interface.role}, {"attach", interface.attach}});
 }
 
+void add_bmp(Page& page, const std::vector<BmpRouterStatus>& routers) {
+  for (const BmpRouterStatus& router : routers)
+    page.add(Metric::bmp_router_up, one_if(router.connected), {{"router", router.address.text()}});
+  for (const BmpRouterStatus& router : routers)
+    page.add(Metric::bmp_router_paths, router.paths, {{"router", router.address.text()}});
+  for (const BmpRouterStatus& router : routers)
+    for (const auto& [error, count] : router.errors)
+      page.add(Metric::bmp_errors_total, count,
+               {{"router", router.address.text()}, {"error", error}});
+}
+
 void add_bgp(Page& page, const Status& status) {
   if (status.bgp) {
     for (const BgpPeerStatus& peer : status.bgp->peers)
@@ -68,6 +79,7 @@ void add_bgp(Page& page, const Status& status) {
                  {{"peer", peer.address.text()}, {"error", error}});
     page.add(Metric::bgp_strangers_total, status.bgp->strangers);
   }
+  if (status.bmp) add_bmp(page, status.bmp->routers);
   if (!status.candidates) return;
   for (const auto& [verdict, paths] : status.candidates->paths)
     page.add(Metric::candidate_paths, paths, {{"verdict", verdict}});

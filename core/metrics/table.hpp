@@ -21,6 +21,9 @@
   X(bgp_sessions_total, counter, "", "Sessions with the peer that were established")               \
   X(bgp_errors_total, counter, "", "Faults of sessions with the peer, by what they were")          \
   X(bgp_strangers_total, counter, "", "Connections from addresses that are no peer's")             \
+  X(bmp_router_up, gauge, "", "1 while the router's BMP connection is there")                      \
+  X(bmp_router_paths, gauge, "", "Paths that the router's sessions tell of now")                   \
+  X(bmp_errors_total, counter, "", "What a router told by BMP and was not taken, by why")          \
   X(candidate_paths, gauge, "",                                                                    \
     "Paths that BGP tells of to prefixes with a route, by whether they may carry, or why not")     \
   X(candidate_prefixes, gauge, "", "Prefixes with a path that may carry beside the kernel's")      \

@@ -24,6 +24,9 @@ struct BgpPath {
   /// counts as one, confederations as none.
   std::uint32_t as_path_length = 0;
   std::uint32_t neighbour_as = 0;  // who said it, of a path that begins with a sequence; else 0
+  /// By way of another router of our own AS (ORIGINATOR_ID, CLUSTER_LIST: RFC 4456): whoever its
+  /// next hop is may send the packet back to us.
+  bool reflected = false;
   std::optional<std::uint32_t> local_pref{};
   std::optional<std::uint32_t> med{};
   std::vector<std::uint32_t> communities{};                       // RFC 1997

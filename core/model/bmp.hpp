@@ -21,7 +21,7 @@ struct BmpRouterStatus {
   std::size_t prefixes = 0;                         // now, over those sessions
   std::size_t paths = 0;                            // now
   std::map<std::string, std::uint64_t> messages{};  // by type: "route_monitoring", ...
-  /// "unknown_peer", "other_instance", "not_post_policy", "malformed_update",
+  /// "unknown_peer", "internal_peer", "other_instance", "not_post_policy", "malformed_update",
   /// "treat_as_withdraw:as_path", "refused:own_as", "connection_lost", ...
   std::map<std::string, std::uint64_t> errors{};
   std::string last_error{};  // why the last connection ended, in words; empty: none ended

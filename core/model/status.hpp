@@ -13,6 +13,7 @@
 #include "core/model/anchor.hpp"
 #include "core/model/bandwidth.hpp"
 #include "core/model/bgp.hpp"
+#include "core/model/bmp.hpp"
 #include "core/model/candidates.hpp"
 #include "core/model/decision.hpp"
 #include "core/model/estimate.hpp"
@@ -183,6 +184,7 @@ struct Status {
   std::vector<GroupStatus> groups;
   std::optional<DestinationsStatus> destinations{};  // empty: switched off
   std::optional<BgpStatus> bgp{};                    // empty: no listener
+  std::optional<BmpStatus> bmp{};                    // empty: no receiver
   std::optional<CandidatesStatus> candidates{};      // empty: the configuration has none
   std::size_t routes_steered = 0;
   std::size_t routes_kernel = 0;  // known, but with fewer than two nexthops

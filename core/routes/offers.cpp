@@ -59,7 +59,8 @@ bool refused_by_community(const BgpPath& path, const OfferPolicy& policy) {
 OfferVerdict judge(const Offer& offer, const Reference& reference, const OfferRules& rules) {
   const BgpPath& path = *offer.path;
   const OfferPolicy& policy = rules.policy;
-  if (path.neighbour_as == 0 || path.neighbour_as == rules.own_as) return OfferVerdict::ibgp;
+  if (path.reflected || path.neighbour_as == 0 || path.neighbour_as == rules.own_as)
+    return OfferVerdict::ibgp;
   if (std::find(path.as_path.begin(), path.as_path.end(), rules.own_as) != path.as_path.end())
     return OfferVerdict::own_as;
   if (!offer.nexthop) return OfferVerdict::not_on_link;

@@ -7,8 +7,8 @@
 // Why no forwarding loop can come of it. Let L(X) be the length of the AS_PATH of the path that AS
 // X uses to a prefix and announces; Y announces what it uses, so X hears of it with a length of at
 // least L(Y) + 1 (RFC 4271, section 5.1.2: prepending only adds). X takes a candidate of Y only if
-//  - its next hop is on-link here and in another AS: the packet leaves X at once, and no router of
-//    X sees it again on its way;
+//  - its next hop is on-link here and in another AS, and no router of X told it on: the packet
+//    leaves X at once, and no router of X sees it again on its way;
 //  - it is to this very prefix, not to one that covers it: Y looks it up by what it announced;
 //  - our own AS is not in its AS_PATH;
 //  - its length is at most that of the best of the paths the kernel uses, L(X).

@@ -26,6 +26,7 @@ struct Told {
   std::optional<std::uint32_t> local_pref = 100;
   std::vector<std::uint32_t> communities{};
   bool on_link = true;
+  bool reflected = false;
 };
 
 Offer offer(const Told& told) {
@@ -36,6 +37,7 @@ Offer offer(const Told& told) {
   path.neighbour_as = path.as_path.empty() || path.as_path[0] == 0 ? 0 : path.as_path[0];
   path.local_pref = told.local_pref;
   path.communities = told.communities;
+  path.reflected = told.reflected;
   return {std::make_shared<BgpPath>(path),
           told.on_link ? std::optional(key(told.n)) : std::nullopt};
 }
@@ -79,6 +81,11 @@ TEST_CASE("what could make a loop or a valley is refused, and why is told", "[ca
   CHECK(verdict({.n = 2, .local_pref = 50, .on_link = false}) == Verdict::not_on_link);
   CHECK(verdict({.n = 2, .communities = {0xffff0000}}) == Verdict::community);
   CHECK(verdict({.n = 2, .communities = {0xffff029a}}) == Verdict::community);
+}
+
+TEST_CASE("what another router of our AS told on is no candidate: it may send it back",
+          "[candidates]") {
+  CHECK(verdict({.n = 2, .reflected = true}) == Verdict::ibgp);
 }
 
 TEST_CASE("a reference that is not told leaves every path out", "[candidates]") {
