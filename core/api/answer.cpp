@@ -100,6 +100,14 @@ Answer show_groups(std::string_view query_text, const Handlers& handlers) {
   return refusal(404, "no group \"" + wanted->second + "\" (`hopwise status` lists them)");
 }
 
+Answer show_routes(std::string_view query_text, const Handlers& handlers) {
+  const auto query = route_query_of(query_text);
+  if (!query) return refusal(400, query.error().message);
+  const auto page = handlers.routes(*query);
+  if (!page) return refusal(404, page.error().message);
+  return {200, "application/json", to_json(*page)};
+}
+
 using Show = Answer (*)(std::string_view query, const Handlers& handlers);
 
 // Those that only tell, and take a query.
@@ -107,6 +115,7 @@ Show shown_at(std::string_view path) {
   if (path == "/api/v1/explain") return explain;
   if (path == "/api/v1/events") return show_events;
   if (path == "/api/v1/groups") return show_groups;
+  if (path == "/api/v1/routes") return show_routes;
   return nullptr;
 }
 
@@ -155,8 +164,8 @@ Answer route(const Request& request, const Handlers& handlers) {
     return refusal(
         404,
         "nothing is here (there are /metrics, /healthz, /readyz, /api/v1/status, "
-        "/api/v1/explain, /api/v1/events, /api/v1/groups, /api/v1/traces, /api/v1/record and POST "
-        "/api/v1/reload)");
+        "/api/v1/explain, /api/v1/events, /api/v1/groups, /api/v1/routes, /api/v1/traces, "
+        "/api/v1/record and POST /api/v1/reload)");
   const bool post = path == "/api/v1/reload";
   const bool either = path == "/api/v1/traces";
   const bool posted = request.method == "POST";

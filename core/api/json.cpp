@@ -32,6 +32,19 @@ Json milliseconds_or_null(const std::optional<Duration>& duration) {
   return duration ? Json(milliseconds(*duration)) : Json(nullptr);
 }
 
+/// "02:00:5e:00:53:01".
+Json ethernet_text(const std::optional<EthernetAddress>& address) {
+  if (!address) return nullptr;
+  constexpr const char* kDigits = "0123456789abcdef";
+  std::string text;
+  for (const std::uint8_t byte : *address) {
+    text += text.empty() ? "" : ":";
+    text += kDigits[byte >> 4];
+    text += kDigits[byte & 15];
+  }
+  return text;
+}
+
 Json describe(const std::optional<Load>& load) {
   if (!load) return nullptr;
   return {{"forward_bit_s", load->forward_bit_s},
@@ -53,7 +66,10 @@ Json describe(const NexthopStatus& status, TimePoint now) {
           {"ifindex", nexthop.key.ifindex},
           {"link_up", status.link_up},
           {"neighbour_resolved", status.neighbour_resolved},
+          {"neighbour_address", ethernet_text(status.gateway_address)},
           {"state", text(status.state)},
+          {"state_age_s",
+           status.state_since ? Json(seconds(now - *status.state_since)) : Json(nullptr)},
           {"rtt_ms", milliseconds_or_null(estimate.rtt)},
           {"base_ms", milliseconds_or_null(estimate.base)},
           {"jitter_ms", milliseconds(estimate.jitter)},

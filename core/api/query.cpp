@@ -194,6 +194,70 @@ Result<EventQuery> event_query_of(std::string_view query_text) {
   return events;
 }
 
+namespace {
+
+// Where what is asked for is a prefix, or an address for one of full length.
+Result<std::optional<Prefix>> prefix_of(const Query& query, const std::string& key) {
+  const auto found = query.find(key);
+  if (found == query.end()) return std::optional<Prefix>();
+  if (const auto prefix = Prefix::parse(found->second)) return prefix;
+  if (const auto address = IpAddress::parse(found->second))
+    return std::optional(Prefix::covering(*address, address->bits()));
+  return Error{key + ": \"" + found->second + "\" is no prefix (203.0.113.0/24; no bits beyond)"};
+}
+
+Result<> read_route_choices(const Query& query, RouteQuery& routes) {
+  const auto text_of = [&](const char* key) {
+    const auto found = query.find(key);
+    return found == query.end() ? std::string() : found->second;
+  };
+  routes.nexthop = text_of("nexthop");
+  const std::string family = text_of("family"), shown = text_of("shown"), count = text_of("count");
+  if (family == "v4" || family == "v6")
+    routes.family = family == "v4" ? Family::v4 : Family::v6;
+  else if (!family.empty())
+    return Error{"family: \"" + family + "\" is neither v4 nor v6"};
+  if (shown == "steered" || shown == "kernel")
+    routes.shown = shown == "steered" ? RoutesShown::steered : RoutesShown::left_to_kernel;
+  else if (!shown.empty() && shown != "all")
+    return Error{"shown: \"" + shown + "\" is none of all, steered, kernel"};
+  if (count == "only")
+    routes.count_only = true;
+  else if (!count.empty())
+    return Error{"count: \"" + count + "\" can be \"only\" alone"};
+  return {};
+}
+
+}  // namespace
+
+Result<RouteQuery> route_query_of(std::string_view query_text) {
+  const auto query = parse_query(
+      query_text, "match, prefix, within, after, family, group, nexthop, shown, count, limit");
+  if (!query) return query.error();
+  RouteQuery routes;
+  if (query->contains("match")) {
+    const auto match = address_of(*query, "match");
+    if (!match) return match.error();
+    routes.match = *match;
+  }
+  for (const auto& [key, into] :
+       {std::pair{"prefix", &routes.exact}, {"within", &routes.within}, {"after", &routes.after}}) {
+    const auto prefix = prefix_of(*query, key);
+    if (!prefix) return prefix.error();
+    *into = *prefix;
+  }
+  if ((routes.match ? 1 : 0) + (routes.exact ? 1 : 0) + (routes.within ? 1 : 0) > 1)
+    return Error{"match, prefix and within: one of them at a time"};
+  const auto group = whole_of<std::uint32_t>(*query, "group", 1);
+  if (!group) return group.error();
+  if (*group) routes.group = GroupId{**group};
+  const auto limit = number_of<std::uint32_t>(*query, "limit", routes.limit, 1000);
+  if (!limit) return limit.error();
+  routes.limit = *limit;
+  if (const auto read = read_route_choices(*query, routes); !read) return read.error();
+  return routes;
+}
+
 Result<RecordOrder> record_order_of(std::string_view query_text) {
   const auto query = parse_query(query_text, "file, seconds, bytes");
   if (!query) return query.error();

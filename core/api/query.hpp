@@ -22,4 +22,6 @@ Result<TraceOrder> trace_order_of(std::string_view query);    // of POST traces
 Result<EventQuery> event_query_of(std::string_view query);    // of events
 Result<RecordOrder> record_order_of(std::string_view query);  // of POST record
 
+Result<RouteQuery> route_query_of(std::string_view query);  // of routes
+
 }  // namespace hopwise::api

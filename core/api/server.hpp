@@ -8,12 +8,12 @@
 //   GET /api/v1/explain     ?src=&dst=&proto=&sport=&dport=&dscp=
 //   GET /api/v1/events      ?since=&within_s=&group=&nexthop=&reason=&kind=&limit=
 //   GET /api/v1/groups      all, or ?id= (a number or a name): what the control law holds of them
-//   GET /api/v1/traces      all that are kept, or ?id=
-//   POST /api/v1/traces     ?nexthop=&dst=&probes=&hops= begins one (unix socket only)
-//   POST /api/v1/reload     as SIGHUP (unix socket only)
-//   POST /api/v1/record     ?file=&seconds=&bytes= begins a recording (unix socket only)
-//   DELETE /api/v1/record   ends it (unix socket only)
-//   GET /api/v1/record      of the newest one
+//   GET /api/v1/routes      ?match= | ?prefix= |
+//   ?within=&after=&family=&group=&nexthop=&shown=&limit= GET /api/v1/traces      all that are
+//   kept, or ?id= POST /api/v1/traces     ?nexthop=&dst=&probes=&hops= begins one (unix socket
+//   only) POST /api/v1/reload     as SIGHUP (unix socket only) POST /api/v1/record
+//   ?file=&seconds=&bytes= begins a recording (unix socket only) DELETE /api/v1/record   ends it
+//   (unix socket only) GET /api/v1/record      of the newest one
 //
 // It lives on the control loop's io_context: handlers run there and nowhere else. Nothing that a
 // client does or fails to do, and nothing that a handler throws, gets out of it.
@@ -30,6 +30,7 @@
 #include "core/model/event.hpp"
 #include "core/model/flow.hpp"
 #include "core/model/result.hpp"
+#include "core/model/route_page.hpp"
 #include "core/model/status.hpp"
 #include "core/model/trace.hpp"
 
@@ -77,6 +78,7 @@ struct Handlers {
   std::function<Result<>(const RecordOrder&)> record{};
   std::function<Result<>()> end_record{};
   std::function<RecordStatus()> record_status{};
+  std::function<Result<RoutePage>(const RouteQuery&)> routes{};
 };
 
 class Server {
@@ -98,6 +100,8 @@ class Server {
 std::string to_json(const Status& status, TimePoint now = std::chrono::steady_clock::now());
 std::string to_json(const Explanation& explanation,
                     TimePoint now = std::chrono::steady_clock::now());
+
+std::string to_json(const RoutePage& page);
 
 std::string to_json(const Trace& trace, TimePoint now = std::chrono::steady_clock::now());
 std::string to_json(const std::vector<Trace>& traces,

@@ -8,6 +8,7 @@
 #include "core/api/event_json.hpp"
 #include "core/cli/flow_list.hpp"
 #include "core/cli/group_view.hpp"
+#include "core/cli/nexthop_list.hpp"
 #include "core/cli/probe_list.hpp"
 #include "core/cli/render.hpp"
 #include "core/config/config.hpp"
@@ -101,6 +102,35 @@ int probes(const Options& options) {
   if (!text) return fail(text.error());
   std::cout << *text;
   return 0;
+}
+
+// The status again: its nexthops, and what its groups make of them.
+int nexthops(const Options& options) {
+  const auto status = api::request(socket_path(options), "GET", "/api/v1/status");
+  if (!status) return fail(status.error());
+  if (status->status != 200) return fail(Error{render_error(status->body)});
+  const auto list = list_nexthops(status->body, options.nexthop);
+  if (!list) return fail(list.error());
+  if (options.json) {
+    std::cout << *list << '\n';
+    return 0;
+  }
+  const auto text = render_nexthops(*list);
+  if (!text) return fail(text.error());
+  std::cout << *text;
+  return 0;
+}
+
+int routes(const Options& options) {
+  RouteLine line = options.routes;
+  line.json = options.json;
+  line.nexthop = options.nexthop;
+  const std::string socket = socket_path(options);
+  return run_routes(
+      line, {.ask = [&](const std::string& method,
+                        const std::string& target) { return api::request(socket, method, target); },
+             .out = std::cout,
+             .err = std::cerr});
 }
 
 int explain(const Options& options) {

@@ -8,6 +8,7 @@
 #include "core/cli/flow_query.hpp"
 #include "core/cli/record.hpp"
 #include "core/cli/reflect.hpp"
+#include "core/cli/route_list.hpp"
 #include "core/cli/simulate.hpp"
 #include "core/cli/trace.hpp"
 #include "core/cli/verify.hpp"
@@ -35,6 +36,7 @@ struct Options {
   EventLine events;
   RecordLine record;
   VerifyLine verify;
+  RouteLine routes;
 };
 
 namespace commands {
@@ -43,6 +45,8 @@ int run(const Options& options);
 int check(const Options& options);
 int status(const Options& options);
 int probes(const Options& options);
+int nexthops(const Options& options);
+int routes(const Options& options);
 int explain(const Options& options);
 int flows(const Options& options);
 int trace(const Options& options);

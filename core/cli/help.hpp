@@ -13,6 +13,10 @@ inline constexpr const char* kExamples =
     "  hopwise run                            measure and steer, until SIGTERM\n"
     "  hopwise status                         nexthops, states, shares, last decisions\n"
     "  hopwise probes isp-a                   what became of the probes through a nexthop\n"
+    "  hopwise nexthops                       who they are, what uses them, since when\n"
+    "  hopwise routes 203.0.113.9             the route of an address: which group, or why none\n"
+    "  hopwise routes --left-to-kernel --count\n"
+    "                                         how many are not steered\n"
     "  hopwise explain 10.0.0.2 203.0.113.9 tcp 40000 443\n"
     "                                         where this flow goes, and why\n"
     "  hopwise explain 1                      why group 1 is shared as it is\n"
@@ -63,6 +67,22 @@ inline constexpr const char* kProbes =
     "than\n"
     "the fastest. A prober waits (for link and gateway), is probing, suspicious (faster), or "
     "unbound.";
+
+inline constexpr const char* kNexthops =
+    "FOR is how long it has been in its state. ROUTES are those whose traffic it may carry, WEIGHT "
+    "the\n"
+    "mean share of them that it has; GROUPS counts those of classes and destinations too. SOURCE: "
+    "the\n"
+    "kernel's routes use it, or it is a candidate that BGP told of.";
+
+inline constexpr const char* kRoutes =
+    "One line a route: prefix, group and nexthops, or why it is left to the kernel. -j: one JSON "
+    "object\n"
+    "a line. All are in order of family, address and length, asked for page by page: a million "
+    "routes\n"
+    "hold up neither the daemon nor this machine's memory; one that comes or goes meanwhile is "
+    "shown or\n"
+    "not, none twice. Exit status: 0 told, 1 no daemon, or no such route, 2 wrong line.";
 
 inline constexpr const char* kExplain =
     "Asks the running daemon what the data path does with the next packet of a flow: the route "

@@ -30,6 +30,7 @@ class CommandLine {
   void with_simulate_options(CLI::App* command);
   void with_event_options(CLI::App* command);
   void with_record_options(CLI::App* command);
+  void with_route_options(CLI::App* command);
 
   Options options_;
   CLI::App app_{help::kAbout};
@@ -64,6 +65,13 @@ CommandLine::CommandLine() {
       with_json(command("probes", "what became of the probes", help::kProbes, commands::probes));
   probers->add_option("NEXTHOP", options_.nexthop, "a nexthop's name or gateway (default: all)");
   probers->add_flag("-v,--flows", options_.flow_lines, "a line for each pinned flow too");
+  auto* nexthops = with_json(command("nexthops", "nexthops, their state and what uses them",
+                                     help::kNexthops, commands::nexthops));
+  nexthops->add_option("NEXTHOP", options_.nexthop,
+                       "a nexthop's name, gateway or id (default: all)");
+  with_route_options(
+      with_json(command("routes", "which route an address takes; the routes there are",
+                        help::kRoutes, commands::routes)));
   auto* flow =
       with_json(command("explain", "why a group's traffic is shared so, or where a flow goes",
                         help::kExplain, commands::explain));
@@ -197,6 +205,21 @@ void CommandLine::with_event_options(CLI::App* command) {
   option("--kind", line.kind, "KIND", "decision, effect, nexthop, reload, start or stop");
   option("--since", line.since, "TIME", "younger than 90s, 10m, 2h, 7d, or after event number N");
   option("--limit", line.limit, "NUMBER", "the newest so many (default: 50)");
+}
+
+void CommandLine::with_route_options(CLI::App* command) {
+  RouteLine& line = options_.routes;
+  command->add_option("ADDRESS|PREFIX", line.where,
+                      "the longest match of an address, or exactly this prefix (default: all)");
+  command->add_flag("--longer", line.longer, "the prefix and all that is below it");
+  const auto option = text_options(command);
+  option("--group", line.group, "ID", "of this group");
+  option("--nexthop", options_.nexthop, "NAME", "that may use this nexthop (name, gateway or id)");
+  option("--family", line.family, "FAMILY", "v4 or v6");
+  command->add_flag("--left-to-kernel", line.left_to_kernel, "those that are not steered, and why");
+  command->add_flag("--steered", line.steered, "those that are");
+  command->add_flag("--count", line.count, "how many, and no more");
+  option("--limit", line.limit, "NUMBER", "show at most so many (default: all)");
 }
 
 void CommandLine::with_record_options(CLI::App* command) {

@@ -218,7 +218,8 @@ Result<VerifyReport> look_until_settled(const config::Config& config, Duration w
     const auto next = standing.look(report.last.differences.kept(), began, ended);
     report.took = ended - first;
     if (next == Standing::Next::settled) break;
-    std::this_thread::sleep_for(std::min(kPause, wait));
+    // After a long look no time would be won by a short pause: it takes one more look.
+    std::this_thread::sleep_for(ended - began > wait ? wait : std::min(kPause, wait));
   }
   report.faults = standing.faults();
   report.changing = standing.changing();

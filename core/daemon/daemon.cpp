@@ -33,6 +33,7 @@
 #include "core/daemon/probe_thread.hpp"
 #include "core/daemon/readings.hpp"
 #include "core/daemon/recording.hpp"
+#include "core/daemon/route_list.hpp"
 #include "core/daemon/snapshot.hpp"
 #include "core/daemon/staging.hpp"
 #include "core/daemon/steering.hpp"
@@ -269,6 +270,10 @@ api::Handlers Daemon::api_handlers() {
           },
       .end_record = [this] { return recording_.end(); },
       .record_status = [this] { return recording_.status(); },
+      .routes =
+          [this](const RouteQuery& query) {
+            return list_routes({*dataplane_, *steering_, *follower_, config_}, query);
+          },
   };
 }
 

@@ -208,10 +208,19 @@ void History::took_effect(const Effect& effect) {
 }
 
 void History::saw(NexthopId id, PathState state) {
-  const auto [known, is_new] = states_.try_emplace(id, state);
-  if (is_new || known->second == state) return;
-  record(EventKind::nexthop, NexthopChange{id, known->second, state});
-  known->second = state;
+  const auto known = states_.find(id);
+  if (known == states_.end()) {
+    states_.emplace(id, StateSeen{state, parts_.now()});
+    return;
+  }
+  if (known->second.state == state) return;
+  record(EventKind::nexthop, NexthopChange{id, known->second.state, state});
+  known->second = {state, parts_.now()};
+}
+
+std::optional<TimePoint> History::state_since(NexthopId id) const {
+  const auto known = states_.find(id);
+  return known == states_.end() ? std::nullopt : std::optional(known->second.since);
 }
 
 EventPage History::page(const EventQuery& query) {

@@ -61,6 +61,8 @@ class History {
   /// An event when it is another state than the last one told.
   void saw(NexthopId id, PathState state);
   void forget(NexthopId id) { states_.erase(id); }
+  /// Since when it is in the state that was told last.
+  [[nodiscard]] std::optional<TimePoint> state_since(NexthopId id) const;
 
   /// Has what waits written, and hears how it went the last time; once a second.
   void flush();
@@ -108,7 +110,11 @@ class History {
   std::deque<EventRecord> kept_;
   std::size_t kept_bytes_ = 0;
   std::map<std::uint64_t, Told> decisions_;  // by the engine's number
-  std::map<NexthopId, PathState> states_;
+  struct StateSeen {
+    PathState state;
+    TimePoint since;
+  };
+  std::map<NexthopId, StateSeen> states_;
   Journal journal_;
   HistoryStatus status_;
   boost::asio::thread_pool writer_{1};

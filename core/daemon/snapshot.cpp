@@ -15,7 +15,9 @@ NexthopStatus describe(const NexthopRecord& record, const SnapshotParts& parts) 
   status.nexthop = record.nexthop;
   status.link_up = record.link_up;
   status.neighbour_resolved = record.neighbour_resolved;
+  status.gateway_address = record.gateway_address;
   const NexthopId id = record.nexthop.id;
+  status.state_since = parts.history.state_since(id);
   status.probes.assign(std::ranges::lower_bound(parts.probes, id, {}, &ProbeStatus::nexthop),
                        std::ranges::upper_bound(parts.probes, id, {}, &ProbeStatus::nexthop));
   const auto capacity = parts.steering.capacity_of(record.nexthop);

@@ -121,6 +121,12 @@ class Steering {
   [[nodiscard]] bool is_dry_run(const Group& group) const;
   [[nodiscard]] const Group* group(GroupId id) const { return groups_.find(id); }
   [[nodiscard]] std::size_t routes_of(GroupId id) const { return groups_.users(id); }
+  /// Left to the kernel because no id was left, or because it has too many nexthops.
+  [[nodiscard]] bool is_refused(const Prefix& prefix) const { return refused_.contains(prefix); }
+  /// Whether the kernel forwards this family, as last looked.
+  [[nodiscard]] bool forwards(Family family) const {
+    return family == Family::v4 ? forwards_v4_ : forwards_v6_;
+  }
   [[nodiscard]] std::size_t steered_routes() const { return steered_; }
   [[nodiscard]] std::size_t kernel_routes() const { return routes_.size() - steered_; }
 

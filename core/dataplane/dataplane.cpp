@@ -308,6 +308,13 @@ std::optional<Dataplane::Match> Dataplane::route_covering(const Prefix& prefix) 
                                    : std::optional(GroupId{match->group})};
 }
 
+void Dataplane::walk_routes(const std::optional<Prefix>& after,
+                            const std::function<bool(const Match&)>& each) const {
+  impl_->routes.walk(after, [&](const Prefix& prefix, std::uint32_t group) {
+    return each({prefix, group == HW_ROUTE_KERNEL ? std::nullopt : std::optional(GroupId{group})});
+  });
+}
+
 std::vector<std::uint32_t> Dataplane::buckets(GroupId id) const {
   return impl_->weights.buckets(id);
 }

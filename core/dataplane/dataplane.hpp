@@ -199,6 +199,10 @@ class Dataplane {
     std::optional<GroupId> group;  // empty: it is left to the kernel
   };
   [[nodiscard]] std::optional<Match> route_covering(const Prefix& prefix) const;
+  /// The routes that are set, in order of family, address and length, behind `after` (without it
+  /// from the first on), until `each` returns false. Nothing is set or removed meanwhile.
+  void walk_routes(const std::optional<Prefix>& after,
+                   const std::function<bool(const Match&)>& each) const;
 
   /// Buckets that each of the group's paths holds now, in the group's order.
   [[nodiscard]] std::vector<std::uint32_t> buckets(GroupId id) const;

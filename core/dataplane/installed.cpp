@@ -19,13 +19,12 @@ Error nothing_pinned(const std::string& folder) {
       folder + ')'};
 }
 
+// Opened for writing too, or the kernel would refuse to share its memory (mmap(2) takes VM_SHARED
+// from what is opened read-only, and BPF maps insist on it); mapped for reading alone.
 Result<Handle> open_pin(const std::string& folder, const char* name, std::size_t value_size,
-                        std::size_t entries, std::uint32_t& id) {
+                        std::size_t entries) {
   const std::string pin = folder + '/' + name;
-  struct bpf_obj_get_opts options {};
-  options.sz = sizeof(options);
-  options.file_flags = BPF_F_RDONLY;
-  Handle map(bpf_obj_get_opts(pin.c_str(), &options));
+  Handle map(bpf_obj_get(pin.c_str()));
   if (!map && errno == ENOENT) return nothing_pinned(folder);
   bpf_map_info info{};
   __u32 size = sizeof(info);
@@ -34,8 +33,20 @@ Result<Handle> open_pin(const std::string& folder, const char* name, std::size_t
   if (info.type != BPF_MAP_TYPE_ARRAY || info.value_size != value_size ||
       info.max_entries != entries)
     return Error{"verify: " + pin + " is not this version's (restart hopwise)"};
-  id = info.id;
   return map;
+}
+
+// Of all pinned maps: a program may use none of those that are read here.
+std::set<std::uint32_t> ids_in(const std::string& folder) {
+  std::set<std::uint32_t> ids;
+  for (const std::string& name : names_in(folder)) {
+    if (!name.starts_with("hw_")) continue;
+    const Handle map(bpf_obj_get((folder + '/' + name).c_str()));
+    bpf_map_info info{};
+    __u32 size = sizeof(info);
+    if (map && bpf_obj_get_info_by_fd(map.fd(), &info, &size) == 0) ids.insert(info.id);
+  }
+  return ids;
 }
 
 }  // namespace
@@ -47,14 +58,12 @@ void InstalledMaps::Unmap::operator()(const void* memory) const {
 template <class Entry>
 Result<> InstalledMaps::map(const std::string& folder, const char* name, std::size_t entries,
                             std::span<const Entry>& into) {
-  std::uint32_t id = 0;
-  const auto fd = open_pin(folder, name, sizeof(Entry), entries, id);
+  const auto fd = open_pin(folder, name, sizeof(Entry), entries);
   if (!fd) return fd.error();
   const std::size_t bytes = sizeof(Entry) * entries;
   void* memory = mmap(nullptr, bytes, PROT_READ, MAP_SHARED, fd->fd(), 0);
   if (memory == MAP_FAILED) return system_error(std::string("verify: map ") + name, errno);
   memory_.emplace_back(memory, Unmap{bytes});
-  ids_.insert(id);
   into = {static_cast<const Entry*>(memory), entries};
   return {};
 }
@@ -78,6 +87,7 @@ Result<InstalledMaps> InstalledMaps::open(const std::string& pin_root) {
   if (auto r = maps.map(folder, "hw_buckets", kBuckets, to.buckets); !r) return r.error();
   if (auto r = maps.map(folder, "hw_paths", HW_MAX_PATHS, to.paths); !r) return r.error();
   if (auto r = maps.map(folder, "hw_nexthops", HW_MAX_NEXTHOPS, to.nexthops); !r) return r.error();
+  maps.ids_ = ids_in(folder);
   return maps;
 }
 

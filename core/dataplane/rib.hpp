@@ -79,6 +79,22 @@ class Rib {
     for (const std::uint32_t root : long_) visit(root, each);
   }
 
+  /// `each(node)` for the routes in order of address and length, behind this one, until it returns
+  /// false. What lies before is passed over in the depth of the tries.
+  template <class Each>
+  void walk(Address from, int length, const Each& each) const {
+    std::uint32_t next = index_of(from);
+    const auto long_until = [&](std::uint32_t end) {
+      for (; next < end; ++next)
+        if (!walk_below(long_[next], from, length, each)) return false;
+      return true;
+    };
+    const bool on = walk_below(short_, from, length, [&](const Node& node) {
+      return long_until(index_of(node.address)) && each(node);
+    });
+    if (on) long_until(1u << kIndex);
+  }
+
   /// The prefix's range, in slots of `end` leading bits counted from its first, without what longer
   /// prefixes of up to `end` bits own: `own(first, last + 1)` for ranges in which this prefix is
   /// the longest, `shared(slot)` for slots in which there are prefixes longer than `end` beside it.
@@ -106,6 +122,16 @@ class Rib {
   std::uint32_t& link(std::uint32_t parent, const Node& child) {
     return parent == 0 ? root(child.address, child.length)
                        : nodes_[parent].child[side(nodes_[parent], child.address)];
+  }
+  template <class Each>
+  bool walk_below(std::uint32_t index, Address from, int length, const Each& each) const {
+    if (index == 0) return true;
+    const Node& node = nodes_[index];
+    if (static_cast<Address>(node.address | ~leading<Address>(node.length)) < from) return true;
+    const bool behind = node.address > from || (node.address == from && node.length > length);
+    if (node.group != 0 && behind && !each(node)) return false;
+    return walk_below(node.child[0], from, length, each) &&
+           walk_below(node.child[1], from, length, each);
   }
   std::uint32_t below_from(std::uint32_t root, Address address, int length) const;
   const Node* cover_from(std::uint32_t root, Address address, Lengths lengths) const;

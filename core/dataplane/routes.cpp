@@ -21,6 +21,20 @@ Address6 address6(const IpAddress& address) {
   return bits;
 }
 
+IpAddress address_of(Address4 bits) {
+  IpAddress address{Family::v4, {}};
+  bits = htonl(bits);
+  std::memcpy(address.bytes.data(), &bits, sizeof(bits));
+  return address;
+}
+
+IpAddress address_of(Address6 bits) {
+  IpAddress address{Family::v6, {}};
+  for (auto byte = address.bytes.rbegin(); byte != address.bytes.rend(); ++byte, bits >>= 8)
+    *byte = static_cast<std::uint8_t>(bits);
+  return address;
+}
+
 // While default routes change too, addresses that only they cover are told apart: "none" would mean
 // the old default before the store and the new one after it. A program that read "none" where a
 // longer prefix has just come must have asked for the old default by then. Where that cannot be
@@ -176,6 +190,20 @@ std::optional<RouteTable::Match> RouteTable::covering(const Prefix& prefix) cons
   };
   return prefix.address.is_v4() ? match(rib4_.cover(address4(prefix.address), {0, prefix.length}))
                                 : match(rib6_.cover(address6(prefix.address), {0, prefix.length}));
+}
+
+void RouteTable::walk(const std::optional<Prefix>& after,
+                      const std::function<bool(const Prefix&, std::uint32_t group)>& each) const {
+  constexpr int kFromTheFirst = -1;
+  bool on = true;
+  const auto tell = [&](const auto& node) {
+    return on = each({address_of(node.address), node.length}, node.group);
+  };
+  if (!after || after->address.is_v4())
+    rib4_.walk(after ? address4(after->address) : 0, after ? after->length : kFromTheFirst, tell);
+  if (!on) return;
+  const bool in_v6 = after && !after->address.is_v4();
+  rib6_.walk(in_v6 ? address6(after->address) : 0, in_v6 ? after->length : kFromTheFirst, tell);
 }
 
 RouteTable::Use RouteTable::use() const {

@@ -8,6 +8,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <optional>
 #include <span>
 
@@ -71,6 +72,10 @@ class RouteTable {
   [[nodiscard]] std::optional<Match> find(const IpAddress& destination) const;
   /// The longest that is set and covers `prefix`, whatever the programs find.
   [[nodiscard]] std::optional<Match> covering(const Prefix& prefix) const;
+  /// All that are set, in order, behind `after` (without it from the first on), until `each`
+  /// returns false.
+  void walk(const std::optional<Prefix>& after,
+            const std::function<bool(const Prefix&, std::uint32_t group)>& each) const;
   /// Places (IPv4: /24s) that are left to the kernel for want of room.
   [[nodiscard]] std::size_t waiting() const { return fib4_.waiting() + fib6_.waiting(); }
   [[nodiscard]] std::size_t size() const { return rib4_.size() + rib6_.size(); }

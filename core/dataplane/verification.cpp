@@ -3,6 +3,7 @@
 #include "core/dataplane/verification.hpp"
 
 #include <bpf/bpf.h>
+#include <bpf/libbpf.h>
 
 #include <algorithm>
 #include <bit>
@@ -91,6 +92,7 @@ void compare_programs(const Installed& installed, const Expectation& expectation
 Result<Verification> verify(const std::string& pin_root, Expectation& expectation, TimePoint now) {
   const auto maps = InstalledMaps::open(pin_root);
   if (!maps) return maps.error();
+  libbpf_set_print(nullptr);  // what is not there is no error of ours
   Installed installed{maps->tables(), maps->ids(), {}};
   for (const Hook& hook : find_hooks())
     installed.programs.push_back(

@@ -119,7 +119,9 @@ struct NexthopStatus {
   std::map<std::string, std::uint64_t> trains{};
   std::optional<Duration> shift{};  // delay is lastingly this far above its usual
   std::optional<Load> load{};
-  std::optional<CarrierView> carrier{};  // as the law sees it
+  std::optional<CarrierView> carrier{};              // as the law sees it
+  std::optional<EthernetAddress> gateway_address{};  // while its neighbour is resolved
+  std::optional<TimePoint> state_since{};            // empty: not looked at yet
 };
 
 struct PathStatus {
