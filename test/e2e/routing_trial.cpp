@@ -76,6 +76,7 @@ void RoutingTrial::offered(const std::vector<std::size_t>& upstreams) {
   const auto waited = lab().wait_until_offered(upstreams, kRoutingWait);
   INFO((waited ? "" : waited.error().message));
   REQUIRE(waited.has_value());
+  CHECK(agrees().empty());
 }
 
 void RoutingTrial::all_offered() {
@@ -120,6 +121,18 @@ std::string RoutingTrial::difference() const {
   return four + (four.empty() || six.empty() ? "" : "; ") + six;
 }
 
+std::string RoutingTrial::agrees() const {
+  std::string last;
+  lab::eventually(kSettled, [&] { return (last = difference()).empty(); });
+  return last;
+}
+
+// `hopwise verify` dumps the kernel's routes afresh and compares whole tables.
+std::string RoutingTrial::verify() {
+  const auto ran = router_.hopwise({"verify", "--config", lab().hopwise_config().string()});
+  return ran.status == 0 ? "" : "verify: " + ran.output;
+}
+
 // How long the daemon's control thread was ready to run and was not run, since it began
 // (/proc/PID/schedstat, second field).
 Duration RoutingTrial::unscheduled() {
@@ -136,8 +149,9 @@ RoutingTrial::Row RoutingTrial::observe(const std::string& name,
   const auto waiting = unscheduled();
   fault();
   Row row;
-  lab::eventually(kSettled, [&] { return (row.difference = difference()).empty(); });
+  row.difference = agrees();
   flows();
+  if (row.difference.empty()) row.difference = verify();
   row.stale = lab::stale_packets(offers_->changes(), sightings_->all(), began, lab::wall_now());
   const auto lost_after = lost();
   row.lost = lost_after > lost_before ? lost_after - lost_before : 0;

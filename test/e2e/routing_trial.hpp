@@ -46,13 +46,18 @@ class RoutingTrial {
   };
   Row observe(const std::string& name, const std::function<void()>& fault);
 
-  /// Waits until exactly these upstreams are in the kernel's routes of both families.
+  /// Waits until exactly these upstreams are in the kernel's routes of both families, and then for
+  /// the data plane to agree.
   void offered(const std::vector<std::size_t>& upstreams);
   void all_offered();
   /// Which upstreams routing offers, by the kernel's own word.
   [[nodiscard]] std::set<std::size_t> kernel(Family family) const { return offers_->now(family); }
   /// What keeps the data plane from being what a fresh start would make; empty: nothing.
   [[nodiscard]] std::string difference() const;
+  /// The same once hopwise had its time to do something about it.
+  [[nodiscard]] std::string agrees() const;
+  /// What `hopwise verify` has to say against it; empty: nothing.
+  [[nodiscard]] std::string verify();
   /// Datagrams of both families that have arrived.
   [[nodiscard]] std::uint64_t received() const;
   void flows(std::uint64_t packets = 300) const;
