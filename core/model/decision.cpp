@@ -50,6 +50,8 @@ std::string_view text(Reason reason) {
       return "reverted";
     case Reason::resumed:
       return "resumed";
+    case Reason::bfd_down:
+      return "bfd_down";
   }
   return "unknown";
 }

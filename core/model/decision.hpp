@@ -37,6 +37,7 @@ enum class Reason : std::uint8_t {
   route_changed,        // the base delay stepped, which no load explains
   reverted,             // steering was surely worse than routing: routing's own weights
   resumed,              // after that, steering is tried again
+  bfd_down,             // the routing daemon's BFD session to the gateway failed
 };
 
 std::string_view text(PathState state);
