@@ -6,6 +6,7 @@
 #include "core/api/law_json.hpp"
 #include "core/api/probe_json.hpp"
 #include "core/api/server.hpp"
+#include "core/api/speaker_json.hpp"
 
 namespace hopwise::api {
 namespace {
@@ -53,6 +54,7 @@ Json describe(const NexthopStatus& status, TimePoint now) {
           {"ifindex", nexthop.key.ifindex},
           {"link_up", status.link_up},
           {"neighbour_resolved", status.neighbour_resolved},
+          {"bfd_down", status.bfd_down},
           {"state", text(status.state)},
           {"rtt_ms", milliseconds_or_null(estimate.rtt)},
           {"base_ms", milliseconds_or_null(estimate.base)},
@@ -190,6 +192,7 @@ std::string to_json(const Status& status, TimePoint now) {
             {"reload_failures", status.reload_failures},
             {"destinations", describe(status.destinations)},
             {"history", describe(status.history)},
+            {"speaker", describe(status.speaker)},
             {"interfaces", Json::array()},
             {"nexthops", Json::array()},
             {"probing", describe(status.probing)},

@@ -13,6 +13,7 @@
 #include "core/config/policy_config.hpp"
 #include "core/config/probe_config.hpp"
 #include "core/config/reader.hpp"
+#include "core/config/speaker_config.hpp"
 
 namespace hopwise::config {
 namespace {
@@ -293,6 +294,7 @@ void read(Object& top, Config& config) {
   top.object("destinations", [&](Object& o) { read_destinations(o, config.destinations); });
   top.object("api", [&](Object& o) { read_api(o, config.api); });
   top.object("state", [&](Object& o) { read_state(o, config); });
+  top.object("speaker", [&](Object& o) { read_speaker(o, config.speaker); });
   top.object("history", [&](Object& o) { read_history(o, config.history); });
   top.one_of("log_level", config.log_level, {"debug", "info", "warn", "error"});
   config.dataplane.mark_base = config.probes.mark_base;

@@ -15,6 +15,7 @@ NexthopStatus describe(const NexthopRecord& record, const SnapshotParts& parts) 
   status.nexthop = record.nexthop;
   status.link_up = record.link_up;
   status.neighbour_resolved = record.neighbour_resolved;
+  status.bfd_down = record.bfd_down;
   const NexthopId id = record.nexthop.id;
   status.probes.assign(std::ranges::lower_bound(parts.probes, id, {}, &ProbeStatus::nexthop),
                        std::ranges::upper_bound(parts.probes, id, {}, &ProbeStatus::nexthop));

@@ -95,6 +95,16 @@ void Steering::reapply_routes() {
   parts_.follower.each([this](const routes::Route& route) { on_route(route); });
 }
 
+bool Steering::visit_prefixes(std::size_t& cursor, std::size_t count,
+                              const std::function<void(const Prefix&)>& visit) const {
+  for (; count > 0 && cursor < routes_.bucket_count(); --count, ++cursor)
+    for (auto route = routes_.begin(cursor); route != routes_.end(cursor); ++route)
+      visit(route->first);
+  if (cursor < routes_.bucket_count()) return false;
+  cursor = 0;
+  return true;
+}
+
 // Ids were freed: some of those that found none may be served now.
 void Steering::retry_refused() {
   for (const Prefix& prefix : std::exchange(refused_, {}))

@@ -30,13 +30,14 @@ struct NexthopRecord {
   Nexthop nexthop;
   bool link_up = false;
   bool neighbour_resolved = false;
+  bool bfd_down = false;    // its BFD session failed; without one it has not
   bool suspicious = false;  // as last told to its prober
   bool introduced = false;  // the engine has heard of it
   bool mark_leads = false;  // by it; matters with the actuator "mark" alone
   std::optional<EthernetAddress> gateway_address{};
   std::optional<dataplane::Link> link{};  // as last told to the data plane
 
-  [[nodiscard]] bool ready() const { return link_up && neighbour_resolved; }
+  [[nodiscard]] bool ready() const { return link_up && neighbour_resolved && !bfd_down; }
 };
 
 class Steering {
@@ -62,6 +63,8 @@ class Steering {
   void on_interface(const routes::Interface& interface);
   void on_interface_gone(std::uint32_t ifindex);
   void on_neighbour(const NexthopKey& key, const routes::Neighbour& neighbour);
+  // speaker -> data plane, engine, probes: whose BFD session has failed; true where that changed
+  bool on_bfd(const std::function<bool(const NexthopRecord&)>& is_down);
   // probes -> data plane: those whose marks lead by them
   void on_marks(const std::set<NexthopId>& leading);
 
@@ -121,6 +124,10 @@ class Steering {
   [[nodiscard]] bool is_dry_run(const Group& group) const;
   [[nodiscard]] const Group* group(GroupId id) const { return groups_.find(id); }
   [[nodiscard]] std::size_t routes_of(GroupId id) const { return groups_.users(id); }
+  /// Some of all prefixes that routing has, from where the last call ended and round again: those
+  /// of `count` hash buckets. True when the round is over. `cursor` begins with 0.
+  bool visit_prefixes(std::size_t& cursor, std::size_t count,
+                      const std::function<void(const Prefix&)>& visit) const;
   [[nodiscard]] std::size_t steered_routes() const { return steered_; }
   [[nodiscard]] std::size_t kernel_routes() const { return routes_.size() - steered_; }
 

@@ -36,6 +36,18 @@ bool is_head(const std::vector<std::string_view>& words) {
 
 }  // namespace
 
+// "k4  Kernel  master4  up  12:56:10.806".
+std::vector<std::string> bird_kernels(std::string_view answer) {
+  std::vector<std::string> names(2);
+  for (const Line& line : bird_lines(answer)) {
+    const auto words = line.words();
+    if (words.size() < 4 || words[1] != "Kernel" || words[3] != "up") continue;
+    if (words[2] == "master4" && names[0].empty()) names[0] = words[0];
+    if (words[2] == "master6" && names[1].empty()) names[1] = words[0];
+  }
+  return names;
+}
+
 Result<BelievedRoute> bird_route(std::string_view answer, const Prefix& prefix) {
   BelievedRoute route;
   bool ours = false;

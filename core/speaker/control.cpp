@@ -8,6 +8,7 @@
 #include <deque>
 #include <stdexcept>
 
+#include "core/model/format.hpp"
 #include "core/model/result.hpp"
 #include "core/speaker/sockets.hpp"
 
@@ -37,8 +38,8 @@ class Control::Connection : public std::enable_shared_from_this<Connection> {
   void read();
   void take(std::size_t size);
   void close();
-  void finish(Outcome outcome, std::string text);
-  void fail(Outcome outcome, const std::string& text);
+  void finish(Fate fate, std::string text);
+  void fail(Fate fate, const std::string& text);
 
   Options options_;
   std::function<void()> lost_;
@@ -66,8 +67,8 @@ void Control::Connection::ask(const std::string& command, OnAnswer on_answer) {
   timer_.expires_after(options_.timeout);
   timer_.async_wait([self = shared_from_this(), epoch = epoch_](error_code error) {
     if (!error && epoch == self->epoch_)
-      self->fail(Outcome::silent, self->options_.path + ": no answer within " +
-                                      std::to_string(seconds(self->options_.timeout)) + " s");
+      self->fail(Fate::silent, self->options_.path + ": no answer within " +
+                                   format("%.3g s", seconds(self->options_.timeout)));
   });
   send_next();
 }
@@ -80,9 +81,8 @@ void Control::Connection::open() {
   if (!error) socket_.non_blocking(true, error);
   if (!error) socket_.connect({options_.path}, error);
   if (error) {
-    fail(error == asio::error::try_again || error == asio::error::would_block
-             ? Outcome::silent
-             : Outcome::unreachable,
+    fail(error == asio::error::try_again || error == asio::error::would_block ? Fate::silent
+                                                                              : Fate::unreachable,
          system_error("connect to " + options_.path, error.value(),
                       error == asio::error::access_denied ? "hopwise must be in its group" : "")
              .message);
@@ -104,7 +104,7 @@ void Control::Connection::send_next() {
   asio::async_write(socket_, asio::buffer(sending_),
                     [self = shared_from_this(), epoch = epoch_](error_code error, std::size_t) {
                       if (error && epoch == self->epoch_)
-                        self->fail(Outcome::closed, self->options_.path + ": " + error.message());
+                        self->fail(Fate::closed, self->options_.path + ": " + error.message());
                     });
 }
 
@@ -112,7 +112,7 @@ void Control::Connection::read() {
   socket_.async_read_some(asio::buffer(chunk_), [self = shared_from_this(), epoch = epoch_](
                                                     error_code error, std::size_t size) {
     if (epoch != self->epoch_) return;
-    if (error) return self->fail(Outcome::closed, self->options_.path + ": closed by its end");
+    if (error) return self->fail(Fate::closed, self->options_.path + ": closed by its end");
     self->take(size);
     if (epoch == self->epoch_) self->read();
   });
@@ -130,11 +130,11 @@ void Control::Connection::take(std::size_t size) {
       continue;
     }
     bytes_.clear();  // it answers more than it was asked
-    return finish(reply->accepted ? Outcome::answered : Outcome::rejected, std::move(reply->text));
+    return finish(reply->accepted ? Fate::answered : Fate::rejected, std::move(reply->text));
   }
   if (bytes_.size() > options_.most_bytes)
-    fail(Outcome::garbled, options_.path + ": an answer of more than " +
-                               std::to_string(options_.most_bytes) + " bytes");
+    fail(Fate::garbled, options_.path + ": an answer of more than " +
+                            std::to_string(options_.most_bytes) + " bytes");
 }
 
 void Control::Connection::close() {
@@ -145,19 +145,19 @@ void Control::Connection::close() {
   bytes_.clear();
 }
 
-void Control::Connection::fail(Outcome outcome, const std::string& text) {
+void Control::Connection::fail(Fate fate, const std::string& text) {
   close();
-  if (busy()) return finish(outcome, text);
+  if (busy()) return finish(fate, text);
   if (lost_)
     asio::post(io_, [self = shared_from_this()] {
       if (self->lost_) self->lost_();
     });
 }
 
-void Control::Connection::finish(Outcome outcome, std::string text) {
+void Control::Connection::finish(Fate fate, std::string text) {
   timer_.cancel();
   asio::post(io_, [self = shared_from_this(), on_answer = std::exchange(on_answer_, nullptr),
-                   answer = Answer{outcome, std::move(text), peer_}] {
+                   answer = Answer{fate, std::move(text), peer_}] {
     if (self->lost_) on_answer(answer);
   });
 }

@@ -1,7 +1,7 @@
 // One control socket of the routing daemon: a question, and its answer, at a time.
 //
 // Promises: it never blocks the loop; an answer is bounded in size and time; whatever the other end
-// does (never accepts, answers slowly, without end, with garbage, closes) is an Outcome. The
+// does (never accepts, answers slowly, without end, with garbage, closes) is an Fate. The
 // connection is kept between questions, so that the end of the process is heard at once. It only
 // asks: of BIRD it has itself restricted, of FRR it uses `show` alone.
 #pragma once
@@ -18,7 +18,7 @@ namespace hopwise::speaker {
 
 /// `text` is the answer, or why there is none.
 struct Answer {
-  Outcome outcome = Outcome::silent;
+  Fate fate = Fate::silent;
   std::string text{};
   Peer peer{};
 };

@@ -3,17 +3,17 @@
 namespace hopwise::speaker {
 namespace {
 
-std::optional<SpeakerHealth> health_after(Outcome outcome, SpeakerHealth before) {
-  switch (outcome) {
-    case Outcome::answered:
-    case Outcome::rejected:
+std::optional<SpeakerHealth> health_after(Fate fate, SpeakerHealth before) {
+  switch (fate) {
+    case Fate::answered:
+    case Fate::rejected:
       return SpeakerHealth::alive;
-    case Outcome::unreachable:
+    case Fate::unreachable:
       return before == SpeakerHealth::absent ? SpeakerHealth::absent : SpeakerHealth::dead;
-    case Outcome::silent:
-    case Outcome::garbled:
+    case Fate::silent:
+    case Fate::garbled:
       return SpeakerHealth::silent;
-    case Outcome::closed:
+    case Fate::closed:
       break;
   }
   return std::nullopt;
@@ -21,9 +21,9 @@ std::optional<SpeakerHealth> health_after(Outcome outcome, SpeakerHealth before)
 
 }  // namespace
 
-std::optional<Pulse::Change> Pulse::heard(Outcome outcome, const std::string& detail,
-                                          const Peer& peer, TimePoint now) {
-  const auto health = health_after(outcome, health_);
+std::optional<Pulse::Change> Pulse::heard(Fate fate, const std::string& detail, const Peer& peer,
+                                          TimePoint now) {
+  const auto health = health_after(fate, health_);
   if (!health) return std::nullopt;
   Change change{health_, false};
   if (*health == SpeakerHealth::alive && peer.known()) {

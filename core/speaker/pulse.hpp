@@ -9,7 +9,7 @@
 namespace hopwise::speaker {
 
 /// What came of a question.
-enum class Outcome : std::uint8_t {
+enum class Fate : std::uint8_t {
   answered,
   rejected,     // answered too: the daemon does not know the command, or refuses it
   unreachable,  // no socket, nobody behind it, or no right to use it
@@ -36,7 +36,7 @@ class Pulse {
   };
   /// `detail` says why, of all but answers. A change of health, or another process, is returned.
   /// `closed` changes nothing: whether it lives, the next question shows.
-  std::optional<Change> heard(Outcome outcome, const std::string& detail, const Peer& peer,
+  std::optional<Change> heard(Fate fate, const std::string& detail, const Peer& peer,
                               TimePoint now);
 
   [[nodiscard]] const std::string& name() const { return name_; }

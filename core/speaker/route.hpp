@@ -41,4 +41,8 @@ struct BelievedRoute {
 Result<BelievedRoute> frr_route(std::string_view answer, const Prefix& prefix);
 Result<BelievedRoute> bird_route(std::string_view answer, const Prefix& prefix);
 
+/// Out of `show protocols`: the names of the kernel protocols of BIRD's main tables, master4 and
+/// master6, in this order; empty for none.
+std::vector<std::string> bird_kernels(std::string_view answer);
+
 }  // namespace hopwise::speaker
