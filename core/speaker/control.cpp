@@ -1,5 +1,8 @@
 #include "core/speaker/control.hpp"
 
+#include <sys/socket.h>
+#include <sys/un.h>
+
 #include <array>
 #include <boost/asio/local/stream_protocol.hpp>
 #include <boost/asio/post.hpp>
@@ -16,6 +19,19 @@ namespace hopwise::speaker {
 
 namespace asio = boost::asio;
 using boost::system::error_code;
+
+namespace {
+
+// Asio's own would wait where the queue is full, and then take a socket for connected that is not.
+error_code connected(int socket, const std::string& path) {
+  if (path.size() >= sizeof sockaddr_un{}.sun_path)
+    return {ENAMETOOLONG, boost::system::system_category()};
+  const asio::local::stream_protocol::endpoint endpoint(path);
+  if (::connect(socket, endpoint.data(), static_cast<socklen_t>(endpoint.size())) == 0) return {};
+  return {errno, boost::system::system_category()};
+}
+
+}  // namespace
 
 // Every handler holds it; what comes after its end, or for an earlier socket, finds another epoch.
 class Control::Connection : public std::enable_shared_from_this<Connection> {
@@ -79,7 +95,7 @@ void Control::Connection::open() {
   error_code error;
   socket_.open(asio::local::stream_protocol(), error);
   if (!error) socket_.non_blocking(true, error);
-  if (!error) socket_.connect({options_.path}, error);
+  if (!error) error = connected(socket_.native_handle(), options_.path);
   if (error) {
     fail(error == asio::error::try_again || error == asio::error::would_block ? Fate::silent
                                                                               : Fate::unreachable,
