@@ -23,7 +23,8 @@ Answer metrics(const Handlers& handlers) {
 
 Answer readiness(const Handlers& handlers) {
   const Status status = handlers.status();
-  return status.ready ? plain(200, "ready\n")
+  const std::string& note = status.speaker.note;
+  return status.ready ? plain(200, note.empty() ? "ready\n" : "ready, but " + note + "\n")
                       : plain(503, "not ready: " + status.not_ready_because + "\n");
 }
 

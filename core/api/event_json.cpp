@@ -32,6 +32,7 @@ struct Writer {
 
   void operator()(const Notice& notice) const {
     if (record.kind == EventKind::reload) json["result"] = notice.failed ? "failure" : "success";
+    if (record.kind == EventKind::speaker) json["trouble"] = notice.failed;
     json["detail"] = notice.detail;
   }
 

@@ -6,6 +6,7 @@
 #include "core/api/law_json.hpp"
 #include "core/api/probe_json.hpp"
 #include "core/api/server.hpp"
+#include "core/api/speaker_json.hpp"
 
 namespace hopwise::api {
 namespace {
@@ -67,6 +68,7 @@ Json describe(const NexthopStatus& status, TimePoint now) {
           {"link_up", status.link_up},
           {"neighbour_resolved", status.neighbour_resolved},
           {"neighbour_address", ethernet_text(status.gateway_address)},
+          {"bfd_down", status.bfd_down},
           {"state", text(status.state)},
           {"state_age_s",
            status.state_since ? Json(seconds(now - *status.state_since)) : Json(nullptr)},
@@ -270,6 +272,7 @@ std::string to_json(const Status& status, TimePoint now) {
             {"bmp", describe(status.bmp, now)},
             {"candidates", describe(status.candidates)},
             {"history", describe(status.history)},
+            {"speaker", describe(status.speaker)},
             {"interfaces", Json::array()},
             {"nexthops", Json::array()},
             {"probing", describe(status.probing)},

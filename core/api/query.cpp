@@ -115,7 +115,7 @@ Result<> read_names(const Query& query, EventQuery& events) {
     events.kind = event_kind_named(name);
     if (!events.kind)
       return Error{"kind: \"" + name +
-                   "\" is unknown (decision, effect, nexthop, reload, start or stop)"};
+                   "\" is unknown (decision, effect, nexthop, reload, start, stop or speaker)"};
   }
   return {};
 }

@@ -51,7 +51,7 @@ Result<> read_names(const EventLine& line, EventQuery& query) {
     return Error{"--reason: \"" + line.reason + "\" is no reason (cost, path_down, ramp, ...)"};
   if (!line.kind.empty() && !(query.kind = event_kind_named(line.kind)))
     return Error{"--kind: \"" + line.kind +
-                 "\" is unknown (decision, effect, nexthop, reload, start or stop)"};
+                 "\" is unknown (decision, effect, nexthop, reload, start, stop or speaker)"};
   return {};
 }
 

@@ -64,6 +64,8 @@ Parts parts_of(const Json& event) {
   if (kind == "nexthop")
     return {event.at("nexthop"), "state",
             text(event.at("before")) + " > " + text(event.at("after"))};
+  if (kind == "speaker")
+    return {"routing", event.at("trouble").get<bool>() ? "trouble" : "well", event.at("detail")};
   const bool failed = event.contains("result") && event.at("result") == "failure";
   return {"daemon", kind + (failed ? " refused" : ""), event.at("detail")};
 }

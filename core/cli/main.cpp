@@ -202,7 +202,7 @@ void CommandLine::with_event_options(CLI::App* command) {
   option("--group", line.group, "ID", "of this group");
   option("--nexthop", options_.nexthop, "NAME", "that name this nexthop");
   option("--reason", line.reason, "REASON", "decisions for this reason, and their effects");
-  option("--kind", line.kind, "KIND", "decision, effect, nexthop, reload, start or stop");
+  option("--kind", line.kind, "KIND", "decision, effect, nexthop, reload, start, stop or speaker");
   option("--since", line.since, "TIME", "younger than 90s, 10m, 2h, 7d, or after event number N");
   option("--limit", line.limit, "NUMBER", "the newest so many (default: 50)");
 }

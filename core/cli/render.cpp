@@ -55,6 +55,8 @@ std::string nexthops(const Json& list) {
       note = "link down";
     else if (!nexthop.at("neighbour_resolved").get<bool>())
       note = "gateway does not resolve";
+    else if (nexthop.at("bfd_down").get<bool>())
+      note = "BFD down";
     else if (nexthop.at("probes").empty())
       note = "nothing is probed";
     else if (!measured)
@@ -167,6 +169,25 @@ std::string packets(const Json& reasons) {
   return table.empty() ? "" : '\n' + table.text();
 }
 
+/// "routing: frr (zebra alive, bgpd alive), 12 routes compared, BFD 2 of 3 up".
+std::string speaker_line(const Json& speaker) {
+  if (speaker.at("kind") == "none") return {};
+  std::string line;
+  for (const Json& process : speaker.at("processes"))
+    line +=
+        (line.empty() ? "" : ", ") + text(process.at("name")) + ' ' + text(process.at("health"));
+  line = "routing: " + text(speaker.at("kind")) + " (" + line + ')';
+  line += speaker.at("not_checked").is_null()
+              ? ", " + count(speaker.at("looks")) + " routes compared"
+              : ", routes not compared: " + text(speaker.at("not_checked"));
+  const Json& bfd = speaker.at("bfd");
+  const auto up = std::count_if(bfd.begin(), bfd.end(),
+                                [](const Json& session) { return session.at("state") == "up"; });
+  if (!bfd.empty()) line += format(", BFD %td of %zu up", up, bfd.size());
+  if (!speaker.at("note").is_null()) line += "\nNOTE: " + text(speaker.at("note"));
+  return line + '\n';
+}
+
 std::string head(const Json& status) {
   const bool ready = status.at("ready").get<bool>();
   std::string line = "hopwise " + text(status.at("version")) + ", up " +
@@ -182,7 +203,7 @@ std::string head(const Json& status) {
     line += ", history not written: " + text(trouble);
   if (const auto failures = status.at("reload_failures").get<std::uint64_t>(); failures > 0)
     line += ", " + std::to_string(failures) + " reloads refused";
-  return line + "\n\n";
+  return line + '\n' + speaker_line(status.at("speaker")) + '\n';
 }
 
 /// "GROUP 1 of 12 routes, balanced, 1.20 ms faster than routing (0.50 to 1.90)".

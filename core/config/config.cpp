@@ -15,6 +15,7 @@
 #include "core/config/policy_config.hpp"
 #include "core/config/probe_config.hpp"
 #include "core/config/reader.hpp"
+#include "core/config/speaker_config.hpp"
 
 namespace hopwise::config {
 namespace {
@@ -295,6 +296,7 @@ void read(Object& top, Config& config) {
   top.object("destinations", [&](Object& o) { read_destinations(o, config.destinations); });
   top.object("api", [&](Object& o) { read_api(o, config.api); });
   top.object("state", [&](Object& o) { read_state(o, config); });
+  top.object("speaker", [&](Object& o) { read_speaker(o, config.speaker); });
   top.object("history", [&](Object& o) { read_history(o, config.history); });
   top.object("bgp", [&](Object& o) { read_bgp(o, config.bgp); });
   top.object("bmp", [&](Object& o) { read_bmp(o, config.bmp); });

@@ -14,6 +14,7 @@
 #include "core/engine/engine.hpp"
 #include "core/model/address.hpp"
 #include "core/model/result.hpp"
+#include "core/model/speaker.hpp"
 #include "core/model/traffic_class.hpp"
 #include "core/routes/follower.hpp"
 #include "core/routes/offers.hpp"
@@ -97,6 +98,17 @@ struct History {
   bool operator==(const History&) const = default;
 };
 
+/// The routing daemon beside us, whose health, routes and BFD sessions are asked for.
+struct Speaker {
+  std::optional<SpeakerKind> kind{};  // empty: the one that answers in our network namespace
+  std::string socket{};               // FRR's folder or BIRD's socket; "": where they usually are
+  Duration check = std::chrono::seconds(30);   // between two rounds over its routes
+  Duration timeout = std::chrono::seconds(5);  // of one answer
+  bool bfd = true;                             // its BFD takes nexthops out
+
+  bool operator==(const Speaker&) const = default;
+};
+
 struct Config {
   bool steer = true;           // false: measure and decide, but leave all traffic to the kernel
   bool dry_run = false;        // by the command line: nothing is installed, whatever a group says
@@ -127,6 +139,7 @@ struct Config {
   bgp::Options bgp{};     // no listener without the section
   bgp::BmpOptions bmp{};  // no receiver without it
   routes::OfferPolicy candidates;
+  Speaker speaker;
 };
 
 /// Whether flows may leave a nexthop by themselves. Behind NAT a flow dies with a change of its

@@ -39,6 +39,7 @@
 #include "core/daemon/recording.hpp"
 #include "core/daemon/route_list.hpp"
 #include "core/daemon/snapshot.hpp"
+#include "core/daemon/speaker_watch.hpp"
 #include "core/daemon/staging.hpp"
 #include "core/daemon/steering.hpp"
 #include "core/daemon/traces.hpp"
@@ -87,6 +88,7 @@ class Daemon {
   probes::Staging staging();
   api::Handlers api_handlers();
   History::Parts history_parts();
+  SpeakerWatch::Parts speaker_parts();
 
   void observe(std::span<const Sample> samples);
   void observe(const std::vector<dataplane::Escape>& escapes);
@@ -130,6 +132,7 @@ class Daemon {
   std::unique_ptr<Destinations> destinations_;
   std::unique_ptr<PolicyWatch> policy_;
   std::unique_ptr<EscapeWatch> escapes_;
+  std::unique_ptr<SpeakerWatch> speaker_;
   std::unique_ptr<api::Server> server_;
 
   std::unique_ptr<History> history_;
@@ -206,6 +209,8 @@ Result<> Daemon::start() {
   // data plane -> engine
   escapes_ = std::make_unique<EscapeWatch>(io_, *dataplane_,
                                            [this](const auto& escapes) { observe(escapes); });
+  // routing daemon -> data plane, engine, history
+  speaker_ = std::make_unique<SpeakerWatch>(speaker_parts(), config_.speaker, now);
   wire_signals();
   schedule_tick();
   log_.info("started", {{"version", HOPWISE_VERSION},
@@ -239,6 +244,7 @@ routes::Events Daemon::route_events() {
       .neighbour =
           [this](const NexthopKey& key, const routes::Neighbour& neighbour) {
             steering_->on_neighbour(key, neighbour);
+            if (speaker_) speaker_->on_neighbour(key, neighbour);
             decide_soon();
           },
       .trouble =
@@ -419,6 +425,16 @@ History::Parts Daemon::history_parts() {
           .wall = [] { return WallTime(std::chrono::system_clock::now()); }};
 }
 
+SpeakerWatch::Parts Daemon::speaker_parts() {
+  return {.io = io_,
+          .follower = *follower_,
+          .steering = *steering_,
+          .log = log_,
+          .table = config_.routes.table,
+          .tell = [this](const Notice& notice) { history_->speaker_told(notice); },
+          .nexthops_changed = [this] { decide_soon(); }};
+}
+
 void Daemon::wire_signals() {
   signals_.async_wait([this](boost::system::error_code error, int signal) {
     if (error) return;
@@ -564,6 +580,7 @@ Result<> Daemon::reload() {
   check_policy();
   permission_->check_wishes(config_);
   history_->reconfigure(config_.history);
+  speaker_->reconfigure(config_.speaker);
   history_->reloaded(config_name(options_));
   log_.info("reloaded", {{"config", config_name(options_)}});
   return {};
@@ -578,7 +595,9 @@ SnapshotParts Daemon::parts() const {
 }
 
 Status Daemon::snapshot() const {
-  return take_snapshot(parts(), now());
+  Status status = take_snapshot(parts(), now());
+  if (speaker_) status.speaker = speaker_->status();
+  return status;
 }
 
 // An exception ends the process: a loop that goes on without the handler that threw would renew

@@ -188,6 +188,10 @@ void History::reload_failed(const std::string& detail) {
   record(EventKind::reload, Notice{detail, true});
 }
 
+void History::speaker_told(const Notice& notice) {
+  record(EventKind::speaker, notice);
+}
+
 void History::decided(const Decision& decision) {
   ++journal_.by_reason[decision.reason];
   journal_.recent.push_back(decision);

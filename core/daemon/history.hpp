@@ -56,6 +56,8 @@ class History {
   void stopping(const std::string& detail);
   void reloaded(const std::string& detail);
   void reload_failed(const std::string& detail);
+  /// Of the routing daemon beside us; `notice.failed` where something is wrong with it.
+  void speaker_told(const Notice& notice);
   void decided(const Decision& decision);
   void took_effect(const Effect& effect);
   /// An event when it is another state than the last one told.

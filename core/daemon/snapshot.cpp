@@ -16,6 +16,7 @@ NexthopStatus describe(const NexthopRecord& record, const SnapshotParts& parts) 
   status.link_up = record.link_up;
   status.neighbour_resolved = record.neighbour_resolved;
   status.gateway_address = record.gateway_address;
+  status.bfd_down = record.bfd_down;
   const NexthopId id = record.nexthop.id;
   status.state_since = parts.history.state_since(id);
   status.probes.assign(std::ranges::lower_bound(parts.probes, id, {}, &ProbeStatus::nexthop),

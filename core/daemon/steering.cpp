@@ -114,6 +114,20 @@ void Steering::reapply_routes() {
   parts_.follower.each([this](const routes::Route& route) { on_route(parts_.offered(route)); });
 }
 
+bool Steering::visit_prefixes(std::optional<Prefix>& after, std::size_t count,
+                              const std::function<void(const Prefix&)>& visit) const {
+  std::size_t seen = 0;
+  parts_.dataplane.walk_routes(after, [&](const dataplane::Dataplane::Match& match) {
+    if (seen++ == count) return false;
+    after = match.route;
+    visit(match.route);
+    return true;
+  });
+  if (seen > count) return false;
+  after.reset();
+  return true;
+}
+
 // Ids were freed: some of those that found none may be served now.
 void Steering::retry_refused() {
   for (const Prefix& prefix : std::exchange(refused_, {}))

@@ -31,13 +31,14 @@ struct NexthopRecord {
   Nexthop nexthop;
   bool link_up = false;
   bool neighbour_resolved = false;
+  bool bfd_down = false;    // its BFD session failed; without one it has not
   bool suspicious = false;  // as last told to its prober
   bool introduced = false;  // the engine has heard of it
   bool mark_leads = false;  // by it; matters with the actuator "mark" alone
   std::optional<EthernetAddress> gateway_address{};
   std::optional<dataplane::Link> link{};  // as last told to the data plane
 
-  [[nodiscard]] bool ready() const { return link_up && neighbour_resolved; }
+  [[nodiscard]] bool ready() const { return link_up && neighbour_resolved && !bfd_down; }
 };
 
 class Steering {
@@ -72,6 +73,8 @@ class Steering {
   [[nodiscard]] std::size_t withheld_groups() const { return withheld_.size(); }
   /// Times that a route did without its candidates for want of groups.
   [[nodiscard]] std::uint64_t plain_routes() const { return plain_routes_; }
+  // speaker -> data plane, engine, probes: whose BFD session has failed; true where that changed
+  bool on_bfd(const std::function<bool(const NexthopRecord&)>& is_down);
   // probes -> data plane: those whose marks lead by them
   void on_marks(const std::set<NexthopId>& leading);
 
@@ -137,6 +140,10 @@ class Steering {
   [[nodiscard]] bool forwards(Family family) const {
     return family == Family::v4 ? forwards_v4_ : forwards_v6_;
   }
+  /// The next `count` of all prefixes that routing has, behind `after`, which moves on. True when the
+  /// round is over: `after` is empty then, as before the first.
+  bool visit_prefixes(std::optional<Prefix>& after, std::size_t count,
+                      const std::function<void(const Prefix&)>& visit) const;
   [[nodiscard]] std::size_t steered_routes() const { return steered_; }
   [[nodiscard]] std::size_t kernel_routes() const { return routes_.size() - steered_; }
 

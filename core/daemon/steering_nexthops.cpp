@@ -124,12 +124,26 @@ void Steering::refresh_nexthop(NexthopRecord& record) {
   if (!record.ready()) record.mark_leads = false;  // until the prober has seen to its table
   refresh_link(record);
   refresh_usable(record);
-  parts_.engine.observe(NexthopEvent{id, clock_(), record.link_up, record.neighbour_resolved});
+  parts_.engine.observe(
+      NexthopEvent{id, clock_(), record.link_up, record.neighbour_resolved, record.bfd_down});
   parts_.probes.set_ready(id, {record.ready(), record.gateway_address});
-  parts_.log.info("nexthop_state",
-                  {{"nexthop", record.nexthop.name},
-                   {"link", record.link_up ? "up" : "down"},
-                   {"neighbour", record.neighbour_resolved ? "ok" : "unresolved"}});
+  parts_.log.info("nexthop_state", {{"nexthop", record.nexthop.name},
+                                    {"link", record.link_up ? "up" : "down"},
+                                    {"neighbour", record.neighbour_resolved ? "ok" : "unresolved"},
+                                    {"bfd", record.bfd_down ? "down" : "ok"}});
+}
+
+// It never brings a nexthop back: what the kernel says of it stands beside it.
+bool Steering::on_bfd(const std::function<bool(const NexthopRecord&)>& is_down) {
+  bool changed = false;
+  for (auto& [id, record] : nexthops_) {
+    const bool down = is_down(record);
+    if (record.bfd_down == down) continue;
+    record.bfd_down = down;
+    refresh_nexthop(record);
+    changed = true;
+  }
+  return changed;
 }
 
 void Steering::on_neighbour(const NexthopKey& key, const routes::Neighbour& neighbour) {

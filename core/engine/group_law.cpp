@@ -21,6 +21,7 @@ int gravity(Reason reason) {
       return 12;
     case Reason::neighbour_lost:
       return 11;
+    case Reason::bfd_down:
     case Reason::path_down:
       return 10;
     case Reason::reverted:
@@ -185,6 +186,7 @@ void GroupLaw::judge_fall(Share& s, bool usable) {
   if (!usable) {
     reason = !n.link_up()              ? Reason::link_down
              : !n.neighbour_resolved() ? Reason::neighbour_lost
+             : n.bfd_down()            ? Reason::bfd_down
                                        : Reason::path_down;
     s.relief.reset();
     s.yield.reset();

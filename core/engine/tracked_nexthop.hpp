@@ -68,9 +68,12 @@ class TrackedNexthop {
   [[nodiscard]] const Health& health() const { return health_; }
   void forgive(TimePoint now) { health_.forgive(now, *options_); }
   [[nodiscard]] bool suppressed(TimePoint now) { return health_.suppressed(now, *options_); }
-  [[nodiscard]] bool reachable() const { return !event_ || (link_up() && neighbour_resolved()); }
+  [[nodiscard]] bool reachable() const {
+    return !event_ || (link_up() && neighbour_resolved() && !bfd_down());
+  }
   [[nodiscard]] bool link_up() const { return !event_ || event_->link_up; }
   [[nodiscard]] bool neighbour_resolved() const { return !event_ || event_->neighbour_resolved; }
+  [[nodiscard]] bool bfd_down() const { return event_ && event_->bfd_down; }
 
   /// Figures of the best live anchor; empty while too little is known or it is too old.
   [[nodiscard]] const std::optional<Reading>& reading() const { return reading_; }

@@ -7,6 +7,7 @@
 #include "core/metrics/law.hpp"
 #include "core/metrics/page.hpp"
 #include "core/metrics/probers.hpp"
+#include "core/metrics/speaker.hpp"
 
 namespace hopwise::metrics {
 namespace {
@@ -113,7 +114,7 @@ void add_decisions(Page& page, const Status& status) {
 constexpr Figure<N> kHealth[] = {
     {Metric::nexthop_up,
      [](const N& n, TimePoint) {
-       return Known(one_if(n.status.link_up && n.status.neighbour_resolved));
+       return Known(one_if(n.status.link_up && n.status.neighbour_resolved && !n.status.bfd_down));
      }},
     {Metric::nexthop_rtt_seconds,
      [](const N& n, TimePoint) { return seconds_of(n.status.estimate.rtt); }},
@@ -273,6 +274,7 @@ void fill(Page& page, const Status& status, const RttHistograms& rtts, TimePoint
   add_bgp(page, status);
   add_destinations(page, status);
   add_decisions(page, status);
+  add_speaker(page, status);
   add_totals(page, status.probing);
   for (const GroupStatus& group : status.groups) add_group(page, group);
   add(page, nexthops, kHealth, now);

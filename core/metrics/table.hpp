@@ -162,6 +162,16 @@
     "TCP segments of the group's control flows that were sent again")                              \
   X(control_passive_rtt_seconds, summary, "seconds",                                               \
     "Round-trip time from here to the peers of the group's control flows, likewise")               \
+  X(speaker_info, gauge, "info", "The routing daemon beside us, in its label; always 1")           \
+  X(speaker_state, gauge, "",                                                                      \
+    "1 for the state that a process of the routing daemon is in, 0 for the others")                \
+  X(speaker_uptime_seconds, gauge, "seconds", "Time since that process started")                   \
+  X(speaker_restarts_total, counter, "", "Times that another process was found in its place")      \
+  X(rib_fib_divergent, gauge, "",                                                                  \
+    "Sets of nexthops that the kernel does not have as the routing daemon believes, by kind")      \
+  X(rib_fib_looks_total, counter, "", "Routes of the routing daemon compared with the kernel's")   \
+  X(bfd_session_up, gauge, "", "1 while the routing daemon's BFD session is up")                   \
+  X(nexthop_bfd_down, gauge, "", "1 while a failed BFD session takes the nexthop out")             \
   X(history_events_total, counter, "", "Events since the start")                                   \
   X(history_dropped_total, counter, "", "Events that the disk would not take: never written")      \
   X(history_corrupt_total, counter, "",                                                            \

@@ -52,6 +52,8 @@ std::string_view text(Reason reason) {
       return "resumed";
     case Reason::candidate:
       return "candidate";
+    case Reason::bfd_down:
+      return "bfd_down";
   }
   return "unknown";
 }

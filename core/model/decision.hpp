@@ -38,6 +38,7 @@ enum class Reason : std::uint8_t {
   reverted,             // steering was surely worse than routing: routing's own weights
   resumed,              // after that, steering is tried again
   candidate,            // a path that BGP told of is taken in, or let go again
+  bfd_down,             // the routing daemon's BFD session to the gateway failed
 };
 
 std::string_view text(PathState state);

@@ -18,6 +18,8 @@ std::string_view text(EventKind kind) {
       return "start";
     case EventKind::stop:
       return "stop";
+    case EventKind::speaker:
+      return "speaker";
   }
   return "unknown";
 }

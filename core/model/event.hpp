@@ -22,6 +22,7 @@ enum class EventKind : std::uint8_t {
   reload,    // the configuration was read again, with success or not
   start,     // of the daemon
   stop,      // of the daemon, when it was told to
+  speaker,   // the routing daemon beside us: dead, alive, or in disagreement with the kernel
 };
 std::string_view text(EventKind kind);
 std::optional<EventKind> event_kind_named(std::string_view name);
@@ -41,7 +42,7 @@ struct NexthopChange {
   PathState after = PathState::probation;
 };
 
-/// Of a reload, a start or a stop, in words.
+/// Of a reload, a start, a stop or the routing daemon, in words.
 struct Notice {
   std::string detail;
   bool failed = false;

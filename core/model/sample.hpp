@@ -40,12 +40,14 @@ struct Sample {
   std::optional<Duration> first_byte{};  // HTTP: from connected to the first byte of the answer
 };
 
-/// What the kernel says of a nexthop. A nexthop carries traffic only while both are true.
+/// What the kernel says of a nexthop, and the routing daemon's BFD where it has a session to it. A
+/// nexthop carries traffic only while the first two are true and the last is not.
 struct NexthopEvent {
   NexthopId nexthop{};
   TimePoint at;
   bool link_up = false;             // interface up with carrier
   bool neighbour_resolved = false;  // the gateway's link-layer address is known (NUD_VALID)
+  bool bfd_down = false;            // its BFD session has failed (RFC 5880); none is no failure
 };
 
 /// A flow has left the nexthop by itself, in the data path: it got no answer. No proof of a fault

@@ -22,6 +22,7 @@
 #include "core/model/law.hpp"
 #include "core/model/passive.hpp"
 #include "core/model/path.hpp"
+#include "core/model/speaker.hpp"
 #include "core/model/traffic.hpp"
 
 namespace hopwise {
@@ -114,6 +115,7 @@ struct NexthopStatus {
   Nexthop nexthop;
   bool link_up = false;
   bool neighbour_resolved = false;
+  bool bfd_down = false;  // by the routing daemon's BFD
   PathState state = PathState::probation;
   Estimate estimate;
   std::vector<ProbeStatus> probes;
@@ -195,6 +197,7 @@ struct Status {
   std::uint64_t reloads = 0;
   std::uint64_t reload_failures = 0;
   HistoryStatus history{};
+  SpeakerStatus speaker{};
 };
 
 /// The answer to "where does this flow go, and why".

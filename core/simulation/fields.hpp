@@ -26,7 +26,7 @@ constexpr PathState last_of(PathState) {
   return PathState::down;
 }
 constexpr Reason last_of(Reason) {
-  return Reason::candidate;
+  return Reason::bfd_down;
 }
 constexpr BandwidthMethod last_of(BandwidthMethod) {
   return BandwidthMethod::train;
@@ -162,7 +162,7 @@ void describe(A& a, Like<LoadReading> auto& r) {
 template <class A>
 void describe(A& a, Like<NexthopEvent> auto& e) {
   a("nexthop", e.nexthop), a("at", e.at), a("link_up", e.link_up);
-  a("neighbour_resolved", e.neighbour_resolved);
+  a("neighbour_resolved", e.neighbour_resolved), a("bfd_down", e.bfd_down);
 }
 
 template <class A>

@@ -25,6 +25,26 @@ inline NexthopStatus example_nexthop(std::uint32_t id, const char* name, const c
   return status;
 }
 
+/// A zebra that died, a bgpd that lives on, a route that the kernel has otherwise, and BFD.
+inline SpeakerStatus example_speaker() {
+  using namespace std::chrono_literals;
+  SpeakerStatus speaker;
+  speaker.kind = SpeakerKind::frr;
+  speaker.socket = "/var/run/frr";
+  speaker.note = "zebra is dead";
+  speaker.processes = {
+      {"zebra", SpeakerHealth::dead, "connect to /var/run/frr/zebra.vty: Connection refused", 12s,
+       std::nullopt, 1},
+      {"bgpd", SpeakerHealth::alive, "", 100s, 3600s, 0}};
+  speaker.looks = 40;
+  speaker.divergences = {
+      {*Prefix::parse("203.0.113.0/24"), DivergenceKind::missing, {"10.0.1.1@eth1"}, {}, 7s}};
+  speaker.bfd = {{*IpAddress::parse("10.0.0.1"), "eth0", BfdState::up, false, ""},
+                 {*IpAddress::parse("10.0.1.1"), "eth1", BfdState::down, true,
+                  "control detection time expired"}};
+  return speaker;
+}
+
 inline Decision example_decision() {
   Decision decision;
   decision.group = GroupId{1};

@@ -262,3 +262,23 @@ TEST_CASE("groups that come and go each second leave nothing behind", "[engine]"
     CHECK_FALSE(b.engine.nexthop(NexthopId{n}));
   }
 }
+
+TEST_CASE("a nexthop that BFD takes out carries nothing, for a reason of its own", "[engine]") {
+  Bench b(group(1, {{1, 1}, {2, 1}}));
+  b.run(20, 2, 1, [](auto, auto) { return 20; });
+  b.engine.observe(NexthopEvent{NexthopId{1}, at(20), true, true, true});
+  b.run(1, 2, 1, [](auto, auto) { return 20; });
+  CHECK(near(weights(b.engine), {0, 1}));
+  const auto fell = std::find_if(b.decisions.begin(), b.decisions.end(),
+                                 [](const Decision& d) { return d.reason == Reason::bfd_down; });
+  REQUIRE(fell != b.decisions.end());
+  CHECK(fell->cause == NexthopId{1});
+  CHECK_THAT(fell->evidence, Catch::Contains("bfd=down"));
+  // It does not bring back what has no carrier.
+  b.engine.observe(NexthopEvent{NexthopId{1}, at(21), false, true, false});
+  b.run(1, 2, 1, [](auto, auto) { return 20; });
+  CHECK(near(weights(b.engine), {0, 1}));
+  b.engine.observe(NexthopEvent{NexthopId{1}, at(22), true, true, false});
+  b.run(5, 2, 1, [](auto, auto) { return 20; });
+  CHECK(weights(b.engine)[0] > 0);
+}

@@ -31,6 +31,7 @@ std::string example_page() {
   Metrics metrics([] {
     Status status = example_status();
     status.destinations = DestinationsStatus{.promoted = 2, .promotions = 3, .demotions = 1};
+    status.speaker = example_speaker();
     return status;
   });
   metrics.observe(reply("203.0.113.1", std::chrono::milliseconds(20)));
