@@ -58,7 +58,7 @@ std::vector<speaker::Leg> SpeakerWatch::kernel_legs(const Prefix& prefix) const 
   const auto route = parts_.follower.find(prefix);
   if (!route) return legs;
   const auto& interfaces = parts_.follower.interfaces();
-  for (const auto& nexthop : route->nexthops) {
+  for (const auto& nexthop : route->nexthops()) {
     const auto interface = interfaces.find(nexthop.key.ifindex);
     if (interface == interfaces.end()) return {};  // it is going
     legs.push_back({nexthop.key.gateway, interface->second.name, nexthop.weight});
