@@ -15,6 +15,7 @@
 #include "core/config/policy_config.hpp"
 #include "core/config/probe_config.hpp"
 #include "core/config/reader.hpp"
+#include "core/config/routes_config.hpp"
 #include "core/config/speaker_config.hpp"
 
 namespace hopwise::config {
@@ -38,8 +39,7 @@ void read_lan_interfaces(Object& top, Config& config) {
 void read_routes(Object& o, Config& config) {
   o.prefixes("only", config.route_filter.only);
   o.prefixes("except", config.route_filter.except);
-  o.integer("table", config.routes.table, {1, 0xffffffff});
-  o.duration("debounce", config.routes.debounce, {1ms, 10s});
+  read_follower(o, config.routes);
 }
 
 void check_nexthop(Object& o, const NexthopConfig& nexthop) {

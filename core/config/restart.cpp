@@ -4,6 +4,7 @@
 
 #include "core/config/config.hpp"
 #include "core/config/reader.hpp"
+#include "core/config/routes_config.hpp"
 #include "core/model/format.hpp"
 
 namespace hopwise::config {
@@ -33,6 +34,14 @@ const char* lease_text(bool hold) {
   return hold ? "hold" : "kernel";
 }
 
+std::string protocols_text(const routes::Options& routes) {
+  if (routes.protocols.empty()) return "all";
+  std::string text;
+  for (const std::uint8_t protocol : routes.protocols)
+    text += (text.empty() ? "" : " ") + protocol_text(protocol);
+  return text;
+}
+
 }  // namespace
 
 std::optional<std::string> needs_restart(const Config& running, const Config& wanted) {
@@ -44,6 +53,10 @@ std::optional<std::string> needs_restart(const Config& running, const Config& wa
     std::string before, after;
   } fixed[] = {
       {"routes.table", n(r.routes.table), n(w.routes.table)},
+      {"routes.vrf", r.routes.vrf, w.routes.vrf},
+      {"routes.protocols", protocols_text(r.routes), protocols_text(w.routes)},
+      {"routes.receive_buffer", std::to_string(r.routes.receive_buffer_bytes),
+       std::to_string(w.routes.receive_buffer_bytes)},
       {"routes.debounce", duration_text(r.routes.debounce), duration_text(w.routes.debounce)},
       {"probe.mark_base", n(r.probes.mark_base), n(w.probes.mark_base)},
       {"probe.rule_priority", n(r.probes.rule_priority), n(w.probes.rule_priority)},

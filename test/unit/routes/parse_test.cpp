@@ -392,3 +392,27 @@ TEST_CASE("random damage never leads outside the message", "[routes][property]")
   CHECK(understood > 1000);
   CHECK(understood < 60000);
 }
+
+TEST_CASE("a VRF device has a table, its ports are no bridge's", "[routes]") {
+  ifinfomsg header{};
+  header.ifi_index = 4;
+  header.ifi_type = ARPHRD_ETHER;
+  const std::uint32_t number = 1001;
+  const std::string table(reinterpret_cast<const char*>(&number), sizeof(number));
+  Built device(RTM_NEWLINK, header);
+  device.bytes(IFLA_IFNAME, {"red", 4})
+      .bytes(IFLA_LINKINFO, attribute(IFLA_INFO_KIND, {"vrf", 4}) +
+                                attribute(IFLA_INFO_DATA, attribute(IFLA_VRF_TABLE, table)));
+  const Interface vrf = parsed<LinkMessage>(device).interface;
+  CHECK(vrf.vrf_table == 1001);
+  CHECK_FALSE(vrf.can_be_lan());
+  for (const std::string kind : {"vrf", "bridge"}) {
+    Built port(RTM_NEWLINK, header);
+    port.bytes(IFLA_IFNAME, {"eth1", 5})
+        .u32(IFLA_MASTER, 9)
+        .bytes(IFLA_LINKINFO, attribute(IFLA_INFO_SLAVE_KIND, kind + '\0'));
+    const Interface interface = parsed<LinkMessage>(port).interface;
+    CHECK(interface.can_be_lan() == (kind == "vrf"));
+    CHECK_FALSE(interface.vrf_table);
+  }
+}
