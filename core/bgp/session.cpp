@@ -121,11 +121,11 @@ std::optional<Notification> Session::judge(const Open& open) const {
 void Session::handle_open(Bytes body, TimePoint now) {
   auto parsed = parse_open(body);
   if (auto* bad = std::get_if<Notification>(&parsed)) return end(std::move(*bad));
-  auto& open = std::get<Open>(parsed);
+  const auto& open = std::get<Open>(parsed);
   if (auto bad = judge(open)) return end(std::move(*bad));
   hold_time_ = std::min<Duration>(std::chrono::seconds(open.hold_time_s), options_.hold_time);
   dialect_ = dialect_with(open.capabilities);
-  peer_open_ = std::move(open);
+  peer_open_ = open;
   state_ = BgpState::open_confirm;
   send(build_keepalive());
   if (hold_time_ == Duration{}) {

@@ -3,6 +3,7 @@
 #include <unistd.h>
 
 #include <fstream>
+#include <sstream>
 
 namespace hopwise::bgp::test {
 namespace {
@@ -52,7 +53,8 @@ protocol bgp hopwise {
 
 /// The two sessions of core/bgp/README.md, the first with a password.
 std::string frr_config() {
-  std::string text = R"(log stdout
+  std::ostringstream text;
+  text << R"(log stdout
 router bgp 65000
  bgp router-id 10.99.255.1
  no bgp ebgp-requires-policy
@@ -61,29 +63,32 @@ router bgp 65000
 )";
   const std::vector<std::string> upstreams{"10.99.2.2", "10.99.3.2", "fd00:99:2::2",
                                            "fd00:99:3::2"};
-  for (std::size_t i = 0; i < upstreams.size(); i++)
-    text += " neighbor " + upstreams[i] + " remote-as " + (i % 2 == 0 ? "65002" : "65003") +
-            "\n neighbor " + upstreams[i] + " timers connect 1\n" +
-            (i < 2 ? "" : " neighbor " + upstreams[i] + " capability extended-nexthop\n");
+  for (std::size_t i = 0; i < upstreams.size(); i++) {
+    const std::string& a = upstreams[i];
+    text << " neighbor " << a << " remote-as " << (i % 2 == 0 ? "65002" : "65003") << '\n';
+    text << " neighbor " << a << " timers connect 1\n";
+    if (i >= 2) text << " neighbor " << a << " capability extended-nexthop\n";
+  }
   const std::vector<std::pair<std::string, std::string>> listeners{{"10.255.255.2", "10.255.255.1"},
                                                                    {"fd00:b9::2", "fd00:b9::1"}};
-  for (const auto& [hopwise, own] : listeners)
-    for (const std::string& line :
-         {std::string("remote-as 65000"), std::string("port 1790"), "update-source " + own,
-          std::string("capability extended-nexthop"), std::string("timers 3 9"),
-          std::string("timers connect 1"), std::string("advertisement-interval 0")})
-      text += " neighbor " + hopwise + ' ' + line + '\n';
-  text += std::string(" neighbor 10.255.255.2 password ") + kPassword + '\n';
-  for (const char* family : {"ipv4", "ipv6"}) {
-    text += std::string(" address-family ") + family + " unicast\n";
-    for (std::size_t i = family[3] == '4' ? 0 : 2; i < upstreams.size(); i++)
-      text += "  neighbor " + upstreams[i] + " activate\n";
-    for (const auto& [hopwise, own] : listeners)
-      text +=
-          "  neighbor " + hopwise + " activate\n  neighbor " + hopwise + " addpath-tx-all-paths\n";
-    text += " exit-address-family\n";
+  for (const auto& [hopwise, own] : listeners) {
+    text << " neighbor " << hopwise << " remote-as 65000\n";
+    text << " neighbor " << hopwise << " update-source " << own << '\n';
+    for (const char* line : {"port 1790", "capability extended-nexthop", "timers 3 9",
+                             "timers connect 1", "advertisement-interval 0"})
+      text << " neighbor " << hopwise << ' ' << line << '\n';
   }
-  return text;
+  text << " neighbor 10.255.255.2 password " << kPassword << '\n';
+  for (const char* family : {"ipv4", "ipv6"}) {
+    text << " address-family " << family << " unicast\n";
+    for (std::size_t i = family[3] == '4' ? 0 : 2; i < upstreams.size(); i++)
+      text << "  neighbor " << upstreams[i] << " activate\n";
+    for (const auto& [hopwise, own] : listeners)
+      text << "  neighbor " << hopwise << " activate\n  neighbor " << hopwise
+           << " addpath-tx-all-paths\n";
+    text << " exit-address-family\n";
+  }
+  return text.str();
 }
 
 std::string gobgp_neighbour(const std::string& address, int as, bool all_paths, bool v4, bool v6) {
