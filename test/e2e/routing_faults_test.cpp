@@ -149,38 +149,6 @@ TEST_CASE("an interface with another name is the same, one that comes back is ta
   CHECK(lab::eventually(10s, [&] { return router.delivered(0, fresh.port) > 0; }));
 }
 
-// At night: it fills the machine's table of neighbours.
-TEST_CASE("more nexthops than ids: the rest is the kernel's", "[e2e][.][nightly]") {
-  constexpr int kRoutes = 2100;  // of two gateways each, and there are 4095 ids
-  RoutingTrial trial("static", three_upstreams(lab::Daemon::none));
-  const auto steered = [&] { return trial.router().status()["routes_steered"].get<int>(); };
-  const auto batch = [](const std::string& word) {
-    std::string lines;
-    for (int i = 0; i < kRoutes; ++i) {
-      const auto gateway = [i](int which) {
-        const int n = 256 + 2 * i + which;
-        return "10.200." + std::to_string(n / 256) + "." + std::to_string(n % 256) + " dev wan" +
-               std::to_string(which) + " onlink";
-      };
-      lines += "route " + word + " 198.18." + std::to_string(i / 256) + "." +
-               std::to_string(i % 256) + "/32";
-      if (word == "add") lines += " nexthop via " + gateway(0) + " nexthop via " + gateway(1);
-      lines += "\n";
-    }
-    return lines;
-  };
-  trial.step("more nexthops than ids", [&] {
-    ok(trial.lab().router().ip(batch("add")));
-    CHECK(lab::eventually(60s, [&] { return told(trial.router(), "event=route_not_steered"); }));
-    CHECK(steered() > 2000);
-    CHECK(to(trial.router(), "198.18.8.51")["group"].is_null());
-    ok(trial.lab().router().ip(batch("del")));
-    CHECK(
-        lab::eventually(60s, [&] { return to(trial.router(), "198.18.0.0")["route"].is_null(); }));
-    CHECK(lab::eventually(60s, [&] { return steered() == 2; }));
-  });
-}
-
 // What the figures of all these cases are worth: they tell of a daemon that does not do its work.
 TEST_CASE("packets to a nexthop that routing has withdrawn are seen", "[e2e]") {
   RoutingTrial trial("static", three_upstreams(lab::Daemon::none));
