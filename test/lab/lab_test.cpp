@@ -6,6 +6,7 @@
 #include <numeric>
 
 #include "test/catch.hpp"
+#include "test/lab/speaker.hpp"
 
 using namespace hopwise;
 using namespace hopwise::lab;
@@ -118,6 +119,44 @@ TEST_CASE("a BIRD router does the same") {
   withdraw_and_announce(*lab, 3);
 }
 
+TEST_CASE("an FRR router writes the kernel in each of its forms, with IPv6 gateways for IPv4") {
+  const FrrForm form = GENERATE(FrrForm::groups, FrrForm::groups_only, FrrForm::flat);
+  Topology topology = mixed(3);
+  topology.upstreams[2].daemon = Daemon::gobgp;
+  topology.frr_form = form;
+  topology.ipv4_over = Ipv4Over::ipv6;
+  auto lab = Lab::open(topology).value();
+  const auto route =
+      lab->router().run({"ip", "-j", "-4", "route", "show", "203.0.113.0/24"}).value();
+  CHECK((route.find("\"nhid\"") != std::string::npos) == (form != FrrForm::flat));
+  CHECK((route.find("\"nexthops\"") != std::string::npos) == (form != FrrForm::groups_only));
+  CHECK((route.find("169.254.0.1") != std::string::npos) == (form == FrrForm::flat));
+  withdraw_and_announce(*lab, 3);
+  for (const char* host : {kService4, kService6})
+    lab->client().run({"fping", "-q", "-c", "20", "-p", "10", "-t", "2000", host}).value();
+}
+
+TEST_CASE("routing daemons that are killed come back, zebra with bgpd") {
+  Topology topology = mixed(3);
+  topology.upstreams[2].daemon = Daemon::gobgp;
+  auto lab = Lab::open(topology).value();
+  for (const std::size_t i : {0, 1, 2}) {
+    auto& speaker = lab->speaker(i);
+    speaker.kill(speaker.bgp_program()).value();
+    lab->wait_until_offered(all_but(i, 3), 20s).value();
+    speaker.start_again(speaker.bgp_program()).value();
+    lab->wait_until_offered(first(3), 30s).value();
+  }
+  auto& router = lab->router_speaker();
+  router.kill("zebra").value();
+  CHECK(lab->offered(Family::v4) == first(3));  // the routes stay
+  router.start_again("zebra").value();
+  router.kill("bgpd").value();
+  router.start_again("bgpd").value();
+  lab->wait_until_offered(first(3), 30s).value();
+  CHECK_FALSE(router.kill("bird"));
+}
+
 TEST_CASE("without daemons the routes are fixed") {
   auto lab = opened(mixed(2, Daemon::none), "2 upstreams, fixed routes");
   ping_by_each(*lab);
@@ -169,4 +208,5 @@ TEST_CASE("a topology that cannot be is refused with the reason") {
   Topology odd = mixed(2);
   odd.upstreams[1].daemon = Daemon::none;
   CHECK(Lab::open(odd).error().message.find("isp-1") != std::string::npos);
+  CHECK(Lab::open(mixed(2, Daemon::gobgp)).error().message.find("GoBGP") != std::string::npos);
 }
