@@ -45,9 +45,8 @@ const std::string kNone = R"({"counted":0,"next":null,"groups":[],"routes":[]})"
 TEST_CASE("routes come page by page, each on a line") {
   Daemon daemon{.pages = {{200, kSteered}, {200, kKernels}}};
   CHECK(daemon.run({}) == 0);
-  CHECK(daemon.asked ==
-        std::vector<std::string>{"/api/v1/routes?limit=500",
-                                 "/api/v1/routes?limit=500&after=203.0.113.0/24"});
+  CHECK(daemon.asked == std::vector<std::string>{"/api/v1/routes?limit=500",
+                                                 "/api/v1/routes?limit=500&after=203.0.113.0/24"});
   CHECK(daemon.out.str() ==
         "198.51.100.0/24  group 3: isp-a, isp-b x4, isp-c (candidate)\n"
         "203.0.113.0/24  group 3: isp-a, isp-b x4, isp-c (candidate)  (a destination with weights "
