@@ -214,9 +214,11 @@ std::vector<GroupUse> compare_routes(const InstalledTables& tables, const Expect
 }
 
 Verification compare(const Installed& installed, Expectation& expectation, TimePoint now) {
+  Verification result;
+  if (const std::uint64_t until = seen(installed.tables.router->expires_ns); until != 0)
+    result.lease_left = TimePoint(Duration(static_cast<Duration::rep>(until))) - now;
   sort_routes(expectation.routes4);
   sort_routes(expectation.routes6);
-  Verification result;
   result.counts.routes4 = expectation.routes4.size();
   result.counts.routes6 = expectation.routes6.size();
   result.counts.sets = expectation.sets.size() - 1;
@@ -224,8 +226,6 @@ Verification compare(const Installed& installed, Expectation& expectation, TimeP
   result.counts.steered = static_cast<std::size_t>(
       std::count_if(expectation.routes4.begin(), expectation.routes4.end(), steered) +
       std::count_if(expectation.routes6.begin(), expectation.routes6.end(), steered));
-  if (const std::uint64_t until = seen(installed.tables.router->expires_ns); until != 0)
-    result.lease_left = TimePoint(Duration(static_cast<Duration::rep>(until))) - now;
 
   const auto use = compare_routes(installed.tables, expectation, result);
   const bool by_mark =

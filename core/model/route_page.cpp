@@ -7,7 +7,7 @@ std::string_view text(RouteBecause because) {
     case RouteBecause::steered:
       return "steered";
     case RouteBecause::own:
-      return "the kernel's own (local, on-link, blackhole, or nothing that can be steered to)";
+      return "local, on-link, blackhole or the like";
     case RouteBecause::single:
       return "one nexthop";
     case RouteBecause::filtered:

@@ -17,7 +17,7 @@ namespace hopwise {
 /// Why a route is steered, or left to the kernel.
 enum class RouteBecause : std::uint8_t {
   steered,
-  own,         // the kernel's own: local, on-link, blackhole, or a set that cannot be steered to
+  own,         // local, on-link, blackhole, or a set that cannot be steered to
   single,      // one nexthop
   filtered,    // the configuration's routes.only or routes.except
   forwarding,  // the kernel does not forward this family

@@ -40,7 +40,7 @@ class Verified {
     };
     expectation.programs = [this](const dataplane::Uplinks&) { return programs_; };
     auto found = dataplane::verify(router_.pin_root(), expectation, Router::now());
-    REQUIRE(found);
+    REQUIRE(found.has_value());
     std::string text;
     for (const auto& d : found->differences.kept())
       text += (text.empty() ? "" : "; ") + std::string(name(d.fault)) + ' ' + d.subject;
@@ -125,6 +125,6 @@ TEST_CASE("without pinned tables there is nothing to verify", "[bpf][verify]") {
   PrivateNamespace alone;
   Expectation expectation;
   const auto found = dataplane::verify("/sys/fs/bpf/hopwise", expectation, Router::now());
-  REQUIRE(!found);
+  REQUIRE(!found.has_value());
   CHECK_THAT(found.error().message, Catch::Contains("no hopwise of this version has run"));
 }

@@ -13,8 +13,8 @@ namespace {
 /// A daemon that answers with these pages in turn.
 struct Daemon {
   std::vector<api::Reply> pages;
-  std::vector<std::string> asked;
-  std::ostringstream out, err;
+  std::vector<std::string> asked{};
+  std::ostringstream out{}, err{};
 
   int run(const RouteLine& line) {
     return run_routes(
@@ -45,9 +45,8 @@ const std::string kNone = R"({"counted":0,"next":null,"groups":[],"routes":[]})"
 TEST_CASE("routes come page by page, each on a line") {
   Daemon daemon{.pages = {{200, kSteered}, {200, kKernels}}};
   CHECK(daemon.run({}) == 0);
-  CHECK(daemon.asked ==
-        std::vector<std::string>{"/api/v1/routes?limit=500",
-                                 "/api/v1/routes?limit=500&after=203.0.113.0%2F24"});
+  CHECK(daemon.asked == std::vector<std::string>{"/api/v1/routes?limit=500",
+                                                 "/api/v1/routes?limit=500&after=203.0.113.0/24"});
   CHECK(daemon.out.str() ==
         "198.51.100.0/24  group 3: isp-a, isp-b x4, isp-c (candidate)\n"
         "203.0.113.0/24  group 3: isp-a, isp-b x4, isp-c (candidate)  (a destination with weights "
@@ -79,7 +78,7 @@ TEST_CASE("the line of routes becomes the question") {
   SECTION("a prefix: exactly that") {
     line.where = "203.0.113.0/24";
     CHECK(daemon.run(line) == 0);
-    CHECK(daemon.asked[0] == "/api/v1/routes?limit=500&prefix=203.0.113.0%2F24");
+    CHECK(daemon.asked[0] == "/api/v1/routes?limit=500&prefix=203.0.113.0/24");
   }
   SECTION("what is below") {
     line.where = "203.0.0.0/16";
@@ -91,7 +90,7 @@ TEST_CASE("the line of routes becomes the question") {
     line.limit = "7";
     CHECK(daemon.run(line) == 0);
     CHECK(daemon.asked[0] ==
-          "/api/v1/routes?limit=7&within=203.0.0.0%2F16&family=v4&group=3&nexthop=isp%20a"
+          "/api/v1/routes?limit=7&within=203.0.0.0/16&family=v4&group=3&nexthop=isp%20a"
           "&shown=kernel");
   }
 }
@@ -102,7 +101,7 @@ TEST_CASE("a limit holds over pages") {
   line.limit = "4";
   CHECK(daemon.run(line) == 0);
   CHECK(daemon.asked.size() == 2);
-  CHECK(daemon.asked[1] == "/api/v1/routes?limit=2&after=203.0.113.0%2F24");
+  CHECK(daemon.asked[1] == "/api/v1/routes?limit=2&after=203.0.113.0/24");
 }
 
 TEST_CASE("counting asks for no route, and adds up the pages") {
@@ -130,7 +129,7 @@ TEST_CASE("what cannot be told has its own status and words") {
     CHECK(daemon.err.str() == "hopwise: no daemon runs\n");
   }
   SECTION("no such nexthop") {
-    daemon.pages = {{404, R"({"error": "no nexthop \"x\" (there are: isp-a)"})"}};
+    daemon.pages = {{404, R"x({"error": "no nexthop \"x\" (there are: isp-a)"})x"}};
     CHECK(daemon.run(line) == 1);
     CHECK(daemon.err.str() == "hopwise: no nexthop \"x\" (there are: isp-a)\n");
   }
