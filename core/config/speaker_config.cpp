@@ -6,7 +6,7 @@ using namespace std::chrono_literals;
 
 namespace {
 
-constexpr std::size_t kSocketPathMax = 95;  // sun_path, less "/staticd.vty" and its zero
+constexpr std::size_t kSpeakerPathMax = 95;  // sun_path, less "/staticd.vty" and its zero
 
 }  // namespace
 
@@ -22,8 +22,8 @@ void read_speaker(Object& o, Speaker& speaker) {
   o.duration("timeout", speaker.timeout, {100ms, 1min});
   o.boolean("bfd", speaker.bfd);
   if (speaker.socket.empty()) return;
-  if (speaker.socket[0] != '/' || speaker.socket.size() > kSocketPathMax)
-    o.fault("socket", "must be an absolute path of at most " + std::to_string(kSocketPathMax) +
+  if (speaker.socket[0] != '/' || speaker.socket.size() > kSpeakerPathMax)
+    o.fault("socket", "must be an absolute path of at most " + std::to_string(kSpeakerPathMax) +
                           " bytes (FRR's folder of sockets, or BIRD's socket)");
   if (!speaker.kind)
     o.fault("socket", "needs a \"kind\" (\"frr\" for a folder, \"bird\" for BIRD's socket)");

@@ -81,9 +81,9 @@ void TrackedNexthop::observe(const NexthopEvent& event, TimePoint now) {
   const bool known = event_.has_value() || probed();  // else it is only not usable yet
   event_ = event;
   if (was && !reachable()) {
-    evidence_ = format("link=%s neighbour=%s%s", event.link_up ? "up" : "down",
-                       event.neighbour_resolved ? "resolved" : "lost",
-                       event.bfd_down ? " bfd=down" : "");
+    evidence_ =
+        format("link=%s neighbour=%s%s", event.link_up ? "up" : "down",
+               event.neighbour_resolved ? "resolved" : "lost", event.bfd_down ? " bfd=down" : "");
     if (known) health_.cut(now, *options_);
   } else if (!was && reachable()) {
     evidence_ = "link=up neighbour=resolved";

@@ -33,14 +33,15 @@ void add_divergences(Page& page, const SpeakerStatus& speaker) {
 }  // namespace
 
 void add_speaker(Page& page, const Status& status) {
-  for (const NexthopStatus& nexthop : status.nexthops)
-    page.add(Metric::nexthop_bfd_down, one_if(nexthop.bfd_down),
-             {{"nexthop", nexthop.nexthop.name}});
   const SpeakerStatus& speaker = status.speaker;
   if (speaker.kind == SpeakerKind::none) return;
   page.add(Metric::speaker_info, 1.0, {{"kind", std::string(text(speaker.kind))}});
   add_processes(page, speaker.processes);
   add_divergences(page, speaker);
+  if (speaker.bfd.empty()) return;  // where BFD is not in use, a thousand nexthops need no series
+  for (const NexthopStatus& nexthop : status.nexthops)
+    page.add(Metric::nexthop_bfd_down, one_if(nexthop.bfd_down),
+             {{"nexthop", nexthop.nexthop.name}});
   for (const BfdSession& session : speaker.bfd)
     page.add(Metric::bfd_session_up, one_if(session.state == BfdState::up),
              {{"peer", session.peer.text()}, {"interface", session.interface}});

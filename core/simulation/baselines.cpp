@@ -221,7 +221,8 @@ Baseline::Baseline(const Router& router) : router_(router) {
 }
 
 void Baseline::observe(const NexthopEvent& event) {
-  watched_[raw(event.nexthop)].carrier = event.link_up && event.neighbour_resolved && !event.bfd_down;
+  watched_[raw(event.nexthop)].carrier =
+      event.link_up && event.neighbour_resolved && !event.bfd_down;
   carrier_changed_ = true;
 }
 

@@ -4,7 +4,7 @@
 namespace hopwise::speaker {
 namespace {
 
-constexpr unsigned kSessions = 1020, kRefusal = 8000;
+constexpr unsigned kSessions = 1020, kBfdRefusal = 8000;
 
 std::optional<BfdState> bird_state(std::string_view word) {
   if (word == "Up") return BfdState::up;
@@ -22,7 +22,7 @@ Result<std::vector<BfdSession>> bird_bfd(std::string_view answer) {
   const auto lines = bird_lines(answer);
   if (lines.empty()) return Error{"bird's BFD sessions: the answer is no reply of BIRD's"};
   for (const Line& line : lines) {
-    if (line.code >= kRefusal) return Error{"bird's BFD sessions: " + std::string(line.text)};
+    if (line.code >= kBfdRefusal) return Error{"bird's BFD sessions: " + std::string(line.text)};
     const auto words = line.words();
     if (line.code != kSessions || words.size() < 3) continue;
     const auto address = IpAddress::parse(words[0]);

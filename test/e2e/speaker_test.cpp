@@ -67,9 +67,9 @@ std::string said(Router& router, const std::string& kind) {
 /// on without it.
 void start_bfd(Router& router, std::vector<lab::Process>& daemons) {
   std::string own = "bfd\n";
-  const auto peer = [](const std::string& peer, const std::string& local,
+  const auto peer = [](const std::string& remote, const std::string& local,
                        const std::string& device) {
-    return " peer " + peer + " local-address " + local + " interface " + device +
+    return " peer " + remote + " local-address " + local + " interface " + device +
            "\n  detect-multiplier 3\n  receive-interval 50\n  transmit-interval 50\n exit\n";
   };
   for (std::size_t i = 0; i < 2; ++i) {
@@ -109,10 +109,8 @@ TEST_CASE("a killed zebra is told, and costs no packet", "[e2e][speaker]") {
   ::kill(pid_of(router, "zebra"), SIGKILL);
   const auto killed = std::chrono::steady_clock::now();
   REQUIRE(lab::eventually(10s, [&] { return is(router, "zebra", "dead"); }));
-  WARN("told after " << std::chrono::duration<double, std::milli>(std::chrono::steady_clock::now() -
-                                                                  killed)
-                            .count()
-                     << " ms");
+  const std::chrono::duration<double, std::milli> told = std::chrono::steady_clock::now() - killed;
+  CAPTURE(told.count());
   CHECK_THAT(router.status()["speaker"]["note"], Catch::Contains("zebra is dead"));
   CHECK_THAT(router.lab().api_get("/readyz").value(), Catch::Contains("zebra is dead"));
   CHECK_THAT(router.lab().api_get("/metrics").value(),
@@ -165,10 +163,11 @@ TEST_CASE("a failed BFD session takes its nexthop out, and gives it back", "[e2e
       .value();
   const auto cut = std::chrono::steady_clock::now();
   REQUIRE(lab::eventually(10s, [&] { return router.weight(0, family) == 0; }));
-  const auto took = std::chrono::steady_clock::now() - cut;
-  WARN("out after " << std::chrono::duration<double, std::milli>(took).count() << " ms");
-  // Detection takes 3 x 50 ms, the next poll 100 ms at most; the rest is room for a busy machine.
-  CHECK(took < 2s);
+  const std::chrono::duration<double, std::milli> took = std::chrono::steady_clock::now() - cut;
+  CAPTURE(took.count());
+  // Detection takes 3 x 50 ms and the next poll 100 ms at most: what is left is room for a machine
+  // that is busy. BGP's hold time alone would be 9 s.
+  CHECK(took < 5s);
   // BGP and the kernel know nothing of it.
   CHECK(router.lab().offered(family) == std::vector<std::size_t>{0, 1});
   const Json nexthop = router.nexthop(0, family);
