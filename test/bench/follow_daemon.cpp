@@ -72,8 +72,11 @@ FollowDaemon::FollowDaemon(const FollowRouter& router)
     const auto now = Clock::now();
     ready_s_ = std::chrono::duration<double>(now - started_).count();
     if (length > 0 &&
-        std::string_view(words, static_cast<std::size_t>(length)).starts_with("READY=1"))
+        std::string_view(words, static_cast<std::size_t>(length)).starts_with("READY=1")) {
+      // Nobody reads its watchdog's words: a queue that fills would hold it.
+      notify_ = dataplane::Handle();
       return;
+    }
     if (!process_.running() || now > started_ + kPatience)
       throw std::runtime_error("start hopwise: not ready: " + process_.log());
   }

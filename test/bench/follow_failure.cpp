@@ -89,13 +89,13 @@ class LinkSwitch {
   std::array<std::uint32_t, FollowRouter::kUplinks> ifindex_{};
 };
 
-/// Times since the carrier was gone.
+/// Times since the carrier was gone; `ordered_ms`: since the far end was told to go down.
 struct Flap {
-  double kernel_ms = 0, hopwise_ms = 0, back_ms = 0;
+  double kernel_ms = 0, hopwise_ms = 0, ordered_ms = 0, back_ms = 0;
 };
 
-/// Whether an interface has a carrier, of the driver's own word: the ioctl takes no lock, so it
-/// tells also while the kernel is busy with the routes of the link that went.
+/// Whether an interface has a carrier, by its operational state: that changes before the kernel
+/// deals with the routes of a link that went, and the ioctl takes no lock.
 class Carrier {
  public:
   Carrier(const lab::Namespace& where, std::string interface) : interface_(std::move(interface)) {
@@ -140,6 +140,7 @@ class Failure {
     const Carrier carrier(router_.router(), "wan" + std::to_string(uplink));
     std::optional<FollowClock::time_point> gone;
     std::optional<double> kernel, hopwise;
+    const auto order = FollowClock::now();
     std::thread hand([&] { links_.set(uplink, 0); });  // the kernel lets go of it late
     while (!kernel || !hopwise) {
       if (!gone && !carrier.there()) gone = FollowClock::now();
@@ -148,9 +149,10 @@ class Failure {
       if (gone && FollowClock::now() > *gone + kPatience) break;
       std::this_thread::sleep_for(std::chrono::microseconds(100));
     }
+    const double ordered = seconds_since(order);
     hand.join();
     const double never = std::chrono::duration<double>(kPatience).count();
-    return {kernel.value_or(never) * 1e3, hopwise.value_or(never) * 1e3, 0};
+    return {kernel.value_or(never) * 1e3, hopwise.value_or(never) * 1e3, ordered * 1e3, 0};
   }
 
   /// Brings it back, and waits until all of it is used again. Returns the milliseconds until then.
@@ -199,10 +201,11 @@ class Storm {
 };
 
 void tell(Report& report, const std::string& row, const std::vector<Flap>& flaps) {
-  std::vector<double> kernel, hopwise, behind, back;
+  std::vector<double> kernel, hopwise, behind, ordered, back;
   for (const Flap& flap : flaps) {
     kernel.push_back(flap.kernel_ms);
     hopwise.push_back(flap.hopwise_ms);
+    ordered.push_back(flap.ordered_ms);
     back.push_back(flap.back_ms);
     behind.push_back(std::max(0.0, flap.hopwise_ms - flap.kernel_ms));
   }
@@ -214,6 +217,7 @@ void tell(Report& report, const std::string& row, const std::vector<Flap>& flaps
   add("kernel's event", kernel);
   add("data path", hopwise);
   report.add({kSection, row, "behind the event, p99, ms", spread({quantile(behind, 0.99)})});
+  report.add({kSection, row, "both, from the order, p99, ms", spread({quantile(ordered, 0.99)})});
   report.add({kSection, row, "back in use, max, ms", spread({quantile(back, 1)})});
   report.add({kSection, row, "flaps", spread({static_cast<double>(flaps.size())})});
   report.judge({"link failure to data path, p99, " + row, Bound::at_most, 20,

@@ -180,7 +180,8 @@ void measure_follow_rate(Report& report, Effort effort) {
   report.explain(kSection,
                  "Random routes of the full table to other sets; every tenth is withdrawn, and "
                  "announced at its next turn. Equal: the first and the last address of every "
-                 "prefix find what the kernel has. Followed: until then.");
+                 "prefix find what the kernel has. Followed: until then. The target is 100,000 a "
+                 "second, or 90 % of what the kernel itself takes with a bare listener.");
   const auto prefixes = follow_prefixes(size_of(effort));
   const std::size_t fast = full ? 2'000'000 : 200'000, paced = full ? 2'000'000 : 200'000;
   for (const Form form : {Form::multipath, Form::objects}) {
@@ -189,11 +190,11 @@ void measure_follow_rate(Report& report, Effort effort) {
     router.fill(prefixes);
     const std::string name = text(form);
     Churn churn(router, prefixes);
+    double possible = 0;  // changes a second that this kernel takes on this machine
     {
       const Listener listener(router.router());
-      const double alone = churn.run(fast, 0);
-      report.add({kSection, "a bare listener, " + name, "written, 1/s",
-                  spread({static_cast<double>(fast) / alone})});
+      possible = static_cast<double>(fast) / churn.run(fast, 0);
+      report.add({kSection, "a bare listener, " + name, "written, 1/s", spread({possible})});
       report.add({kSection, "a bare listener, " + name, "overruns told",
                   spread({static_cast<double>(listener.overruns())})});
     }
@@ -201,8 +202,8 @@ void measure_follow_rate(Report& report, Effort effort) {
     tell(report, name + ", 100,000/s", follow(router, daemon, churn, paced, kPaced));
     const Outcome flood = follow(router, daemon, churn, fast, 0);
     tell(report, name + ", flood", flood);
-    report.judge({"changes followed, to the last, of a flood, " + name, Bound::at_least, 100'000,
-                  flood.followed_per_s, "/s"});
+    report.judge({"changes followed, to the last, of a flood, " + name, Bound::at_least,
+                  std::min(kPaced, 0.9 * possible), flood.followed_per_s, "/s"});
   }
 }
 

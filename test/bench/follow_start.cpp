@@ -37,7 +37,7 @@ double start_s(const FollowDaemon& daemon, const Expected& expected) {
 }
 
 struct Runs {
-  std::vector<double> dump, start, beyond, memory, peak;
+  std::vector<double> dump, start, beyond, cpu, memory, peak;
 };
 
 void measure_once(const FollowRouter& router, const Expected& expected, std::size_t routes,
@@ -47,9 +47,11 @@ void measure_once(const FollowRouter& router, const Expected& expected, std::siz
     throw std::runtime_error("the kernel has " + std::to_string(dump.messages) + " of " +
                              std::to_string(routes) + " routes");
   const FollowDaemon daemon(router);
+  const double cpu = daemon.cpu_s();
   const double start = start_s(daemon, expected);
   runs.dump.push_back(dump.seconds);
   runs.start.push_back(start);
+  runs.cpu.push_back(cpu);
   runs.beyond.push_back(start - dump.seconds);
   until_calm(daemon);
   runs.memory.push_back(daemon.memory_mib());
@@ -83,6 +85,7 @@ void measure_form(Report& report, Effort effort, Form form) {
   report.add({kStart, row, "kernel's dump, s", spread(runs.dump)});
   report.add({kStart, row, "hopwise, s", spread(runs.start)});
   report.add({kStart, row, "beyond the dump, s", spread(runs.beyond)});
+  report.add({kStart, row, "its CPU time, s", spread(runs.cpu)});
   report.add({kStart, row, "`ip route show | wc -l`, s", spread({print_with_ip(router)})});
   report.judge({"start: beyond the kernel's dump, " + row, Bound::at_most, 2,
                 spread(runs.beyond).median, "s"});
@@ -100,7 +103,8 @@ void measure_follow_start(Report& report, Effort effort) {
   const Size size = size_of(effort);
   report.explain(kStart, std::to_string(size.v4) + " IPv4 and " + std::to_string(size.v6) +
                              " IPv6 multipath routes of 32 sets. Steering: sd_notify has said so, "
-                             "and the programs' tables have every prefix as it is in the kernel.");
+                             "and the programs' tables have every prefix as it is in the kernel. "
+                             "The CPU time is the whole process'.");
   report.explain(kMemory, "Anonymous memory of the daemon; the BPF maps are not in it.");
   for (const Form form : {Form::multipath, Form::objects}) measure_form(report, effort, form);
 }

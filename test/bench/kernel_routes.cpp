@@ -15,17 +15,17 @@ constexpr std::size_t kBatchBytes = 60'000;
 constexpr std::size_t kMessageBytes = 1024;  // more than any of ours
 constexpr std::uint32_t kMetric = 20;
 
-[[noreturn]] void fail(const std::string& what, int cause) {
+[[noreturn]] void refuse(const std::string& what, int cause) {
   throw std::runtime_error(system_error(what, cause).message);
 }
 
 mnl_socket* open_socket() {
   mnl_socket* socket = mnl_socket_open2(NETLINK_ROUTE, SOCK_CLOEXEC);
-  if (socket == nullptr) fail("open a netlink socket", errno);
+  if (socket == nullptr) refuse("open a netlink socket", errno);
   const int yes = 1, bytes = 4 << 20;
   mnl_socket_setsockopt(socket, NETLINK_CAP_ACK, const_cast<int*>(&yes), sizeof(yes));
   setsockopt(mnl_socket_get_fd(socket), SOL_SOCKET, SO_SNDBUFFORCE, &bytes, sizeof(bytes));
-  if (mnl_socket_bind(socket, 0, MNL_SOCKET_AUTOPID) < 0) fail("bind a netlink socket", errno);
+  if (mnl_socket_bind(socket, 0, MNL_SOCKET_AUTOPID) < 0) refuse("bind a netlink socket", errno);
   return socket;
 }
 
@@ -93,17 +93,17 @@ void RouteWriter::flush() {
   last_->nlmsg_flags |= NLM_F_ACK;
   last_ = nullptr;
   if (mnl_socket_sendto(socket_.get(), queue_.data(), std::exchange(used_, 0)) < 0)
-    fail("write routes", errno);
+    refuse("write routes", errno);
   std::vector<char> answer(32768);
   for (;;) {
     ssize_t length = mnl_socket_recvfrom(socket_.get(), answer.data(), answer.size());
-    if (length < 0) fail("write routes", errno);
+    if (length < 0) refuse("write routes", errno);
     auto left = static_cast<int>(length);
     for (const auto* message = reinterpret_cast<const nlmsghdr*>(answer.data());
          mnl_nlmsg_ok(message, left); message = mnl_nlmsg_next(message, &left)) {
       if (message->nlmsg_type != NLMSG_ERROR) continue;
       const int verdict = static_cast<const nlmsgerr*>(mnl_nlmsg_get_payload(message))->error;
-      if (verdict != 0) fail("write a route", -verdict);
+      if (verdict != 0) refuse("write a route", -verdict);
       return;
     }
   }
