@@ -20,6 +20,7 @@ using asio::ip::tcp;
 using Failure = boost::system::error_code;
 
 constexpr auto kAcceptPause = std::chrono::milliseconds(100);  // when descriptors run out
+constexpr std::size_t kFarewells = 4;                          // of one peer at a time
 /// What a dead peer's kernel may still deliver is worked through before its end is seen.
 constexpr int kReceiveBytes = 256 * 1024;
 
@@ -63,7 +64,7 @@ struct Peer {
   PeerCounters counters{};
   HoldOff hold_off{};
   std::shared_ptr<Connection> connection{};
-  std::weak_ptr<Farewell> farewell{};  // one at a time
+  std::vector<std::weak_ptr<Farewell>> farewells{};
   BgpState told = BgpState::active;
   TimePoint since{};
 };
@@ -97,7 +98,8 @@ class Listener::Impl : public std::enable_shared_from_this<Impl> {
       acceptor.pause.cancel();
     }
     for (Peer& peer : peers_) {
-      if (auto farewell = peer.farewell.lock()) farewell->close();
+      for (const auto& weak : peer.farewells)
+        if (const auto farewell = weak.lock()) farewell->close();
       if (auto connection = std::exchange(peer.connection, nullptr))
         connection->abandon({ErrorCode::cease, cease::kShutdown, {}});
     }
@@ -211,12 +213,13 @@ class Listener::Impl : public std::enable_shared_from_this<Impl> {
 
   void turn_away(Peer& peer, tcp::socket socket, std::uint8_t subcode) {
     peer.counters.errors["turned_away"]++;
-    if (peer.farewell.lock()) return;  // it was told just now
+    std::erase_if(peer.farewells, [](const auto& weak) { return weak.expired(); });
+    if (peer.farewells.size() >= kFarewells) return;  // it was told just now
     const Notification why{ErrorCode::cease, subcode, {}};
     peer.counters.last_sent = bgp::text(why);
     auto farewell = std::make_shared<Farewell>(std::move(socket), build(why));
     farewell->start();
-    peer.farewell = farewell;
+    peer.farewells.push_back(farewell);
   }
 
   void begin(Peer& peer, tcp::socket socket, const IpAddress& own) {
@@ -242,7 +245,7 @@ class Listener::Impl : public std::enable_shared_from_this<Impl> {
   void on_ended(Peer& peer) {
     const auto connection = std::exchange(peer.connection, nullptr);
     const SessionEnd& end = *connection->session().ended();
-    if (connection->farewell()) peer.farewell = connection->farewell();
+    if (connection->farewell()) peer.farewells.push_back(connection->farewell());
     const bool too_many = end.cause == SessionEnd::Cause::sent &&
                           end.notification.code == ErrorCode::cease &&
                           end.notification.subcode == cease::kMaxPrefixes;
