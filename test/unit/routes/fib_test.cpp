@@ -212,3 +212,113 @@ TEST_CASE("ten thousand sets come and go without being kept", "[routes]") {
   CHECK(kernel.fib.best(*Prefix::parse(kV4))->front().weight == 10000);
   CHECK(kernel.fib.sets() <= 1024);
 }
+
+namespace {
+
+NeighbourMessage neighbour(std::uint32_t link, const char* address, std::uint8_t last) {
+  return {{link, *IpAddress::parse(address)}, true, EthernetAddress{2, 0, 0, 0, 0, last}};
+}
+
+RouteMessage on_link_route(const char* prefix, std::uint32_t link) {
+  return route(prefix, {{link, std::nullopt, 1, false}});
+}
+
+}  // namespace
+
+TEST_CASE("one router twice in a set is one nexthop with both weights", "[routes]") {
+  Kernel kernel;
+  kernel.fib.apply(route(kV4, {leg(1, "10.0.0.2"), leg(1, "fe80::2", 3), leg(2, "10.0.1.2")}));
+  CHECK(kernel.best(kV4) == "1 1 2");
+  kernel.fib.apply(neighbour(1, "10.0.0.2", 7));
+  kernel.fib.apply(neighbour(2, "10.0.1.2", 7));  // on another link: another router
+  CHECK(kernel.changes().empty());
+  kernel.fib.apply(neighbour(1, "fe80::2", 7));
+  CHECK(kernel.changes().size() == 1);
+  CHECK(kernel.best(kV4) == "1 2");
+  const WeightedNexthop first = kernel.fib.best(*Prefix::parse(kV4))->front();
+  CHECK(first == WeightedNexthop{{1, *IpAddress::parse("10.0.0.2")}, 4});
+
+  // It does not answer for a while: still the same router. Another address: another one.
+  NeighbourMessage silent = neighbour(1, "fe80::2", 7);
+  silent.valid = false;
+  kernel.fib.apply(silent);
+  kernel.fib.apply(neighbour(1, "10.0.0.2", 7));
+  CHECK(kernel.changes().empty());
+  kernel.fib.apply(neighbour(1, "fe80::2", 8));
+  CHECK(kernel.best(kV4) == "1 1 2");
+}
+
+TEST_CASE("the same gateway address on every link is another router on each", "[routes]") {
+  Kernel kernel;
+  kernel.fib.apply(neighbour(1, "169.254.0.1", 1));
+  kernel.fib.apply(neighbour(2, "169.254.0.1", 2));
+  kernel.fib.apply(route(kV4, {leg(1, "169.254.0.1"), leg(2, "169.254.0.1")}));
+  CHECK(kernel.best(kV4) == "1 2");
+  CHECK(kernel.fib.neighbour({1, *IpAddress::parse("169.254.0.1")}).resolved);
+}
+
+TEST_CASE("a route of another protocol is left to the kernel, and still comes first", "[routes]") {
+  Fib fib(RT_TABLE_MAIN, {186});
+  fib.apply(link(1, true));
+  RouteMessage by_bgp = route(kV4, {leg(1, "10.0.0.2")});
+  by_bgp.protocol = 186;
+  by_bgp.metric = 20;
+  fib.apply(by_bgp);
+  REQUIRE(fib.best(*Prefix::parse(kV4)));
+  CHECK(fib.best(*Prefix::parse(kV4))->size() == 1);
+  RouteMessage by_hand = route(kV4, {leg(1, "10.0.0.3")});
+  by_hand.protocol = RTPROT_STATIC;
+  fib.apply(by_hand);
+  CHECK(fib.best(*Prefix::parse(kV4))->empty());
+}
+
+TEST_CASE("the extremes of length are prefixes like others", "[routes]") {
+  Kernel kernel;
+  for (const char* prefix : {"0.0.0.0/0", "255.255.255.255/32", "::/0", "2001:db8::1/128"}) {
+    kernel.fib.apply(route(prefix, {leg(1, "fe80::1")}));
+    CHECK(kernel.best(prefix) == "1");
+    kernel.fib.apply(gone(route(prefix, {leg(1, "fe80::1")})));
+    CHECK(kernel.best(prefix) == "none");
+  }
+  CHECK(kernel.fib.size() == 0);
+}
+
+TEST_CASE("a million notifications of the same route tell nothing", "[routes]") {
+  Kernel kernel;
+  const RouteMessage same = route(kV4, {leg(1, "10.0.0.2"), leg(2, "10.0.1.2")}, Place::instead);
+  kernel.fib.apply(same);
+  CHECK(kernel.changes().size() == 1);
+  for (int n = 0; n < 1000000; ++n) kernel.fib.apply(same);
+  CHECK(kernel.changes().empty());
+}
+
+TEST_CASE("a BGP next hop is the gateway that routes know its router by", "[routes]") {
+  Kernel kernel;
+  const auto ip = [](const char* text) { return *IpAddress::parse(text); };
+  const auto on_link = [&](const char* nexthop, const char* link_local = nullptr) {
+    const auto key = kernel.fib.on_link(
+        ip(nexthop), link_local == nullptr ? std::nullopt : std::optional(ip(link_local)));
+    return key ? key->gateway.text() + '@' + std::to_string(key->ifindex) : std::string("none");
+  };
+  kernel.fib.apply(on_link_route("10.0.0.0/24", 1));
+  kernel.fib.apply(on_link_route("2001:db8:1::/64", 2));
+  RouteMessage own = on_link_route("10.0.0.1/32", 1);
+  own.table = RT_TABLE_LOCAL;
+  kernel.fib.apply(own);
+  CHECK(on_link("10.0.0.2") == "10.0.0.2@1");
+  CHECK(on_link("10.0.0.1") == "none");      // ourselves
+  CHECK(on_link("198.51.100.1") == "none");  // no route
+  kernel.fib.apply(route("198.51.100.0/24", {leg(1, "10.0.0.2")}));
+  CHECK(on_link("198.51.100.1") == "none");  // behind a gateway
+  CHECK(on_link("2001:db8:1::2", "fe80::2") == "fe80::2@2");
+  CHECK(on_link("2001:db8:1::2") == "2001:db8:1::2@2");
+
+  // The kernel's routes know the second router by its link-local address alone.
+  kernel.fib.apply(route(kV6, {leg(2, "fe80::2")}));
+  kernel.fib.apply(neighbour(2, "fe80::2", 7));
+  kernel.fib.apply(neighbour(2, "2001:db8:1::2", 7));
+  CHECK(on_link("2001:db8:1::2") == "fe80::2@2");
+  CHECK(on_link("fe80::2") == "fe80::2@2");
+  kernel.fib.apply(neighbour(3, "fe80::2", 9));
+  CHECK(on_link("fe80::2") == "none");  // on two links
+}

@@ -223,3 +223,45 @@ TEST_CASE("any history ends where a fresh follower begins", "[netns][routes][pro
     }
   });
 }
+
+TEST_CASE("a link that is renamed, or another with its index, is told by its name",
+          "[netns][routes]") {
+  in_namespace([] {
+    View view;
+    const std::uint32_t v2 = view.ifindex("v2");
+    sh("ip link set v2 down && ip link set v2 name wan9 && ip link set wan9 up");
+    CHECK(view.until([&] { return view.interfaces.at(v2).name == "wan9"; }));
+    sh("ip link del wan9 && ip link add again index " + std::to_string(v2) +
+       " type veth peer name p2");
+    CHECK(view.until(
+        [&] { return view.interfaces.contains(v2) && view.interfaces.at(v2).name == "again"; }));
+    agrees_with_a_fresh_one(view);
+  });
+}
+
+TEST_CASE("a failed link is told before the storm of routes that is queued", "[netns][routes]") {
+  in_namespace([] {
+    View view;
+    sh("for i in $(seq 0 254); do for j in $(seq 0 19); do echo route add 198.$j.$i.0/24 "
+       "via 10.0.0.2; done; done | ip -batch -");
+    sh("ip link set p1 down");
+    const std::uint32_t v1 = view.ifindex("v1");
+    REQUIRE(view.until([&] { return !view.interfaces.at(v1).up; }));
+    CHECK(view.routes.size() < 5000);
+    CHECK(view.until([&] { return view.routes.size() > 5100; }));
+    agrees_with_a_fresh_one(view);
+  });
+}
+
+TEST_CASE("resilient groups and members of great weight are followed", "[netns][routes]") {
+  in_namespace([] {
+    View view;
+    sh("ip nexthop add id 1 via 10.0.0.2 dev v0 && ip nexthop add id 2 via 10.0.1.2 dev v1");
+    sh("ip nexthop add id 10 group 1,3/2 type resilient buckets 8");
+    sh("ip route add 192.0.2.0/24 nhid 10");
+    becomes(view, "192.0.2.0/24", "10.0.0.2@v0*3 10.0.1.2@v1*1");
+    sh("ip nexthop replace id 10 group 1/2,255 type resilient buckets 8");
+    becomes(view, "192.0.2.0/24", "10.0.0.2@v0*1 10.0.1.2@v1*255");
+    agrees_with_a_fresh_one(view);
+  });
+}
