@@ -9,7 +9,7 @@ namespace {
 
 using namespace std::chrono_literals;
 
-constexpr const char* kPassword = "a password";
+constexpr const char* kPassword = "secret";
 
 std::string number_text(const std::string& text, int number) {
   std::string out;
