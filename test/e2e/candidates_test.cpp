@@ -33,14 +33,15 @@ constexpr std::uint16_t kPort = 1790;
 constexpr Duration kPromise = 100ms;  // from routing's word to the last packet
 constexpr const char* kAddPath =
     "router bgp 65000\n"
-    " neighbor 127.0.0.2 remote-as 65000\n"
-    " neighbor 127.0.0.2 port 1790\n"
-    " neighbor 127.0.0.2 update-source 127.0.0.1\n"
-    " neighbor 127.0.0.2 timers 3 9\n"
-    " neighbor 127.0.0.2 timers connect 1\n"
+    " neighbor 10.255.255.2 remote-as 65000\n"
+    " neighbor 10.255.255.2 port 1790\n"
+    " neighbor 10.255.255.2 update-source 10.255.255.1\n"
+    " neighbor 10.255.255.2 timers 3 9\n"
+    " neighbor 10.255.255.2 timers connect 1\n"
+    " neighbor 10.255.255.2 advertisement-interval 0\n"
     " address-family ipv4 unicast\n"
-    "  neighbor 127.0.0.2 activate\n"
-    "  neighbor 127.0.0.2 addpath-tx-all-paths\n"
+    "  neighbor 10.255.255.2 activate\n"
+    "  neighbor 10.255.255.2 addpath-tx-all-paths\n"
     " exit-address-family\n";
 
 template <class T>
@@ -123,10 +124,10 @@ lab::Topology topology() {
 
 Json config(const lab::Lab& lab) {
   Json config = config_with_anchors(lab);
-  config["bgp"] = {{"listen", "127.0.0.2:1790"},
+  config["bgp"] = {{"listen", "10.255.255.2:1790"},
                    {"as", 65000},
                    {"router_id", "192.0.2.250"},
-                   {"peers", {{{"address", "127.0.0.1"}}}}};
+                   {"peers", {{{"address", "10.255.255.1"}}}}};
   config["candidates"] = {{"from", "bgp"}};
   return config;
 }
@@ -135,6 +136,7 @@ Json config(const lab::Lab& lab) {
 class Trial {
  public:
   Trial() : router_(topology()), words_(router_.lab()) {
+    must(lab().router().run({"ip", "addr", "add", "10.255.255.1/30", "dev", "lo"}));
     const Json configured = config(router_.lab());  // while both gateways are in the kernel
     must(router_.lab().router_speaker().ask(
         "configure terminal\nrouter bgp 65000\naddress-family ipv4 unicast\nmaximum-paths 1\n"));
@@ -262,7 +264,7 @@ TEST_CASE("a candidate stops at once when BGP takes it back, and when its sessio
   back();
   trial.make_candidate_better();
   trial.stops(
-      "session reset", [&] { must(frr.ask("clear bgp 127.0.0.2")); }, back);
+      "session reset", [&] { must(frr.ask("clear bgp 10.255.255.2")); }, back);
   back();
   trial.make_candidate_better();
   trial.stops(
