@@ -7,7 +7,7 @@
 namespace hopwise::config {
 namespace {
 
-constexpr std::size_t kMost = 15;  // a group has room for 16 paths
+constexpr std::uint32_t kMostCandidates = 15;  // a group has room for 16 paths
 
 // "65000:100": two 16-bit numbers (RFC 1997).
 std::optional<std::uint32_t> parse_community(const std::string& text) {
@@ -68,7 +68,8 @@ void read_candidates(Object& o, routes::OfferPolicy& policy) {
   });
   o.prefixes("only", policy.only);
   o.prefixes("except", policy.except);
-  o.integer("max_per_prefix", policy.max_per_prefix, {1, kMost});
+  auto most = static_cast<std::uint32_t>(policy.max_per_prefix);
+  if (o.integer("max_per_prefix", most, {1, kMostCandidates})) policy.max_per_prefix = most;
 }
 
 }  // namespace hopwise::config

@@ -112,7 +112,6 @@ std::optional<Groups::Set> Groups::adoptable(const Group& group) const {
 }
 
 Result<Groups::Acquired> Groups::acquire(std::vector<WeightedNexthop> set, const Variant& variant) {
-  for (WeightedNexthop& hop : set) hop.weight = std::max(hop.weight, 1U);
   set = canonical(std::move(set));
   if (const auto known = by_name_.find({set, variant}); known != by_name_.end())
     return introduce(groups_.at(known->second));
