@@ -83,10 +83,10 @@ bool may_matter(const nlmsghdr& message, const Prefix& service4, const Prefix& s
 
 }  // namespace
 
-WallTime wall_now() {
+StampNs wall_now() {
   timespec now{};
   clock_gettime(CLOCK_REALTIME, &now);
-  return now.tv_sec * WallTime{1'000'000'000} + now.tv_nsec;
+  return now.tv_sec * StampNs{1'000'000'000} + now.tv_nsec;
 }
 
 struct OfferLog::Impl {
@@ -98,7 +98,7 @@ struct OfferLog::Impl {
 
   Result<> open();
   void run();
-  void look(WallTime at);
+  void look(StampNs at);
   void note_link(const nlmsghdr& message);
   [[nodiscard]] std::set<std::size_t> offered(Family family);
   [[nodiscard]] std::vector<Leg> route_legs(Family family);
@@ -173,7 +173,7 @@ void OfferLog::Impl::note_link(const nlmsghdr& message) {
     without_carrier.insert(ifindex);
 }
 
-void OfferLog::Impl::look(WallTime at) {
+void OfferLog::Impl::look(StampNs at) {
   for (const Family family : {Family::v4, Family::v6}) {
     auto seen = offered(family);
     const auto before = current.find(family);

@@ -18,12 +18,12 @@
 namespace hopwise::lab {
 
 /// CLOCK_REALTIME in nanoseconds: what the kernel stamps packets with.
-using WallTime = std::int64_t;
-WallTime wall_now();
+using StampNs = std::int64_t;
+StampNs wall_now();
 
 /// From `at` on these upstreams are offered.
 struct Offers {
-  WallTime at = 0;
+  StampNs at = 0;
   Family family = Family::v4;
   std::set<std::size_t> upstreams;
 

@@ -60,12 +60,12 @@ std::optional<Family> family_of(const std::uint8_t* packet, std::size_t size) {
   return std::nullopt;
 }
 
-WallTime stamp_of(msghdr& message) {
+StampNs stamp_of(msghdr& message) {
   for (cmsghdr* word = CMSG_FIRSTHDR(&message); word != nullptr; word = CMSG_NXTHDR(&message, word))
     if (word->cmsg_level == SOL_SOCKET && word->cmsg_type == SO_TIMESTAMPNS) {
       timespec at{};
       std::memcpy(&at, CMSG_DATA(word), sizeof at);
-      return at.tv_sec * WallTime{1'000'000'000} + at.tv_nsec;
+      return at.tv_sec * StampNs{1'000'000'000} + at.tv_nsec;
     }
   return wall_now();
 }
@@ -147,7 +147,7 @@ std::uint64_t Sightings::missed() const {
 }
 
 Stale stale_packets(const std::vector<Offers>& changes, const std::vector<Sighting>& sightings,
-                    WallTime from, WallTime to) {
+                    StampNs from, StampNs to) {
   Stale stale;
   const auto end_of = [&](std::size_t begin, std::size_t upstream) {
     for (std::size_t i = begin + 1; i < changes.size(); ++i)

@@ -14,7 +14,7 @@
 namespace hopwise::lab {
 
 struct Sighting {
-  WallTime at = 0;
+  StampNs at = 0;
   std::size_t upstream = 0;
   Family family = Family::v4;
 };
@@ -47,6 +47,6 @@ struct Stale {
 /// Counts withdrawals in [from, to], each until its upstream is offered again. `changes` as
 /// OfferLog has them. Pure.
 Stale stale_packets(const std::vector<Offers>& changes, const std::vector<Sighting>& sightings,
-                    WallTime from, WallTime to);
+                    StampNs from, StampNs to);
 
 }  // namespace hopwise::lab

@@ -9,7 +9,7 @@ using namespace std::chrono_literals;
 
 namespace {
 
-constexpr WallTime kMillisecond = 1'000'000;
+constexpr StampNs kMillisecond = 1'000'000;
 
 Offers offers(int at_ms, std::set<std::size_t> upstreams, Family family = Family::v4) {
   return {at_ms * kMillisecond, family, std::move(upstreams)};
