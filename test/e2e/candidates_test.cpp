@@ -75,8 +75,8 @@ class BgpWords {
   BgpWords& operator=(const BgpWords&) = delete;
 
   /// The first UPDATE, NOTIFICATION, FIN or RST towards hopwise at or after `since`.
-  std::optional<lab::WallTime> first(lab::WallTime since) {
-    std::optional<lab::WallTime> found;
+  std::optional<lab::StampNs> first(lab::StampNs since) {
+    std::optional<lab::StampNs> found;
     std::array<std::uint8_t, 256> packet{};
     alignas(cmsghdr) std::array<char, 64> control{};
     for (;;) {
@@ -94,12 +94,12 @@ class BgpWords {
   }
 
  private:
-  static lab::WallTime stamp(msghdr& message) {
+  static lab::StampNs stamp(msghdr& message) {
     timespec at{};
     for (cmsghdr* w = CMSG_FIRSTHDR(&message); w != nullptr; w = CMSG_NXTHDR(&message, w))
       if (w->cmsg_level == SOL_SOCKET && w->cmsg_type == SO_TIMESTAMPNS)
         std::memcpy(&at, CMSG_DATA(w), sizeof at);
-    return at.tv_sec * lab::WallTime{1'000'000'000} + at.tv_nsec;
+    return at.tv_sec * lab::StampNs{1'000'000'000} + at.tv_nsec;
   }
   static bool says(const std::uint8_t* ip, std::size_t size) {
     const std::size_t header = (ip[0] & 15U) * 4;
@@ -188,10 +188,10 @@ class Trial {
   Duration stopped(const std::function<void()>& end) {
     const auto began = lab::wall_now();
     end();
-    std::optional<lab::WallTime> word;
+    std::optional<lab::StampNs> word;
     REQUIRE(lab::eventually(20s, [&] { return (word = words_.first(began)).has_value(); }));
     const auto last = [&] {
-      lab::WallTime at = *word;
+      lab::StampNs at = *word;
       for (const auto& seen : sightings_->all())
         if (seen.upstream == 1 && seen.family == Family::v4) at = std::max(at, seen.at);
       return at;

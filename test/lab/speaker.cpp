@@ -96,6 +96,9 @@ Result<> Speaker::start_frr(const std::string& program) {
                                 "-P",
                                 "0"};
   if (program == "bgpd" && options_.role == Role::upstream) argv.push_back("-n");
+  // BMP is a module of its own.
+  if (program == "bgpd" && options_.extra.find("bmp ") != std::string::npos)
+    argv.insert(argv.end(), {"-M", "bmp"});
   return run_until(program, argv, sockets + (program == "zebra" ? "/zserv.api" : "/bgpd.vty"));
 }
 
