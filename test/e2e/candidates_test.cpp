@@ -12,6 +12,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <cstdio>
 #include <cstring>
@@ -116,9 +117,11 @@ class BgpWords {
   int fd_ = -1;
 };
 
-lab::Topology topology() {
+/// `selected`: how far isp-a is, there and back twice.
+lab::Topology topology(std::chrono::milliseconds selected) {
   lab::Topology t = two_upstreams();
-  for (auto& upstream : t.upstreams) upstream.impairment.delay = 10ms;
+  t.upstreams[0].impairment.delay = selected;
+  t.upstreams[1].impairment.delay = 10ms;
   t.router_extra = kAddPath;
   return t;
 }
@@ -136,7 +139,8 @@ Json config(const lab::Lab& lab) {
 /// The lab with hopwise beside FRR: the kernel has isp-a alone for IPv4, and BGP tells of both.
 class Trial {
  public:
-  Trial() : router_(topology()), words_(router_.lab()) {
+  explicit Trial(std::chrono::milliseconds selected)
+      : router_(topology(selected)), words_(router_.lab()) {
     must(lab().router().run({"ip", "addr", "add", "10.255.255.1/30", "dev", "lo"}));
     const Json configured = config(router_.lab());  // while both gateways are in the kernel
     must(lab().router().run({"vtysh", "-N", lab().router().name(), "-c", "configure terminal", "-c",
@@ -178,14 +182,22 @@ class Trial {
     INFO(router_.daemon().log());
     REQUIRE(known);
   }
-  /// isp-a gets 60 ms slower: the candidate carries.
-  void make_candidate_better() {
-    lab().relay().set(lab().core_link(0), {.delay = 70ms});
-    carries(1, 0.8);
+  /// Flows keep the nexthop that they began with: these begin now.
+  void begin_flows() {
+    stream_.reset();
+    stream_ = router_.stream(Family::v4, 1000);
+  }
+  [[nodiscard]] std::size_t seen(std::size_t upstream) const {
+    const auto all = sightings_->all();
+    return static_cast<std::size_t>(std::ranges::count_if(
+        all, [&](const auto& s) { return s.upstream == upstream && s.family == Family::v4; }));
   }
 
   /// How long after routing's word the last packet of IPv4 reached isp-b.
   Duration stopped(const std::function<void()>& end) {
+    begin_flows();
+    const auto flowing = seen(1);
+    REQUIRE(lab::eventually(20s, [&] { return seen(1) > flowing + 300; }));
     const auto began = lab::wall_now();
     end();
     std::optional<lab::StampNs> word;
@@ -208,7 +220,7 @@ class Trial {
     std::printf("%s: %.1f ms from routing's word to the last packet\n", how, seconds(took) * 1e3);
     if (took > kPromise) {
       again();
-      make_candidate_better();
+      carries(1, 0.8);
       took = stopped(end);
       std::printf("%s, again: %.1f ms\n", how, seconds(took) * 1e3);
     }
@@ -227,19 +239,23 @@ class Trial {
 
 TEST_CASE("a path that BGP did not select carries when it is better, and explain says so",
           "[e2e][candidates]") {
-  Trial trial;
+  Trial trial(10ms);
   trial.knows_candidate();
   CHECK(trial.share(0) == 1);
   CHECK(trial.share(1) == 0);
-  const auto before = trial.router().delivered(1, 5003);
-  trial.make_candidate_better();
-  CHECK(lab::eventually(5s, [&] { return trial.router().delivered(1, 5003) > before + 500; }));
+  CHECK(trial.seen(1) == 0);
+  trial.lab().relay().set(trial.lab().core_link(0), {.delay = 70ms});
+  trial.carries(1, 0.2);
+  trial.begin_flows();
+  const auto before = trial.seen(1);
+  CHECK(lab::eventually(20s, [&] { return trial.seen(1) > before + 500; }));
 
   const Json path = trial.path(1);
   CHECK(path["kernel_weight"] == 0);
   CHECK(path["candidate"] == true);
   const auto group = trial.router().explain("src=10.10.0.2&dst=203.0.113.9&proto=udp")["group"];
-  const auto told = trial.router().hopwise({"explain", std::to_string(group.get<int>())});
+  const auto told = trial.router().hopwise(
+      {"explain", std::to_string(group.get<int>()), "--socket", trial.lab().hopwise_socket()});
   INFO(told.output);
   CHECK(told.output.find("candidate") != std::string::npos);
   const Json status = trial.router().status();
@@ -250,13 +266,13 @@ TEST_CASE("a path that BGP did not select carries when it is better, and explain
 
 TEST_CASE("a candidate stops at once when BGP takes it back, and when its session ends",
           "[e2e][candidates]") {
-  Trial trial;
+  Trial trial(70ms);
   trial.knows_candidate();
   lab::Lab& lab = trial.lab();
   lab::Speaker& frr = lab.router_speaker();
   const auto back = [&] { trial.knows_candidate(); };
 
-  trial.make_candidate_better();
+  trial.carries(1, 0.8);
   trial.stops(
       "withdrawn", [&] { REQUIRE(lab.withdraw(1)); },
       [&] {
@@ -265,11 +281,11 @@ TEST_CASE("a candidate stops at once when BGP takes it back, and when its sessio
       });
   REQUIRE(lab.announce(1));
   back();
-  trial.make_candidate_better();
+  trial.carries(1, 0.8);
   trial.stops(
       "session reset", [&] { must(frr.ask("clear bgp 10.255.255.2")); }, back);
   back();
-  trial.make_candidate_better();
+  trial.carries(1, 0.8);
   trial.stops(
       "bgpd killed", [&] { REQUIRE(frr.kill("bgpd")); },
       [&] {
@@ -279,9 +295,9 @@ TEST_CASE("a candidate stops at once when BGP takes it back, and when its sessio
 }
 
 TEST_CASE("after a restart of hopwise a candidate goes on carrying", "[e2e][candidates]") {
-  Trial trial;
+  Trial trial(70ms);
   trial.knows_candidate();
-  trial.make_candidate_better();
+  trial.carries(1, 0.8);
   trial.router().daemon().stop(10s);
   trial.router().start(config(trial.lab()));
   for (int i = 0; i < 40; ++i) {
