@@ -142,20 +142,21 @@ class Trial {
   explicit Trial(std::chrono::milliseconds selected)
       : router_(topology(selected)), words_(router_.lab()) {
     must(lab().router().run({"ip", "addr", "add", "10.255.255.1/30", "dev", "lo"}));
-    const Json configured = config(router_.lab());  // while both gateways are in the kernel
+    configured_ = config(router_.lab());  // while both gateways are in the kernel
     must(lab().router().run({"vtysh", "-N", lab().router().name(), "-c", "configure terminal", "-c",
                              "router bgp 65000", "-c", "address-family ipv4 unicast", "-c",
                              "maximum-paths 1"}));
     INFO(must(router_.lab().router_speaker().ask("show bgp ipv4 unicast")));
     REQUIRE(lab::eventually(
         20s, [&] { return router_.lab().offered(Family::v4) == std::vector<std::size_t>{0}; }));
-    router_.start(configured);
+    router_.start(configured_);
     sightings_ = must(lab::Sightings::watch(router_.lab()));
     stream_ = router_.stream(Family::v4, 1000);
   }
 
   Router& router() { return router_; }
   lab::Lab& lab() { return router_.lab(); }
+  [[nodiscard]] const Json& configured() const { return configured_; }
 
   [[nodiscard]] Json path(std::size_t upstream) const {
     const Json answer = router_.explain("src=10.10.0.2&dst=203.0.113.9&proto=udp&sport=9&dport=9");
@@ -229,6 +230,7 @@ class Trial {
   }
 
  private:
+  Json configured_;
   Router router_;
   BgpWords words_;
   std::unique_ptr<lab::Sightings> sightings_;
@@ -299,7 +301,7 @@ TEST_CASE("after a restart of hopwise a candidate goes on carrying", "[e2e][cand
   trial.knows_candidate();
   trial.carries(1, 0.8);
   trial.router().daemon().stop(10s);
-  trial.router().start(config(trial.lab()));
+  trial.router().start(trial.configured());
   for (int i = 0; i < 40; ++i) {
     std::this_thread::sleep_for(500ms);
     const Json found = trial.path(1);
