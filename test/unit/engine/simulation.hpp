@@ -34,7 +34,7 @@ struct SimulatedPath {
   double loss = 0;
   double spike = 0;  // probability of one reply +200 ms
   std::uint32_t kernel_weight = 1;
-  std::function<double(double)> drift;  // added to rtt_ms, by the time in seconds
+  std::function<double(double)> drift{};  // added to rtt_ms, by the time in seconds
 };
 
 class Simulation {
