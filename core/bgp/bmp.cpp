@@ -33,10 +33,10 @@ std::optional<Bytes> take_message(Cursor& cursor, bgp::MessageType type) {
 std::optional<Open> take_open(Cursor& cursor) {
   const auto body = take_message(cursor, bgp::MessageType::open);
   if (!body) return std::nullopt;
-  auto parsed = parse_open(*body);
-  auto* open = std::get_if<Open>(&parsed);
+  const auto parsed = parse_open(*body);
+  const auto* open = std::get_if<Open>(&parsed);
   if (open == nullptr) return std::nullopt;
-  return std::move(*open);
+  return *open;
 }
 
 View view_of(std::uint8_t type, std::uint8_t flags) {
@@ -83,10 +83,10 @@ std::optional<Peer> take_peer(Cursor& cursor) {
 std::optional<PeerUp> parse_peer_up(Cursor cursor, Family family) {
   const auto own = take_address(cursor, family);
   if (!own || !cursor.take(2 + 2)) return std::nullopt;  // the ports
-  auto sent = take_open(cursor);
-  auto received = sent ? take_open(cursor) : std::nullopt;
+  const auto sent = take_open(cursor);
+  const auto received = sent ? take_open(cursor) : std::nullopt;
   if (!received) return std::nullopt;
-  return PeerUp{*own, std::move(*sent), std::move(*received)};
+  return PeerUp{*own, *sent, *received};
 }
 
 std::optional<Bytes> parse_route_monitoring(Cursor cursor) {

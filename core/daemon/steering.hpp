@@ -140,8 +140,8 @@ class Steering {
   [[nodiscard]] bool forwards(Family family) const {
     return family == Family::v4 ? forwards_v4_ : forwards_v6_;
   }
-  /// The next `count` of all prefixes that routing has, behind `after`, which moves on. True when the
-  /// round is over: `after` is empty then, as before the first.
+  /// The next `count` of all prefixes that routing has, behind `after`, which moves on. True when
+  /// the round is over: `after` is empty then, as before the first.
   bool visit_prefixes(std::optional<Prefix>& after, std::size_t count,
                       const std::function<void(const Prefix&)>& visit) const;
   [[nodiscard]] std::size_t steered_routes() const { return steered_; }

@@ -149,7 +149,8 @@ class Dataplane {
   void set_use(GroupId id, Use use);
 
   /// A new group's buckets follow the kernel's weights until the first publish(); a candidate has
-  /// none, and no flow may use it. One that is there already, also as an adopted one, stays as it is. Other paths or weights are another group.
+  /// none, and no flow may use it. One that is there already, also as an adopted one, stays as it
+  /// is. Other paths or weights are another group.
   Result<> set_group(const Group& group);
   void remove_group(GroupId id);
 

@@ -73,12 +73,12 @@ const char* remedy(Fault fault) {
   return words(fault).remedy;
 }
 
-void Differences::add(Fault fault, std::string subject, std::string detail) {
+void Differences::add(Fault fault, std::string subject, const std::string& detail) {
   if (full()) {
     ++counts_[static_cast<std::size_t>(fault)];
     return;
   }
-  if (kept_.try_emplace({fault, std::move(subject)}, std::move(detail)).second)
+  if (kept_.try_emplace({fault, std::move(subject)}, detail).second)
     ++counts_[static_cast<std::size_t>(fault)];
 }
 

@@ -50,7 +50,7 @@ class Differences {
  public:
   static constexpr std::size_t kKept = 20'000;
 
-  void add(Fault fault, std::string subject, std::string detail);
+  void add(Fault fault, std::string subject, const std::string& detail);
   /// What comes now is counted alone.
   [[nodiscard]] bool full() const { return kept_.size() >= kKept; }
 

@@ -41,7 +41,9 @@ std::set<std::uint32_t> ids_in(const std::string& folder) {
   std::set<std::uint32_t> ids;
   for (const std::string& name : names_in(folder)) {
     if (!name.starts_with("hw_")) continue;
-    const Handle map(bpf_obj_get((folder + '/' + name).c_str()));
+    std::string path = folder;
+    path.append("/").append(name);
+    const Handle map(bpf_obj_get(path.c_str()));
     bpf_map_info info{};
     __u32 size = sizeof(info);
     if (map && bpf_obj_get_info_by_fd(map.fd(), &info, &size) == 0) ids.insert(info.id);

@@ -16,9 +16,10 @@ Forwardings::Forwardings() : by_hops_(0, Hash{this}, Same{this}) {
 
 std::size_t Forwardings::hash_of(const Hops& hops) {
   constexpr std::size_t kOdd = 0x9e3779b97f4a7c15U;
-  std::size_t hash = (hops.nexthop_object * 4U + (hops.unicast ? 2U : 0U)) + (hops.own_mtu ? 1 : 0);
+  std::size_t hash =
+      (std::size_t{hops.nexthop_object} * 4U + (hops.unicast ? 2U : 0U)) + (hops.own_mtu ? 1 : 0);
   for (const Leg& leg : hops.legs) {
-    hash = (hash ^ leg.ifindex) * kOdd + leg.weight * 2U + (leg.dead ? 1 : 0);
+    hash = (hash ^ leg.ifindex) * kOdd + std::size_t{leg.weight} * 2U + (leg.dead ? 1 : 0);
     if (leg.gateway) hash = (hash ^ (hash >> 29)) * kOdd + std::hash<IpAddress>{}(*leg.gateway);
   }
   return (hash ^ (hash >> 32)) * kOdd;

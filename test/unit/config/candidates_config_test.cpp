@@ -53,5 +53,5 @@ TEST_CASE("candidates that cannot be are faults with their place", "[candidates]
   CHECK(has(fault_of(R"({"max_per_prefix": 16})"), "candidates.max_per_prefix"));
   const auto alone = config::parse(R"({"candidates": {"from": "bgp"}})", "f");
   REQUIRE_FALSE(alone.has_value());
-  CHECK(has(alone.error().message, "there is no listener"));
+  CHECK(has(alone.error().message, "nobody tells of it"));
 }

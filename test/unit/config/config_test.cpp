@@ -64,7 +64,13 @@ TEST_CASE("the example shows every default as it is") {
   CHECK(e.traces == d.traces);
   REQUIRE(e.groups.size() == 1);
   CHECK(e.groups[0].flowlet_gap == GroupConfig{}.flowlet_gap);
-  CHECK(needs_restart(d, e) == std::nullopt);
+  Config listening = d;  // who tells of paths has no default
+  listening.bgp = e.bgp;
+  listening.bmp = e.bmp;
+  CHECK(needs_restart(listening, e) == std::nullopt);
+  CHECK(e.bgp.peers.at(0).hold_time == bgp::PeerOptions{}.hold_time);
+  CHECK(e.bgp.peers.at(0).max_prefixes == bgp::PeerOptions{}.max_prefixes);
+  CHECK(e.bmp.routers.at(0).max_prefixes == bgp::BmpRouterOptions{}.max_prefixes);
   const auto probe = [](const probes::Options& p) {
     return std::tie(p.interval, p.suspicious_interval, p.suspicious_for, p.min_timeout,
                     p.max_timeout, p.late_within, p.payload_bytes, p.mark_base, p.rule_priority,

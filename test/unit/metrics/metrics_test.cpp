@@ -32,6 +32,10 @@ std::string example_page() {
     Status status = example_status();
     status.destinations = DestinationsStatus{.promoted = 2, .promotions = 3, .demotions = 1};
     status.speaker = example_speaker();
+    const IpAddress daemon = *IpAddress::parse("127.0.0.1");
+    status.bgp.emplace().peers = {{.address = daemon, .errors = {{"refused:own_as", 2}}}};
+    status.bmp.emplace().routers = {{.address = daemon, .errors = {{"unknown_peer", 1}}}};
+    status.candidates.emplace().paths = {{"taken", 3}};
     return status;
   });
   metrics.observe(reply("203.0.113.1", std::chrono::milliseconds(20)));
