@@ -80,11 +80,11 @@ class Conversation : public std::enable_shared_from_this<Conversation> {
       return asio::post(socket_.get_executor(), [self = shared_from_this()] {
         if (self->station_) self->work();
       });
-    if (!station_->ended().empty()) return finish(station_->ended());
+    if (const std::string why = station_->ended(); !why.empty()) return finish(why);
     read();
   }
 
-  void finish(std::string why) {
+  void finish(const std::string& why) {
     if (!station_) return;
     Failure ignored;
     socket_.close(ignored);
