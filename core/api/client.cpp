@@ -6,6 +6,8 @@
 #include <boost/beast/core/flat_buffer.hpp>
 #include <boost/beast/http.hpp>
 
+#include "core/model/format.hpp"
+
 namespace hopwise::api {
 namespace {
 
@@ -14,7 +16,6 @@ namespace beast = boost::beast;
 namespace http = beast::http;
 using ErrorCode = boost::system::error_code;
 
-constexpr auto kPatience = std::chrono::seconds(5);
 constexpr std::uint64_t kBodyLimit = 64 << 20;  // a status of the largest router is far below
 
 /// What may not stand in a request's first line, percent-encoded.
@@ -34,10 +35,12 @@ std::string encoded(const std::string& target) {
 
 /// One exchange: connect, write, read; `error` is the first that went wrong.
 struct Exchange {
-  explicit Exchange(asio::io_context& io) : stream(io) { parser.body_limit(kBodyLimit); }
+  Exchange(asio::io_context& io, Duration patience_) : stream(io), patience(patience_) {
+    parser.body_limit(kBodyLimit);
+  }
 
   void start(const std::string& socket_path) {
-    stream.expires_after(kPatience);
+    stream.expires_after(patience);
     stream.async_connect(asio::local::stream_protocol::endpoint(socket_path),
                          [this](ErrorCode e) { (error = e) ? void() : write(); });
   }
@@ -54,6 +57,7 @@ struct Exchange {
   }
 
   beast::basic_stream<asio::local::stream_protocol> stream;
+  const Duration patience;
   http::request<http::empty_body> request;
   http::response_parser<http::string_body> parser;
   beast::flat_buffer buffer;
@@ -64,8 +68,9 @@ struct Exchange {
 Error failure(const Exchange& exchange, const std::string& socket_path, const std::string& what) {
   const ErrorCode error = exchange.error;
   if (error == beast::error::timeout)
-    return Error{what + " at " + socket_path +
-                 ": no answer within 5 s (the daemon is there, but hangs: see its log)"};
+    return Error{what + " at " + socket_path + ": no answer within " +
+                 format("%g", seconds(exchange.patience)) +
+                 " s (the daemon is there, but hangs: see its log)"};
   if (exchange.connected) return Error{what + " at " + socket_path + ": " + error.message()};
   const bool denied = error == boost::system::errc::permission_denied;
   return Error{"no daemon answers at " + socket_path + ": " + error.message() +
@@ -91,12 +96,12 @@ std::string encoded_value(const std::string& text) {
 }
 
 Result<Reply> request(const std::string& socket_path, const std::string& method,
-                      const std::string& target) {
+                      const std::string& target, Duration patience) {
   if (socket_path.empty())
     return Error{"there is no socket to ask the daemon by (api.socket is empty)"};
   try {
     asio::io_context io(1);
-    Exchange exchange(io);
+    Exchange exchange(io, patience);
     exchange.request.method_string(method);
     exchange.request.target(encoded(target));
     exchange.request.version(11);

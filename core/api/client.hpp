@@ -4,6 +4,7 @@
 #include <string>
 
 #include "core/model/result.hpp"
+#include "core/model/time.hpp"
 
 namespace hopwise::api {
 
@@ -15,8 +16,8 @@ struct Reply {
 /// `text` as the value of a parameter of a target, percent-encoded.
 std::string encoded_value(const std::string& text);
 
-/// One request, waiting at most five seconds. The error says whether a daemon runs at all.
+/// One request; the answer is waited for so long. The error says whether a daemon runs at all.
 Result<Reply> request(const std::string& socket_path, const std::string& method,
-                      const std::string& target);
+                      const std::string& target, Duration patience = std::chrono::seconds(5));
 
 }  // namespace hopwise::api

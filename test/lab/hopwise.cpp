@@ -7,6 +7,10 @@
 namespace hopwise::lab {
 namespace {
 
+// Two processors serve several labs and compilers at times: a daemon that waits for its turn does
+// not hang.
+constexpr auto kPatience = std::chrono::seconds(20);
+
 // The events of a lab are kept in its folder: those of the machine are in the default's place. On
 // the first line, so that faults are told where they are.
 std::string with_history(std::string text, const std::filesystem::path& events) {
@@ -40,7 +44,7 @@ Result<Process> Lab::start_hopwise(const HopwiseRun& run, Site site) {
 }
 
 Result<std::string> Lab::api_get(const std::string& target, Site site) const {
-  auto reply = api::request(hopwise_socket(site), "GET", target);
+  auto reply = api::request(hopwise_socket(site), "GET", target, kPatience);
   if (!reply) return reply.error();
   if (reply->status != 200)
     return Error{"GET " + target + ": status " + std::to_string(reply->status) + ": " +
