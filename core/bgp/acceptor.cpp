@@ -13,12 +13,11 @@ constexpr auto kPause = std::chrono::milliseconds(100);  // when descriptors run
 /// What a dead peer's kernel may still deliver is worked through before its end is seen.
 constexpr int kReceiveBytes = 256 * 1024;
 
+using FreeBind = asio::detail::socket_option::integer<IPPROTO_IP, IP_FREEBIND>;
+
 const char* remedy(const Failure& error) {
-  if (error == asio::error::address_in_use)
-    return "another program listens there: choose another port";
-  if (error == boost::system::errc::address_not_available)
-    return "give lo that address, or choose one of 127.0.0.0/8";
-  return "";
+  return error == asio::error::address_in_use ? "another program listens there: choose another port"
+                                              : "";
 }
 
 }  // namespace
@@ -49,6 +48,8 @@ Result<> Acceptor::listen(const Endpoint& endpoint, const Prepare& prepare) {
   socket_.open(at.protocol(), error);
   if (!error) socket_.set_option(tcp::acceptor::reuse_address(true), error);
   if (!error && at.address().is_v6()) socket_.set_option(asio::ip::v6_only(true), error);
+  // An address that a local route alone makes ours (`ip -6 route add local ADDRESS dev lo`).
+  if (!error) socket_.set_option(FreeBind(1), error);
   if (!error) socket_.set_option(asio::socket_base::receive_buffer_size(kReceiveBytes), error);
   if (!error) socket_.bind(at, error);
   if (error) return system_error(what, error.value(), remedy(error));

@@ -78,15 +78,11 @@ void Connection::on_read(Failure error, std::size_t size) {
 
 /// A slice of what has come; then the next read, or the rest behind what else waits on the loop.
 void Connection::work() {
-  const TimePoint end = now() + kSlice;
-  bool more = true;
-  TimePoint at = now();
-  while (more && at < end) {
-    more = session_.step(at);
+  const bool more = work_a_slice([this] {
+    const bool stepped = session_.step(now());
     if (session_.state() != told_ || session_.ended()) settle();
-    if (finished_) return;
-    at = now();
-  }
+    return stepped && !finished_;
+  });
   settle();
   if (finished_) return;
   if (!more) return read();
