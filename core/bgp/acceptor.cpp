@@ -1,5 +1,8 @@
 #include "core/bgp/acceptor.hpp"
 
+#include <netinet/tcp.h>
+#include <sys/socket.h>
+
 #include <boost/asio/ip/v6_only.hpp>
 
 namespace hopwise::bgp {
@@ -30,6 +33,13 @@ IpAddress address_of(const asio::ip::address& address) {
 std::string text(const Endpoint& e) {
   const std::string port = ':' + std::to_string(e.port);
   return e.address.is_v4() ? e.address.text() + port : '[' + e.address.text() + ']' + port;
+}
+
+bool is_closed_by_peer(tcp::socket& socket) {
+  tcp_info info{};
+  socklen_t size = sizeof info;
+  return getsockopt(socket.native_handle(), IPPROTO_TCP, TCP_INFO, &info, &size) == 0 &&
+         info.tcpi_state != TCP_ESTABLISHED;
 }
 
 Result<std::shared_ptr<Acceptor>> Acceptor::open(asio::io_context& io, const Endpoint& endpoint,

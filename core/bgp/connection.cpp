@@ -5,6 +5,7 @@
 #include <boost/asio/write.hpp>
 #include <utility>
 
+#include "core/bgp/acceptor.hpp"
 #include "core/bgp/sweeper.hpp"
 
 namespace hopwise::bgp {
@@ -77,6 +78,7 @@ void Connection::on_read(Failure error, std::size_t size) {
 }
 
 /// A slice of what has come; then the next read, or the rest behind what else waits on the loop.
+/// What else a peer said that has gone is not worth the time: its end takes everything back.
 void Connection::work() {
   const bool more = work_a_slice([this] {
     const bool stepped = session_.step(now());
@@ -85,6 +87,10 @@ void Connection::work() {
   });
   settle();
   if (finished_) return;
+  if (is_closed_by_peer(socket_)) {
+    session_.lost("the peer closed the connection");
+    return settle();
+  }
   if (!more) return read();
   boost::asio::post(socket_.get_executor(), [self = shared_from_this()] {
     if (!self->finished_) self->work();
