@@ -20,7 +20,8 @@
 //
 // Valleys (Gao and Rexford 2001): operators put customers before peers before providers by
 // LOCAL_PREF. A candidate's is not lower than the reference's, so traffic that may leave by a
-// customer does not leave by a provider.
+// customer does not leave by a provider. FRR's BMP does not tell it: then nothing is taken until
+// the operator says a floor. "local_pref_floor" gives that up, not the above.
 //
 // Reference: those of BGP's paths to the prefix whose next hop is in the kernel's set. Without one
 // nothing is known of L(X), and nothing is taken. What the operator must see to himself: a static
@@ -58,21 +59,22 @@ struct OfferPolicy {
 
 /// What became of a path that BGP told of. One enum for metric label, log and test.
 enum class OfferVerdict : std::uint8_t {
-  taken,             // a candidate
-  in_use,            // the kernel's route uses its next hop, or another candidate does
-  not_steered,       // the route is left to the kernel
-  excluded,          // the prefix is, by "only" or "except"
-  no_reference,      // BGP does not tell of the paths that the kernel uses
-  ibgp,              // no other AS said it: from inside our own, or nobody knows from where
-  own_as,            // our AS is in its AS_PATH
-  not_on_link,       // its next hop is no neighbour of ours
-  longer_as_path,    //
-  shorter_as_path,   // "as_path" is "same"
-  lower_local_pref,  //
-  community,         // by "communities"; or it is to be drained (RFC 8326) or dropped (RFC 7999)
-  too_many,          // more than "max_per_prefix", or than a group has room for
+  taken,               // a candidate
+  in_use,              // the kernel's route uses its next hop, or another candidate does
+  not_steered,         // the route is left to the kernel
+  excluded,            // the prefix is, by "only" or "except"
+  no_reference,        // BGP does not tell of the paths that the kernel uses
+  ibgp,                // no other AS said it: from inside our own, or nobody knows from where
+  own_as,              // our AS is in its AS_PATH
+  not_on_link,         // its next hop is no neighbour of ours
+  longer_as_path,      //
+  shorter_as_path,     // "as_path" is "same"
+  lower_local_pref,    //
+  unknown_local_pref,  // its own, or that of the path in use, was not told
+  community,           // by "communities"; or it is to be drained (RFC 8326) or dropped (RFC 7999)
+  too_many,            // more than "max_per_prefix", or than a group has room for
 };
-inline constexpr std::size_t kOfferVerdicts = 13;
+inline constexpr std::size_t kOfferVerdicts = 14;
 std::string_view text(OfferVerdict verdict);
 
 /// A path with the nexthop that its next hop means here, if it is on-link.
