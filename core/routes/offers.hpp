@@ -4,19 +4,35 @@
 // joins it as a candidate: with weight 0. Nothing else ever changes: routing's own nexthops stay,
 // with their weights, and a prefix that is left to the kernel stays so.
 //
-// Why no forwarding loop can come of it. Let L(X) be the length of the AS_PATH of the path that AS
-// X uses to a prefix and announces; Y announces what it uses, so X hears of it with a length of at
-// least L(Y) + 1 (RFC 4271, section 5.1.2: prepending only adds). X takes a candidate of Y only if
-//  - its next hop is on-link here and in another AS, and no router of X told it on: the packet
-//    leaves X at once, and no router of X sees it again on its way;
-//  - it is to this very prefix, not to one that covers it: Y looks it up by what it announced;
+// Why no forwarding loop comes of it. Let L(r) be the length of the AS_PATH by which router r
+// reaches a prefix, and which it announces: whoever hears of it from another AS does so with at
+// least L(r) + 1 (RFC 4271, section 5.1.2: prepending only adds), from its own AS with L(r). A
+// router x takes a candidate of y only if
+//  - its next hop is on-link here and in another AS, and no router of ours told it on, by
+//    reflection or as a member of our confederation: the packet leaves our AS at once;
+//  - it is to this very prefix: y has that one, or a longer one that it looks it up by;
 //  - our own AS is not in its AS_PATH;
-//  - its length is at most that of the best of the paths the kernel uses, L(X).
-// So L(Y) + 1 <= L(X): L strictly falls with each AS on the way, whoever of them steers by these
-// rules or does not steer at all (then it uses its best). What strictly falls never comes back to
-// where it was. A next hop of a third party on the same LAN (route servers, RFC 7947) only leaves
-// out an AS in between. A set counts as one and confederations as none, as in BGP's own choice.
-// Like BGP's own choice it holds once updates have arrived everywhere.
+//  - its length is at most that of the best of the paths the kernel uses, L(x).
+// So on the way of a packet the prefix by which it is looked up never becomes shorter, and while it
+// stays the same L falls with each AS, whoever of them steers by these rules or does not steer at
+// all (then it uses its best). A next hop of a third party on the same LAN (route servers, RFC
+// 7947) only leaves out an AS in between. A set counts as one, as in BGP's own choice. Like BGP's
+// own choice it holds once updates have arrived everywhere; until then there may be loops, as there
+// are without us, for as long.
+//
+// What it rests on, and where that does not hold BGP's own loop check (which looks at the path that
+// is used, and a candidate is not used) does not help either:
+//  - AS_PATHs tell their length. One that is cut on the way (remove-private-as, as-path exclude;
+//    in our own import filters too) does not. Two providers that peer, and each take a common
+//    customer's private AS off, hear of each other's path with the length of their own: where both
+//    steer, and give both paths one LOCAL_PREF, each may send to the other. Customers before peers
+//    by LOCAL_PREF prevents it.
+//  - Who announces a path uses it. One who originates a default or an aggregate and sends it back
+//    to us by a static route does not, nor one who tells us more than his best (add-path with
+//    another AS).
+// Where it does not hold, "communities" and "except" keep the neighbour or the prefix out. By
+// default steering does not touch what comes in by a nexthop's link (steering_interfaces.cpp), so
+// two routers that steer to each other over such a link do not pass a packet to and fro.
 //
 // Valleys (Gao and Rexford 2001): operators put customers before peers before providers by
 // LOCAL_PREF. A candidate's is not lower than the reference's, so traffic that may leave by a
@@ -24,8 +40,9 @@
 // the operator says a floor. "local_pref_floor" gives that up, not the above.
 //
 // Reference: those of BGP's paths to the prefix whose next hop is in the kernel's set. Without one
-// nothing is known of L(X), and nothing is taken. What the operator must see to himself: a static
-// route over a nexthop that BGP offers too passes for BGP's.
+// nothing is known of L(x), and nothing is taken. What the operator must see to himself: a route of
+// another protocol (static, OSPF) over a nexthop that BGP offers too passes for BGP's, and where we
+// announce that route our L is less than it seems.
 #pragma once
 
 #include <array>
