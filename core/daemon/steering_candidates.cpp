@@ -19,7 +19,9 @@ Result<GroupId> Steering::acquire_route(const std::vector<routes::WeightedNextho
                                         GroupId before) {
   const bool with = std::any_of(set.begin(), set.end(), is_candidate);
   const bool known = groups_.knows(set);
-  if (!with || known || room() > 0) {
+  const bool roomy =
+      room() > 0 && groups_.left().nexthops > dataplane::Dataplane::limits().nexthops / 8;
+  if (!with || known || roomy) {
     auto id = acquire(set, {}, known ? std::nullopt : plain_of(before, set));
     if (id || !with) return id;
   }
