@@ -79,12 +79,14 @@ OfferVerdict judge(const Offer& offer, const Reference& reference, const OfferRu
 std::optional<OfferVerdict> judge(const Prefix& prefix, const std::vector<WeightedNexthop>& kernel,
                                   const OfferPolicy& policy) {
   if (kernel.empty()) return OfferVerdict::not_steered;
-  if ((!policy.only.empty() && !inside(prefix, policy.only)) || inside(prefix, policy.except))
-    return OfferVerdict::excluded;
-  return std::nullopt;
+  return policy.allows(prefix) ? std::nullopt : std::optional(OfferVerdict::excluded);
 }
 
 }  // namespace
+
+bool OfferPolicy::allows(const Prefix& prefix) const {
+  return from != From::none && (only.empty() || inside(prefix, only)) && !inside(prefix, except);
+}
 
 std::string_view text(OfferVerdict verdict) {
   constexpr std::array<std::string_view, kOfferVerdicts> kTexts{

@@ -63,13 +63,17 @@ struct OfferPolicy {
   enum class From : std::uint8_t { none, bgp } from = From::none;
   /// Than that of the reference. Never longer.
   enum class AsPath : std::uint8_t { same, shorter_or_same } as_path = AsPath::same;
-  /// At least this LOCAL_PREF; empty: that of the reference.
+  /// At least this LOCAL_PREF (100 where none is told); empty: that of the reference, and both must
+  /// be told.
   std::optional<std::uint32_t> local_pref_floor{};
   std::vector<std::uint32_t> any_of{};   // communities (RFC 1997): one of these; empty: no matter
   std::vector<std::uint32_t> none_of{};  // and none of these
   std::vector<Prefix> only{};            // prefixes inside one of these; empty: all
   std::vector<Prefix> except{};          // and in none of these
   std::size_t max_per_prefix = 4;        // candidates
+
+  /// Whether any path to this prefix may be a candidate.
+  [[nodiscard]] bool allows(const Prefix& prefix) const;
 
   bool operator==(const OfferPolicy&) const = default;
 };
