@@ -1,5 +1,8 @@
 #include "core/bgp/acceptor.hpp"
 
+#include <netinet/tcp.h>
+#include <sys/socket.h>
+
 #include <boost/asio/ip/v6_only.hpp>
 
 namespace hopwise::bgp {
@@ -13,12 +16,11 @@ constexpr auto kPause = std::chrono::milliseconds(100);  // when descriptors run
 /// What a dead peer's kernel may still deliver is worked through before its end is seen.
 constexpr int kReceiveBytes = 256 * 1024;
 
+using FreeBind = asio::detail::socket_option::integer<IPPROTO_IP, IP_FREEBIND>;
+
 const char* remedy(const Failure& error) {
-  if (error == asio::error::address_in_use)
-    return "another program listens there: choose another port";
-  if (error == boost::system::errc::address_not_available)
-    return "give lo that address, or choose one of 127.0.0.0/8";
-  return "";
+  return error == asio::error::address_in_use ? "another program listens there: choose another port"
+                                              : "";
 }
 
 }  // namespace
@@ -31,6 +33,13 @@ IpAddress address_of(const asio::ip::address& address) {
 std::string text(const Endpoint& e) {
   const std::string port = ':' + std::to_string(e.port);
   return e.address.is_v4() ? e.address.text() + port : '[' + e.address.text() + ']' + port;
+}
+
+bool is_closed_by_peer(tcp::socket& socket) {
+  tcp_info info{};
+  socklen_t size = sizeof info;
+  return getsockopt(socket.native_handle(), IPPROTO_TCP, TCP_INFO, &info, &size) == 0 &&
+         info.tcpi_state != TCP_ESTABLISHED;
 }
 
 Result<std::shared_ptr<Acceptor>> Acceptor::open(asio::io_context& io, const Endpoint& endpoint,
@@ -49,6 +58,8 @@ Result<> Acceptor::listen(const Endpoint& endpoint, const Prepare& prepare) {
   socket_.open(at.protocol(), error);
   if (!error) socket_.set_option(tcp::acceptor::reuse_address(true), error);
   if (!error && at.address().is_v6()) socket_.set_option(asio::ip::v6_only(true), error);
+  // An address that a local route alone makes ours (`ip -6 route add local ADDRESS dev lo`).
+  if (!error) socket_.set_option(FreeBind(1), error);
   if (!error) socket_.set_option(asio::socket_base::receive_buffer_size(kReceiveBytes), error);
   if (!error) socket_.bind(at, error);
   if (error) return system_error(what, error.value(), remedy(error));

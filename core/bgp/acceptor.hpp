@@ -18,6 +18,9 @@ IpAddress address_of(const boost::asio::ip::address& address);
 /// "127.0.0.2:1790", "[fd00::2]:1790".
 std::string text(const Endpoint& endpoint);
 
+/// Whether the peer has closed or reset the connection, behind all that waits to be read.
+bool is_closed_by_peer(boost::asio::ip::tcp::socket& socket);
+
 class Acceptor : public std::enable_shared_from_this<Acceptor> {
  public:
   struct Events {

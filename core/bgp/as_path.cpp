@@ -69,9 +69,9 @@ void fill(const AsPath& from, BgpPath& path) {
   path.as_path_length = length_of(from);
   for (const AsSegment& segment : from)
     path.as_path.insert(path.as_path.end(), segment.numbers.begin(), segment.numbers.end());
-  const auto first = std::find_if_not(from.begin(), from.end(), confederation);
-  if (first != from.end() && first->type == AsSegment::Type::sequence)
-    path.neighbour_as = first->numbers.front();
+  // What begins with a confederation's numbers was said by a router of our own confederation.
+  if (!from.empty() && from.front().type == AsSegment::Type::sequence)
+    path.neighbour_as = from.front().numbers.front();
 }
 
 }  // namespace hopwise::bgp

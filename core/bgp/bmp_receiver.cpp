@@ -72,10 +72,11 @@ class Conversation : public std::enable_shared_from_this<Conversation> {
   }
 
   void work() {
-    const TimePoint end = now() + kSlice;
-    bool more = true;
-    while (more && now() < end) more = station_->step();
+    const bool more = work_a_slice([this] { return station_->step(); });
     sweeper_->wake();
+    // What else it said is not worth the time: its end takes everything back.
+    if (station_->ended().empty() && is_closed_by_peer(socket_))
+      return finish("the router closed the connection");
     if (more)
       return asio::post(socket_.get_executor(), [self = shared_from_this()] {
         if (self->station_) self->work();
@@ -110,7 +111,7 @@ struct Router {
 
 }  // namespace
 
-class BmpReceiver::Impl : public std::enable_shared_from_this<Impl> {
+class BmpReceiver::Impl {
  public:
   Impl(asio::io_context& io, BmpOptions options, PathTable& table, BmpEvents events)
       : io_(io),

@@ -5,6 +5,7 @@
 #include <boost/asio/write.hpp>
 #include <utility>
 
+#include "core/bgp/acceptor.hpp"
 #include "core/bgp/sweeper.hpp"
 
 namespace hopwise::bgp {
@@ -77,18 +78,19 @@ void Connection::on_read(Failure error, std::size_t size) {
 }
 
 /// A slice of what has come; then the next read, or the rest behind what else waits on the loop.
+/// What else a peer said that has gone is not worth the time: its end takes everything back.
 void Connection::work() {
-  const TimePoint end = now() + kSlice;
-  bool more = true;
-  TimePoint at = now();
-  while (more && at < end) {
-    more = session_.step(at);
+  const bool more = work_a_slice([this] {
+    const bool stepped = session_.step(now());
     if (session_.state() != told_ || session_.ended()) settle();
-    if (finished_) return;
-    at = now();
-  }
+    return stepped && !finished_;
+  });
   settle();
   if (finished_) return;
+  if (is_closed_by_peer(socket_)) {
+    session_.lost("the peer closed the connection");
+    return settle();
+  }
   if (!more) return read();
   boost::asio::post(socket_.get_executor(), [self = shared_from_this()] {
     if (!self->finished_) self->work();

@@ -20,7 +20,7 @@ enum class Refusal : std::uint8_t {
   nexthop_invalid,    // unspecified, loopback, multicast, or no address at all
   nexthop_ourselves,  // an end of the very session
   martian,            // a prefix that nothing may be forwarded to by BGP's word
-  too_many_paths,     // PathTable::kMaxPathsPerPrefix
+  too_many_paths,     // PathTable::kMaxPathsPerPrefix, kMaxBytes
 };
 inline constexpr std::size_t kRefusals = 5;
 /// "own_as", ...: for log and metric labels.

@@ -2,11 +2,9 @@
 
 #include <algorithm>
 #include <boost/asio/ip/tcp.hpp>
-#include <boost/asio/ip/v6_only.hpp>
-#include <boost/asio/steady_timer.hpp>
-#include <list>
 #include <utility>
 
+#include "core/bgp/acceptor.hpp"
 #include "core/bgp/connection.hpp"
 #include "core/bgp/hold_off.hpp"
 #include "core/bgp/md5.hpp"
@@ -19,29 +17,10 @@ namespace asio = boost::asio;
 using asio::ip::tcp;
 using Failure = boost::system::error_code;
 
-constexpr auto kAcceptPause = std::chrono::milliseconds(100);  // when descriptors run out
-constexpr std::size_t kFarewells = 4;                          // of one peer at a time
-/// What a dead peer's kernel may still deliver is worked through before its end is seen.
-constexpr int kReceiveBytes = 256 * 1024;
-
-using FreeBind = asio::detail::socket_option::integer<IPPROTO_IP, IP_FREEBIND>;
+constexpr std::size_t kFarewells = 4;  // of one peer at a time
 
 TimePoint now() {
   return std::chrono::steady_clock::now();
-}
-
-IpAddress address_of(const asio::ip::address& address) {
-  if (address.is_v4()) return IpAddress::from_bytes(Family::v4, address.to_v4().to_bytes().data());
-  return IpAddress::from_bytes(Family::v6, address.to_v6().to_bytes().data());
-}
-
-tcp::endpoint endpoint_of(const Endpoint& e) {
-  return {asio::ip::make_address(e.address.text()), e.port};
-}
-
-std::string text(const Endpoint& e) {
-  const std::string port = ':' + std::to_string(e.port);
-  return e.address.is_v4() ? e.address.text() + port : '[' + e.address.text() + ']' + port;
 }
 
 /// "hold time 9 s; IPv4 with all paths, IPv6 with its best path alone (no add-path)".
@@ -71,7 +50,7 @@ struct Peer {
 
 }  // namespace
 
-class Listener::Impl : public std::enable_shared_from_this<Impl> {
+class Listener::Impl {
  public:
   Impl(asio::io_context& io, Options options, PathTable& table, ListenerEvents events)
       : io_(io),
@@ -84,19 +63,20 @@ class Listener::Impl : public std::enable_shared_from_this<Impl> {
   }
 
   Result<> listen() {
-    for (const Endpoint& endpoint : options_.listen)
-      if (auto good = listen(endpoint); !good) return good.error();
-    for (auto& acceptor : acceptors_) accept(acceptor);
+    for (const Endpoint& endpoint : options_.listen) {
+      auto acceptor =
+          Acceptor::open(io_, endpoint, "BGP",
+                         {.connected = [this](tcp::socket socket) { take(std::move(socket)); },
+                          .trouble = events_.trouble},
+                         [&](int fd) { return require_passwords(fd, endpoint.address.family); });
+      if (!acceptor) return acceptor.error();
+      acceptors_.push_back(std::move(*acceptor));
+    }
     return {};
   }
 
   void close() {
-    closed_ = true;
-    for (auto& acceptor : acceptors_) {
-      Failure ignored;
-      acceptor.socket.close(ignored);
-      acceptor.pause.cancel();
-    }
+    for (const auto& acceptor : acceptors_) acceptor->close();
     for (Peer& peer : peers_) {
       for (const auto& weak : peer.farewells)
         if (const auto farewell = weak.lock()) farewell->close();
@@ -107,10 +87,7 @@ class Listener::Impl : public std::enable_shared_from_this<Impl> {
   }
 
   [[nodiscard]] std::uint16_t port(std::size_t n) const {
-    return n < acceptors_.size() ? std::next(acceptors_.begin(), static_cast<std::ptrdiff_t>(n))
-                                       ->socket.local_endpoint()
-                                       .port()
-                                 : 0;
+    return n < acceptors_.size() ? acceptors_[n]->port() : 0;
   }
 
   [[nodiscard]] BgpStatus status() const {
@@ -129,57 +106,12 @@ class Listener::Impl : public std::enable_shared_from_this<Impl> {
   }
 
  private:
-  struct Acceptor {
-    explicit Acceptor(asio::io_context& io) : socket(io), pause(io) {}
-    tcp::acceptor socket;
-    asio::steady_timer pause;
-  };
-
-  Result<> listen(const Endpoint& endpoint) {
-    const tcp::endpoint at = endpoint_of(endpoint);
-    const std::string what = "listen for BGP on " + text(endpoint);
-    Acceptor& acceptor = acceptors_.emplace_back(io_);
-    Failure error;
-    acceptor.socket.open(at.protocol(), error);
-    if (!error) acceptor.socket.set_option(tcp::acceptor::reuse_address(true), error);
-    if (!error && !endpoint.address.is_v4())
-      acceptor.socket.set_option(asio::ip::v6_only(true), error);
-    // An address that a local route alone makes ours (`ip -6 route add local ADDRESS dev lo`).
-    if (!error) acceptor.socket.set_option(FreeBind(1), error);
-    if (!error)
-      acceptor.socket.set_option(asio::socket_base::receive_buffer_size(kReceiveBytes), error);
-    if (!error) acceptor.socket.bind(at, error);
-    if (error)
-      return system_error(what, error.value(),
-                          error == asio::error::address_in_use
-                              ? "another program listens there: choose another port"
-                              : "");
+  Result<> require_passwords(int fd, Family family) const {
     for (const PeerOptions& peer : options_.peers) {
-      if (peer.password.empty() || peer.address.family != endpoint.address.family) continue;
-      if (auto good = require_md5(acceptor.socket.native_handle(), peer.address, peer.password);
-          !good)
-        return good.error();
+      if (peer.password.empty() || peer.address.family != family) continue;
+      if (auto good = require_md5(fd, peer.address, peer.password); !good) return good;
     }
-    acceptor.socket.listen(tcp::acceptor::max_listen_connections, error);
-    if (error) return system_error(what, error.value());
     return {};
-  }
-
-  void accept(Acceptor& acceptor) {
-    acceptor.socket.async_accept(
-        [self = shared_from_this(), &acceptor](Failure error, tcp::socket socket) {
-          if (self->closed_) return;
-          if (!error) {
-            self->take(std::move(socket));
-            return self->accept(acceptor);
-          }
-          if (self->events_.trouble)
-            self->events_.trouble(Error{"accept a BGP connection: " + error.message()});
-          acceptor.pause.expires_after(kAcceptPause);
-          acceptor.pause.async_wait([self, &acceptor](Failure stopped) {
-            if (!stopped && !self->closed_) self->accept(acceptor);
-          });
-        });
   }
 
   Peer* find(const IpAddress& address) {
@@ -297,11 +229,10 @@ class Listener::Impl : public std::enable_shared_from_this<Impl> {
   PathTable& table_;
   ListenerEvents events_;
   std::shared_ptr<Sweeper> sweeper_;
-  std::list<Acceptor> acceptors_;
+  std::vector<std::shared_ptr<Acceptor>> acceptors_;
   std::vector<Peer> peers_;  // never grows: connections' events know them by address
   std::uint64_t strangers_ = 0;
   bool replaced_ = false;  // by a newer connection: no reason to hold the peer off
-  bool closed_ = false;
 };
 
 Listener::Listener(std::shared_ptr<Impl> impl) : impl_(std::move(impl)) {}

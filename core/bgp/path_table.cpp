@@ -54,14 +54,23 @@ std::size_t hash_of(const BgpPath& p) {
   return hasher.value();
 }
 
+std::size_t bytes_of(const BgpPath& p) {
+  return sizeof p + 2 * sizeof(std::shared_ptr<const BgpPath>) +
+         sizeof(std::uint32_t) * (p.as_path.size() + p.communities.size()) +
+         sizeof p.large_communities[0] * p.large_communities.size();
+}
+
 }  // namespace
 
 std::size_t PathTable::ByPrefix::hash(const Prefix& prefix) {
   return Hasher().add(prefix.address).add(prefix.length).value();
 }
 
-PathTable::PathTable(TableEvents events)
-    : events_(std::move(events)), by_prefix_(entries_), by_attributes_(shared_) {}
+PathTable::PathTable(TableEvents events, std::size_t max_bytes)
+    : events_(std::move(events)),
+      max_bytes_(max_bytes),
+      by_prefix_(entries_),
+      by_attributes_(shared_) {}
 
 PathTable::~PathTable() = default;
 
@@ -96,6 +105,7 @@ std::uint32_t PathTable::intern(const BgpPath& path) {
   const std::uint32_t slot = shared_.take();
   shared_[slot] = {std::make_shared<const BgpPath>(path), wanted.hash, 0};
   by_attributes_.insert(wanted.hash, slot);
+  attribute_bytes_ += bytes_of(path);
   return slot;
 }
 
@@ -103,6 +113,7 @@ void PathTable::release(std::uint32_t attributes) {
   Shared& shared = shared_[attributes];
   if (shared.uses != 0) return;
   by_attributes_.erase(shared.hash, attributes);
+  attribute_bytes_ -= bytes_of(*shared.path);
   shared_.give_back(attributes);
 }
 
@@ -135,6 +146,10 @@ PathTable::Put PathTable::put(SourceId source, const Nlri& nlri, std::uint32_t a
 
 std::size_t PathTable::announce(SourceId source, const BgpPath& path, std::span<const Nlri> nlri) {
   assert(at(source).state == Source::State::open);
+  if (bytes() >= max_bytes_) {
+    withdraw(source, nlri);
+    return nlri.size();
+  }
   const std::uint32_t attributes = intern(path);
   shared_[attributes].uses++;  // while we are at it
   std::size_t unfit = 0;
@@ -252,6 +267,11 @@ std::size_t PathTable::prefixes() const {
 }
 std::size_t PathTable::attributes() const {
   return shared_.used();
+}
+std::size_t PathTable::bytes() const {
+  constexpr std::size_t kIndexed = 2 * sizeof(std::uint32_t);  // in an index that is half full
+  return attribute_bytes_ + shared_.used() * (sizeof(Shared) + kIndexed) +
+         entries_.used() * (sizeof(Entry) + kIndexed) + nodes_.used() * sizeof(Node);
 }
 
 }  // namespace hopwise::bgp

@@ -57,8 +57,11 @@ class PathTable {
   static constexpr std::size_t kMaxPathsPerPrefix = 64;
   /// Sources at a time, those that are still being swept too.
   static constexpr std::size_t kMaxSources = 4096;
+  /// Of all sources. Ten full tables of the Internet take some 1 GB; attributes of 4096 bytes, each
+  /// different, would take the router's memory long before a limit on prefixes is reached.
+  static constexpr std::size_t kMaxBytes = std::size_t{2} << 30U;
 
-  explicit PathTable(TableEvents events = {});
+  explicit PathTable(TableEvents events = {}, std::size_t max_bytes = kMaxBytes);
   PathTable(const PathTable&) = delete;
   PathTable& operator=(const PathTable&) = delete;
   ~PathTable();
@@ -68,8 +71,8 @@ class PathTable {
   /// `lost` is told before this returns.
   void close(SourceId source);
 
-  /// `source` is open. Returns how many did not fit (kMaxPathsPerPrefix); a path that was known by
-  /// its identifier is replaced.
+  /// `source` is open. Returns how many did not fit (kMaxPathsPerPrefix, kMaxBytes); a path that
+  /// was known by its identifier is replaced, or where there is no room for the new one, withdrawn.
   std::size_t announce(SourceId source, const BgpPath& path, std::span<const Nlri> nlri);
   void withdraw(SourceId source, std::span<const Nlri> nlri);
 
@@ -83,6 +86,8 @@ class PathTable {
   [[nodiscard]] SourceCounts counts(SourceId source) const;
   [[nodiscard]] std::size_t prefixes() const;  // until they are swept, those of closed sources too
   [[nodiscard]] std::size_t attributes() const;  // that differ
+  /// About what all of it takes.
+  [[nodiscard]] std::size_t bytes() const;
 
  private:
   static constexpr std::uint32_t kNone = 0xffffffff;
@@ -140,6 +145,8 @@ class PathTable {
   }
 
   TableEvents events_;
+  const std::size_t max_bytes_;
+  std::size_t attribute_bytes_ = 0;
   std::vector<Source> sources_;
   Slab<Entry> entries_;
   Slab<Node> nodes_;

@@ -1,4 +1,5 @@
-// Clears what closed sources left in a path table, two milliseconds at a time, on the loop.
+// Work on the loop in slices of two milliseconds; and the one that clears what closed sources left
+// in a path table.
 #pragma once
 
 #include <boost/asio/io_context.hpp>
@@ -12,6 +13,16 @@ namespace hopwise::bgp {
 
 /// How long anything here may keep the loop.
 inline constexpr Duration kSlice = std::chrono::milliseconds(2);
+
+/// Calls `step` until it says that there is no more, or the slice is over. True where there is
+/// more.
+template <class Step>
+bool work_a_slice(const Step& step) {
+  const TimePoint end = std::chrono::steady_clock::now() + kSlice;
+  while (step())
+    if (std::chrono::steady_clock::now() >= end) return true;
+  return false;
+}
 
 class Sweeper : public std::enable_shared_from_this<Sweeper> {
  public:
@@ -30,9 +41,7 @@ class Sweeper : public std::enable_shared_from_this<Sweeper> {
   void slice() {
     under_way_ = false;
     if (table_ == nullptr) return;
-    const TimePoint end = std::chrono::steady_clock::now() + kSlice;
-    while (table_->sweep(64))
-      if (std::chrono::steady_clock::now() >= end) return wake();
+    if (work_a_slice([this] { return table_->sweep(64); })) wake();
   }
 
   boost::asio::io_context& io_;

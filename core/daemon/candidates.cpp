@@ -15,6 +15,7 @@ void Candidates::on_route(const routes::Route& route) {
 
 void Candidates::on_withdrawn(const Prefix& prefix) {
   forget(prefix);
+  kept_.erase(prefix);
   parts_.withdrawn(prefix);
 }
 
@@ -25,7 +26,7 @@ void Candidates::on_changed(const Prefix& prefix) {
   if (!on()) return;
   const auto route = parts_.kernel_route(prefix);
   if (!route) return;
-  const bool before = has_candidates(prefix);
+  const bool before = has_candidates(prefix) || kept_.contains(prefix);
   const routes::Route merged = offered(*route);
   if (before || has_candidates(prefix)) parts_.route(merged);
 }
@@ -34,6 +35,7 @@ void Candidates::on_changed(const Prefix& prefix) {
 void Candidates::on_lost(bgp::SourceId source, const IpAddress& peer) {
   const auto fed = fed_.find(source);
   ++lost_;
+  if (wait_ == Wait::runs) end_wait();
   if (fed == fed_.end()) return;
   parts_.log.warn("candidates_lost", {{"peer", peer.text()},
                                       {"nexthops", std::to_string(fed->second.size())},
@@ -53,7 +55,7 @@ routes::Route Candidates::offered(const routes::Route& route) {
   const bgp::KnownPaths told = on() ? parts_.table.paths(route.prefix) : bgp::KnownPaths{};
   if (told.empty()) {
     forget(route.prefix);
-    return route;
+    return kept(route, {});
   }
   std::vector<routes::Offer> offers;
   offers.reserve(told.size());
@@ -64,8 +66,50 @@ routes::Route Candidates::offered(const routes::Route& route) {
   for (std::size_t i = 0; i < told.size(); ++i)
     if (merged.verdicts[i] == OfferVerdict::taken || merged.verdicts[i] == OfferVerdict::in_use)
       if (merged.candidates > 0) fed_[told[i].source].insert(*offers[i].nexthop);
-  if (merged.candidates == 0) return route;
+  if (merged.candidates == 0 && !awaits_bgp()) return route;
+  if (merged.candidates == 0) {
+    std::set<NexthopKey> refused;
+    for (std::size_t i = 0; i < offers.size(); ++i)
+      if (offers[i].nexthop && merged.verdicts[i] != OfferVerdict::no_reference)
+        refused.insert(*offers[i].nexthop);
+    return kept(route, refused);
+  }
+  kept_.erase(route.prefix);
   return {route.prefix, sets_.share(std::move(merged.set))};
+}
+
+// --- after a restart --------------------------------------------------------------------------
+
+// The route, with the candidates that an earlier daemon had for it where those may stay. `refused`:
+// nexthops that BGP has told of by now, and that may not be candidates.
+routes::Route Candidates::kept(const routes::Route& route, const std::set<NexthopKey>& refused) {
+  const bool may = wait_ == Wait::begins || (wait_ == Wait::runs && kept_.contains(route.prefix));
+  if (may && rules_.policy.allows(route.prefix)) {
+    std::vector<routes::WeightedNexthop> set = parts_.steered_by(route.prefix);
+    std::erase_if(set, [&](const auto& h) { return h.weight == 0 && refused.contains(h.key); });
+    std::vector<routes::WeightedNexthop> own = set;
+    std::erase_if(own, [](const auto& hop) { return hop.weight == 0; });
+    if (own.size() < set.size() && own == route.nexthops()) {
+      kept_.insert(route.prefix);
+      return {route.prefix, sets_.share(std::move(set))};
+    }
+  }
+  kept_.erase(route.prefix);
+  return route;
+}
+
+void Candidates::started() {
+  if (wait_ == Wait::begins) wait_ = kept_.empty() ? Wait::over : Wait::runs;
+}
+
+bool Candidates::work() {
+  constexpr int kAtATime = 64;
+  for (int i = 0; i < kAtATime && !kept_.empty(); ++i) {
+    const Prefix prefix = *kept_.begin();
+    kept_.erase(kept_.begin());
+    if (const auto route = parts_.kernel_route(prefix)) parts_.route(offered(*route));
+  }
+  return !kept_.empty();
 }
 
 // --- what became of them ----------------------------------------------------------------------

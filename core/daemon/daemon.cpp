@@ -21,6 +21,7 @@
 #include "core/api/server.hpp"
 #include "core/bgp/bmp_receiver.hpp"
 #include "core/bgp/listener.hpp"
+#include "core/bgp/sweeper.hpp"
 #include "core/config/config.hpp"
 #include "core/daemon/bandwidth_watch.hpp"
 #include "core/daemon/candidates.hpp"
@@ -100,9 +101,11 @@ class Daemon {
   void tick();
   void every_second();
   void check_policy();
-  void drop_unknown_routes();
+  [[nodiscard]] bool may_await_bgp() const;
+  [[nodiscard]] bool has_bgp_told() const;
+  void settle_wait();
+  void forget_earlier_candidates();
   [[nodiscard]] bool listens_to_bgp() const { return bgp_listener_ || bmp_receiver_; }
-  [[nodiscard]] bool awaits_bgp() const { return bgp_tells_until_ != TimePoint::max(); }
   Result<> reload();
 
   [[nodiscard]] Status snapshot() const;
@@ -143,7 +146,7 @@ class Daemon {
   TimePoint next_tick_;
   int ticks_ = 0;
   bool decide_pending_ = false;
-  std::optional<TimePoint> bgp_tells_until_;       // what an earlier daemon had is kept until then
+  TimePoint bgp_tells_until_{};                    // what an earlier daemon had is kept until then
   std::unique_ptr<bgp::Listener> bgp_listener_{};  // ends before what it tells
   std::unique_ptr<bgp::BmpReceiver> bmp_receiver_{};
 };
@@ -200,10 +203,13 @@ Result<> Daemon::start() {
   server_ = std::move(*server);
 
   if (auto listening = listen_to_bgp(); !listening) return listening.error();
+  if (may_await_bgp()) candidates_->await_bgp();
   if (auto followed = follower_->start(); !followed) return followed.error();
-  drop_unknown_routes();
+  steering_->drop_unknown_routes();
+  candidates_->started();
+  bgp_tells_until_ = now() + kBgpTells;
   decide();
-  if (!awaits_bgp()) steering_->settle_interfaces();
+  steering_->settle_interfaces();
   policy_ = std::make_unique<PolicyWatch>(io_, [this] { check_policy(); });
   check_policy();
   // data plane -> engine
@@ -328,6 +334,7 @@ Candidates::Parts Daemon::candidates_parts() {
       .kernel_route = [this](const Prefix& prefix) { return follower_->find(prefix); },
       .on_link = [this](const IpAddress& nexthop,
                         const auto& link_local) { return follower_->on_link(nexthop, link_local); },
+      .steered_by = [this](const Prefix& prefix) { return steering_->set_of(prefix); },
       .route = [this](const routes::Route& route) { steering_->on_route(route); },
       .withdrawn = [this](const Prefix& prefix) { steering_->on_withdrawn(prefix); },
       // a lost session -> engine -> data plane
@@ -354,33 +361,36 @@ Result<> Daemon::listen_to_bgp() {
   return {};
 }
 
-// What an earlier daemon steered and routing no longer has. Where it steered by candidates, BGP has
-// to tell of them again first: the session ended with that daemon, not with what it had told. Until
-// then the programs, their routes and groups stay as they are; a nexthop that fails is left.
-void Daemon::drop_unknown_routes() {
-  if (!awaits_bgp()) return;
+// Whether an earlier daemon steered by candidates that BGP may tell of again.
+bool Daemon::may_await_bgp() const {
   const auto by_candidates = [](const Group& group) {
     return std::ranges::any_of(group.paths, [](const Path& p) { return p.kernel_weight == 0; });
   };
-  if (!bgp_tells_until_) {
-    bgp_tells_until_ = now();
-    if (listens_to_bgp() && config_.candidates.from == routes::OfferPolicy::From::bgp &&
-        std::ranges::any_of(dataplane_->adopted().groups, by_candidates))
-      *bgp_tells_until_ += kBgpTells;
-  }
-  const bool quiet = candidates_->quiet();
-  const auto told = [&](const BgpPeerStatus& peer) {
+  return listens_to_bgp() && std::ranges::any_of(dataplane_->adopted().groups, by_candidates);
+}
+
+bool Daemon::has_bgp_told() const {
+  const auto told = [](const BgpPeerStatus& peer) {
     return peer.state == BgpState::established && now() - peer.since >= std::chrono::seconds(1);
   };
   const auto heard = [](const BmpRouterStatus& router) {
     return router.peers > 0 && now() - router.since >= std::chrono::seconds(1);
   };
-  const bool all = listens_to_bgp() && quiet &&
-                   (!bgp_listener_ || std::ranges::all_of(bgp_listener_->status().peers, told)) &&
-                   (!bmp_receiver_ || std::ranges::all_of(bmp_receiver_->status().routers, heard));
-  if (!all && now() < *bgp_tells_until_) return;
-  bgp_tells_until_ = TimePoint::max();
-  steering_->drop_unknown_routes();
+  return candidates_->quiet() &&
+         (!bgp_listener_ || std::ranges::all_of(bgp_listener_->status().peers, told)) &&
+         (!bmp_receiver_ || std::ranges::all_of(bmp_receiver_->status().routers, heard));
+}
+
+void Daemon::settle_wait() {
+  if (candidates_->awaits_bgp() && (has_bgp_told() || now() >= bgp_tells_until_))
+    candidates_->end_wait();
+  if (!candidates_->awaits_bgp()) forget_earlier_candidates();
+}
+
+// In slices: of a full table there may be a million.
+void Daemon::forget_earlier_candidates() {
+  if (bgp::work_a_slice([this] { return candidates_->work(); }))
+    asio::post(io_, [this] { forget_earlier_candidates(); });
 }
 
 // probes -> data plane, on the prober's thread
@@ -507,12 +517,12 @@ void Daemon::schedule_tick() {
 void Daemon::tick() {
   decide();
   recording_.settle(steering_->nexthops());
-  if (!awaits_bgp()) steering_->settle_interfaces();
+  steering_->settle_interfaces();
   if (!permission_->was_checked_for(steering_->lan_interfaces())) check_policy();
   dataplane_->sync(now());
   destinations_->tick();
   if (++ticks_ % kTicksPerSecond == 0) every_second();
-  if (ticks_ % kTicksPerHookCheck == 0 && !awaits_bgp()) steering_->recheck_interfaces();
+  if (ticks_ % kTicksPerHookCheck == 0) steering_->recheck_interfaces();
 }
 
 // The kernel's routes rule from the next packet on where steering is off or held.
@@ -524,11 +534,11 @@ void Daemon::settle_lease() {
 
 void Daemon::every_second() {
   settle_lease();
-  drop_unknown_routes();
+  settle_wait();
   candidates_->settle();
   follow(engine_, steering_->nexthops(), *history_);
   history_->flush();
-  if (!awaits_bgp()) steering_->expire();
+  steering_->expire();
   steering_->follow_delays();
   const auto passive = dataplane_->take_passive();
   readings_.add(passive, now());

@@ -89,7 +89,9 @@ std::optional<GroupId> Steering::join_group(const routes::Route& route, GroupId 
   if (id) {
     if (known == joined_.end() && joined_.size() >= 2 * groups_.used().size() + kJoinedSets)
       std::erase_if(joined_, [](const auto& entry) { return entry.second.set.use_count() == 1; });
-    joined_[route.set.get()] = {route.set, *id};
+    // One that had to do without its candidates shall be asked for anew.
+    if (groups_.find(*id)->paths.size() == route.nexthops().size())
+      joined_[route.set.get()] = {route.set, *id};
     return *id;
   }
   if (refused_.empty())

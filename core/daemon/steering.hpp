@@ -95,6 +95,9 @@ class Steering {
   /// Groups that may be added while some are kept for routing; negative: that should go.
   [[nodiscard]] std::ptrdiff_t room() const;
 
+  /// The set by which this prefix is steered: by an earlier daemon, until there is a route to it.
+  /// Of that the programs know no prefixes: it is what both ends of this one have. Empty: none.
+  [[nodiscard]] std::vector<routes::WeightedNexthop> set_of(const Prefix& prefix) const;
   /// After the first full report: drops what an earlier daemon knew and routing no longer has.
   void drop_unknown_routes();
   /// Attaches and detaches programs when roles have changed since the last call.

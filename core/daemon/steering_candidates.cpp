@@ -12,14 +12,31 @@ bool is_candidate(const routes::WeightedNexthop& hop) {
   return hop.weight == 0;
 }
 
+IpAddress last_of(const Prefix& prefix) {
+  IpAddress last = prefix.address;
+  for (std::size_t i = prefix.length / 8U, bits = prefix.length % 8U; i < last.size();
+       ++i, bits = 0)
+    last.bytes[i] |= static_cast<std::uint8_t>(0xffU >> bits);
+  return last;
+}
+
 }  // namespace
+
+std::vector<routes::WeightedNexthop> Steering::set_of(const Prefix& prefix) const {
+  if (const auto known = group_of_route(prefix)) return groups_.set_of(*known);
+  const auto group = parts_.dataplane.group_towards(prefix.address);
+  if (!group || group != parts_.dataplane.group_towards(last_of(prefix))) return {};
+  return groups_.set_of(*group);
+}
 
 // Without its candidates where a group for them would take what is kept for routing's own sets.
 Result<GroupId> Steering::acquire_route(const std::vector<routes::WeightedNexthop>& set,
                                         GroupId before) {
   const bool with = std::any_of(set.begin(), set.end(), is_candidate);
   const bool known = groups_.knows(set);
-  if (!with || known || room() > 0) {
+  const bool roomy =
+      room() > 0 && groups_.left().nexthops > dataplane::Dataplane::limits().nexthops / 8;
+  if (!with || known || roomy) {
     auto id = acquire(set, {}, known ? std::nullopt : plain_of(before, set));
     if (id || !with) return id;
   }

@@ -308,6 +308,12 @@ std::optional<Dataplane::Match> Dataplane::route_covering(const Prefix& prefix) 
                                    : std::optional(GroupId{match->group})};
 }
 
+std::optional<GroupId> Dataplane::group_towards(const IpAddress& destination) const {
+  const std::uint32_t group = impl_->routes.group_of(destination);
+  return group == HW_ROUTE_NONE || group == HW_ROUTE_KERNEL ? std::nullopt
+                                                            : std::optional(GroupId{group});
+}
+
 void Dataplane::walk_routes(const std::optional<Prefix>& after,
                             const std::function<bool(const Match&)>& each) const {
   impl_->routes.walk(after, [&](const Prefix& prefix, std::uint32_t group) {

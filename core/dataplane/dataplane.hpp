@@ -200,6 +200,9 @@ class Dataplane {
     std::optional<GroupId> group;  // empty: it is left to the kernel
   };
   [[nodiscard]] std::optional<Match> route_covering(const Prefix& prefix) const;
+  /// The group that the programs find for this destination, an earlier daemon's until
+  /// sweep_routes(); nothing where they leave it to the kernel.
+  [[nodiscard]] std::optional<GroupId> group_towards(const IpAddress& destination) const;
   /// The routes that are set, in order of family, address and length, behind `after` (without it
   /// from the first on), until `each` returns false. Nothing is set or removed meanwhile.
   void walk_routes(const std::optional<Prefix>& after,

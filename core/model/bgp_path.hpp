@@ -23,7 +23,9 @@ struct BgpPath {
   /// What the choice of a path compares (RFC 4271, section 9.1.2.2; RFC 5065, section 5.3): a set
   /// counts as one, confederations as none.
   std::uint32_t as_path_length = 0;
-  std::uint32_t neighbour_as = 0;  // who said it, of a path that begins with a sequence; else 0
+  /// Which other AS said it: the first number of a path that begins with a sequence; else 0. So it
+  /// is of what another member of our own confederation said.
+  std::uint32_t neighbour_as = 0;
   /// By way of another router of our own AS (ORIGINATOR_ID, CLUSTER_LIST: RFC 4456): whoever its
   /// next hop is may send the packet back to us.
   bool reflected = false;

@@ -103,6 +103,11 @@ struct Follower::Impl : std::enable_shared_from_this<Follower::Impl> {
   TimePoint next_dump{};    // not before
   Fib::Tell tell_route;
 
+  // What on_link() answered since something was heard last: it looks at up to 129 lengths, and BGP
+  // asks of a few next hops a million times.
+  using Asked = std::pair<IpAddress, std::optional<IpAddress>>;
+  std::map<Asked, std::optional<NexthopKey>> answers;
+
   Result<> open();
   Result<> start();
   void stop();
@@ -160,6 +165,7 @@ Result<> Follower::Impl::start() {
   while (dump->running()) {
     take_routes();
     const auto step = dump->step(*fib);
+    answers.clear();
     if (!step) return step.error();
     pollfd readable{dump->fd(), POLLIN, 0};
     if (*step == Dump::Step::waits) poll(&readable, 1, -1);
@@ -262,6 +268,7 @@ void Follower::Impl::apply(const nlmsghdr& message) {
 }
 
 void Follower::Impl::apply(const Message& message) {
+  answers.clear();
   if (fib->apply(message) == Fib::Meaning::ambiguous) ambiguous();
   if (const auto* link = std::get_if<LinkMessage>(&message))
     report_interface(link->interface.ifindex);
@@ -303,6 +310,7 @@ void Follower::Impl::begin_dump() {
 // False when there is nothing to read yet.
 bool Follower::Impl::step_dump() {
   const auto step = dump->step(*fib);
+  answers.clear();
   if (!step) {
     ++counts.failed_dumps;
     events.trouble(step.error());
@@ -424,7 +432,13 @@ const std::map<std::uint32_t, Interface>& Follower::interfaces() const {
 
 std::optional<NexthopKey> Follower::on_link(const IpAddress& nexthop,
                                             const std::optional<IpAddress>& link_local) const {
-  return impl_->fib ? impl_->fib->on_link(nexthop, link_local) : std::nullopt;
+  constexpr std::size_t kMostAnswers = 4096;
+  if (!impl_->fib) return std::nullopt;
+  auto& answers = impl_->answers;
+  if (const auto known = answers.find({nexthop, link_local}); known != answers.end())
+    return known->second;
+  if (answers.size() >= kMostAnswers) answers.clear();
+  return answers[{nexthop, link_local}] = impl_->fib->on_link(nexthop, link_local);
 }
 
 const Follower::Counts& Follower::counts() const {

@@ -61,8 +61,11 @@ class Groups {
   struct Left {
     std::size_t groups = 0;
     std::size_t paths = 0;
+    std::size_t nexthops = 0;
   };
-  [[nodiscard]] Left left() const { return {group_ids_.left(), path_ids_.left()}; }
+  [[nodiscard]] Left left() const {
+    return {group_ids_.left(), path_ids_.left(), nexthop_ids_.left()};
+  }
 
   [[nodiscard]] const Group* find(GroupId id) const;
   /// Those that routes use now, by id.

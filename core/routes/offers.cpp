@@ -34,7 +34,7 @@ std::uint32_t local_pref(const BgpPath& path) {
 /// The best of what BGP tells of the paths in use: of several the shortest, and the most preferred.
 struct Reference {
   std::uint32_t length = 0;
-  std::uint32_t preference = 0;
+  std::optional<std::uint32_t> preference{};  // as far as it is told
 };
 
 std::optional<Reference> reference_of(const std::vector<WeightedNexthop>& kernel,
@@ -42,7 +42,7 @@ std::optional<Reference> reference_of(const std::vector<WeightedNexthop>& kernel
   std::optional<Reference> found;
   for (const Offer& offer : offers) {
     if (!offer.nexthop || !has(kernel, *offer.nexthop)) continue;
-    const Reference r{offer.path->as_path_length, local_pref(*offer.path)};
+    const Reference r{offer.path->as_path_length, offer.path->local_pref};
     if (!found) found = r;
     found->length = std::min(found->length, r.length);
     found->preference = std::max(found->preference, r.preference);
@@ -67,8 +67,10 @@ OfferVerdict judge(const Offer& offer, const Reference& reference, const OfferRu
   if (path.as_path_length > reference.length) return OfferVerdict::longer_as_path;
   if (path.as_path_length < reference.length && policy.as_path == OfferPolicy::AsPath::same)
     return OfferVerdict::shorter_as_path;
-  if (local_pref(path) < policy.local_pref_floor.value_or(reference.preference))
-    return OfferVerdict::lower_local_pref;
+  const auto floor = policy.local_pref_floor ? policy.local_pref_floor : reference.preference;
+  if (!floor || (!policy.local_pref_floor && !path.local_pref))
+    return OfferVerdict::unknown_local_pref;
+  if (local_pref(path) < *floor) return OfferVerdict::lower_local_pref;
   if (refused_by_community(path, policy)) return OfferVerdict::community;
   return OfferVerdict::taken;
 }
@@ -77,20 +79,22 @@ OfferVerdict judge(const Offer& offer, const Reference& reference, const OfferRu
 std::optional<OfferVerdict> judge(const Prefix& prefix, const std::vector<WeightedNexthop>& kernel,
                                   const OfferPolicy& policy) {
   if (kernel.empty()) return OfferVerdict::not_steered;
-  if ((!policy.only.empty() && !inside(prefix, policy.only)) || inside(prefix, policy.except))
-    return OfferVerdict::excluded;
-  return std::nullopt;
+  return policy.allows(prefix) ? std::nullopt : std::optional(OfferVerdict::excluded);
 }
 
 }  // namespace
+
+bool OfferPolicy::allows(const Prefix& prefix) const {
+  return from != From::none && (only.empty() || inside(prefix, only)) && !inside(prefix, except);
+}
 
 std::string_view text(OfferVerdict verdict) {
   constexpr std::array<std::string_view, kOfferVerdicts> kTexts{
       "taken",           "in_use",           "not_steered",
       "excluded",        "no_reference",     "ibgp",
       "own_as",          "not_on_link",      "longer_as_path",
-      "shorter_as_path", "lower_local_pref", "community",
-      "too_many"};
+      "shorter_as_path", "lower_local_pref", "unknown_local_pref",
+      "community",       "too_many"};
   const auto i = static_cast<std::size_t>(verdict);
   return i < kTexts.size() ? kTexts[i] : "unknown";
 }

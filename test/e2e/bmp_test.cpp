@@ -34,7 +34,7 @@ TEST_CASE("what FRR tells by BMP are candidates, until it takes them back or die
   REQUIRE(lab.router().run({"ip", "addr", "add", "10.255.255.1/30", "dev", "lo"}).has_value());
   Json config = config_with_anchors(lab);  // while both gateways are in the kernel
   config["bmp"] = {{"listen", "10.255.255.2:11019"}, {"routers", {{{"address", "10.255.255.1"}}}}};
-  config["candidates"] = {{"from", "bgp"}};
+  config["candidates"] = {{"from", "bgp"}, {"local_pref_floor", 100}};  // FRR tells none by BMP
   REQUIRE(
       lab.router()
           .run({"vtysh", "-N", lab.router().name(), "-c", "configure terminal", "-c",

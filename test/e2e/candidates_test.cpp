@@ -310,3 +310,19 @@ TEST_CASE("after a restart of hopwise a candidate goes on carrying", "[e2e][cand
   trial.knows_candidate();
   CHECK(trial.share(1) >= 0.75);
 }
+
+TEST_CASE("what routing changes while BGP is awaited after a restart counts at once",
+          "[e2e][candidates]") {
+  Trial trial(70ms);
+  trial.knows_candidate();
+  trial.carries(1, 0.8);
+  trial.router().daemon().stop(10s);
+  Json deaf = trial.configured();
+  deaf["bgp"]["listen"] = "10.255.255.2:1791";  // where FRR does not look for it
+  trial.router().start(deaf);
+  CHECK(trial.share(1) >= 0.75);
+  REQUIRE(trial.lab().withdraw(0));
+  const bool followed = lab::eventually(5s, [&] { return trial.path(0).is_null(); });
+  INFO(trial.router().daemon().log());
+  CHECK(followed);
+}

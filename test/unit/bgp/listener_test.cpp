@@ -263,6 +263,19 @@ TEST_CASE("a flood of paths leaves the loop to others, and so does its end", "[b
   CHECK(house.changed == 600'000);
 }
 
+TEST_CASE("a peer that goes behind a flood of its own is gone at once", "[bgp]") {
+  House house;
+  Daemon daemon(house);
+  daemon.establish();
+  const Octets flood = many(300'000, 1, kNexthop);
+  daemon.begin_to_say(flood);
+  REQUIRE(house.eventually([&] { return house.peer().prefixes > 20'000; }));
+  const auto before = house.peer().updates;
+  daemon.reset();
+  REQUIRE(house.eventually([&] { return !house.lost.empty(); }));
+  CHECK(house.peer().updates - before < 64);  // two reads; some hundred waited behind them
+}
+
 TEST_CASE("a peer with a password is not heard without it", "[bgp]") {
   House house({.address = address("127.0.0.1"), .password = "secret"});
   boost::asio::io_context io;

@@ -135,6 +135,31 @@ TEST_CASE("a peer that tells of endless paths to one prefix is bounded", "[bgp]"
   CHECK(t.paths.paths(net("192.0.2.0/24")).size() == PathTable::kMaxPathsPerPrefix);
 }
 
+TEST_CASE("a peer that never says the same attributes twice is bounded", "[bgp]") {
+  std::size_t told = 0;
+  PathTable table({.changed = [&](const Prefix&) { ++told; }, .lost = {}}, 1'000'000);
+  const SourceId a = table.open(address("127.0.0.1")).value();
+  const auto say = [&](std::uint32_t n) {
+    BgpPath path = via("10.99.1.2", std::vector<std::uint32_t>(1000, n + 1));
+    const Nlri nlri{{IpAddress{Family::v4, {10, std::uint8_t(n >> 8U), std::uint8_t(n), 0}}, 24},
+                    1};
+    return table.announce(a, path, {&nlri, 1});
+  };
+  std::size_t unfit = 0;
+  for (std::uint32_t n = 0; n < 1000; ++n) unfit += say(n);
+  CHECK(unfit > 700);
+  CHECK(table.counts(a).paths == 1000 - unfit);
+  CHECK(table.bytes() < 1'100'000);
+  CHECK(told == 1000 - unfit);
+  CHECK(say(0) == 1);  // what was told of it before is not true any more
+  CHECK(table.paths(net("10.0.0.0/24")).empty());
+  CHECK(say(0) == 0);  // it has made room
+  table.close(a);
+  while (table.sweep(64)) {
+  }
+  CHECK(table.bytes() == 0);
+}
+
 TEST_CASE("the table is what a map would be, whatever comes", "[bgp]") {
   using Key = std::tuple<Prefix, std::uint16_t, std::uint32_t>;
   std::map<Key, BgpPath> model;

@@ -142,13 +142,17 @@ TEST_CASE("families that are not ours, or were not agreed on, are passed over", 
 }
 
 TEST_CASE("sets count as one AS, confederations as none", "[bgp]") {
-  // AS_CONFED_SEQUENCE 64512, AS_SEQUENCE 65001, AS_SET {65003 65004}
+  // AS_CONFED_SEQUENCE 64512, AS_SEQUENCE 65001, AS_SET {65003 65004}: a member of our own
+  // confederation said it, which may send the packet back.
   const BgpPath path = path_of(kOriginIgp + kNexthop +
                                hex("40 02 16 03 01 0000fc00 02 01 0000fde9"
                                    "01 02 0000fdeb 0000fdec"));
   CHECK(path.as_path == std::vector<std::uint32_t>{64512, 65001, 65003, 65004});
   CHECK(path.as_path_length == 2);
-  CHECK(path.neighbour_as == 65001);
+  CHECK(path.neighbour_as == 0);
+  const BgpPath external =
+      path_of(kOriginIgp + kNexthop + hex("40 02 0c 02 01 0000fde9 01 01 0000fdeb"));
+  CHECK(external.neighbour_as == 65001);
   const BgpPath own = path_of(kOriginIgp + kNexthop + hex("40 02 00"));
   CHECK(own.as_path_length == 0);
   CHECK(own.neighbour_as == 0);

@@ -45,6 +45,11 @@ class World {
                         if (key(n).gateway == a) return key(n);
                       return std::nullopt;
                     },
+                    .steered_by =
+                        [this](const Prefix& p) {
+                          const auto found = steered.find(p);
+                          return found == steered.end() ? earlier[p] : found->second;
+                        },
                     .route =
                         [this](const Route& r) {
                           steered[r.prefix] = r.nexthops();
@@ -80,6 +85,7 @@ class World {
   Log log;
   std::map<Prefix, Route> kernel;
   std::map<Prefix, std::vector<WeightedNexthop>> steered;
+  std::map<Prefix, std::vector<WeightedNexthop>> earlier;  // by an earlier daemon
   std::set<NexthopKey> withheld;
   int told = 0;
   routes::NexthopSets sets;
@@ -189,4 +195,72 @@ TEST_CASE("the operator takes his word back", "[candidates]") {
   world.candidates.on_route(world.kernel[kOne]);
   CHECK(world.steered[kOne] == kPlain);
   CHECK(world.candidates.status().prefixes == 0);
+}
+
+TEST_CASE("after a restart a route keeps its candidates until BGP tells, or routing changes it",
+          "[candidates]") {
+  World world;
+  const Prefix other = *Prefix::parse("192.0.2.0/24");
+  for (const Prefix& prefix : {kOne, kTwo}) world.earlier[prefix] = kWith;
+  world.earlier[other] = {{key(3), 1}, {key(2), 0}};
+  world.candidates.await_bgp();
+  for (const Prefix& prefix : {kOne, kTwo, other}) world.route(prefix);
+  world.candidates.started();
+  CHECK(world.steered[kOne] == kWith);
+  CHECK(world.steered[kTwo] == kWith);
+  CHECK(world.steered[other] == kPlain);  // routing has changed it meanwhile
+
+  world.route(kTwo, {{key(4), 1}});
+  CHECK(world.steered[kTwo] == std::vector<WeightedNexthop>{{key(4), 1}});
+  world.route(kTwo);  // once gone it does not come back by itself
+  CHECK(world.steered[kTwo] == kPlain);
+
+  const auto peer = *world.table.open(kPeer);
+  world.announce(peer, kOne, 1);  // half of it
+  CHECK(world.steered[kOne] == kWith);
+  world.announce(peer, kOne, 2);
+  CHECK(world.steered[kOne] == kWith);
+  world.withdraw(peer, kOne, 2);
+  CHECK(world.steered[kOne] == kPlain);
+  CHECK(world.candidates.awaits_bgp());
+}
+
+TEST_CASE("after a restart BGP's word against a candidate counts before it has told all",
+          "[candidates]") {
+  World world;
+  world.earlier[kOne] = kWith;
+  world.candidates.await_bgp();
+  world.route(kOne);
+  world.candidates.started();
+  const auto peer = *world.table.open(kPeer);
+  world.announce(peer, kOne, 1);
+  world.announce(peer, kOne, 2, path(2, 50));
+  CHECK(world.steered[kOne] == kPlain);
+}
+
+TEST_CASE("what BGP has not told again after a restart goes when the wait is over",
+          "[candidates]") {
+  World world;
+  world.earlier[kOne] = kWith;
+  world.candidates.await_bgp();
+  world.route(kOne);
+  world.candidates.started();
+  SECTION("by the clock") {
+    world.candidates.end_wait();
+  }
+  SECTION("with the end of a session") {
+    world.table.close(*world.table.open(kPeer));
+  }
+  SECTION("by the operator's word") {
+    auto rules = World::rules();
+    rules.policy.except = {kOne};
+    world.candidates.reconfigure(rules);
+    world.candidates.on_route(world.kernel[kOne]);
+    CHECK(world.steered[kOne] == kPlain);
+    world.candidates.end_wait();
+  }
+  CHECK_FALSE(world.candidates.awaits_bgp());
+  while (world.candidates.work()) {
+  }
+  CHECK(world.steered[kOne] == kPlain);
 }

@@ -77,7 +77,9 @@ TEST_CASE("what could make a loop or a valley is refused, and why is told", "[ca
   CHECK(verdict({.n = 2, .as_path = {64512, 64999}}) == Verdict::ibgp);
   CHECK(verdict({.n = 2, .as_path = {0, 64999}}) == Verdict::ibgp);
   CHECK(verdict({.n = 2, .local_pref = 99}) == Verdict::lower_local_pref);
-  CHECK(verdict({.n = 2, .local_pref = std::nullopt}) == Verdict::taken);
+  CHECK(verdict({.n = 2, .local_pref = std::nullopt}) == Verdict::unknown_local_pref);
+  CHECK(verdict({.n = 2, .local_pref = std::nullopt}, rules({.local_pref_floor = 100})) ==
+        Verdict::taken);
   CHECK(verdict({.n = 2, .local_pref = 50, .on_link = false}) == Verdict::not_on_link);
   CHECK(verdict({.n = 2, .communities = {0xffff0000}}) == Verdict::community);
   CHECK(verdict({.n = 2, .communities = {0xffff029a}}) == Verdict::community);
