@@ -19,13 +19,19 @@ bool SpeakerWatch::speaks_bfd(const Process& process) const {
   return options_.bfd && (process.pulse.name() == "bfdd" || process.pulse.name() == "bird");
 }
 
+// FRR's name of the VRF that is followed; of a table by number it is not known.
+std::string SpeakerWatch::our_vrf() const {
+  if (!parts_.routes.vrf.empty()) return parts_.routes.vrf;
+  return compares_routes() ? "default" : "";
+}
+
 void SpeakerWatch::ask_bfd(Process& process) {
   const bool frr = place_->kind == SpeakerKind::frr;
   process.next_bfd = clock_() + kIdlePoll;
   ask(process, frr ? "show bfd peers json" : "show bfd sessions",
       [this, frr, &process](const std::string& text) {
         const TimePoint now = clock_();
-        take_bfd(frr ? speaker::frr_bfd(text) : speaker::bird_bfd(text));
+        take_bfd(frr ? speaker::frr_bfd(text, our_vrf()) : speaker::bird_bfd(text));
         process.next_bfd =
             now + (sessions_.empty() ? kIdlePoll
                                      : std::max<Duration>(kPoll, kPauses * (now - process.asked)));

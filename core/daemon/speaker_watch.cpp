@@ -9,7 +9,6 @@ using namespace std::chrono_literals;
 using speaker::Fate;
 using speaker::Protocol;
 
-constexpr std::uint32_t kMainTable = 254;  // RT_TABLE_MAIN
 constexpr Duration kTick = 50ms;
 constexpr Duration kFindEvery = 10s;   // while there is none
 constexpr Duration kPulse = 5s;        // without any other question
@@ -68,8 +67,7 @@ void SpeakerWatch::schedule() {
 void SpeakerWatch::tick() {
   const TimePoint now = clock_();
   if (!place_) return find(now);
-  if (parts_.table == kMainTable)
-    sample_.walk(parts_.steering, parts_.follower, options_.check, now);
+  if (compares_routes()) sample_.walk(parts_.steering, parts_.follower, options_.check, now);
   for (const auto& process : processes_)
     if (!process->control->busy() && now >= process->next) ask_next(*process, now);
 }
@@ -194,9 +192,9 @@ SpeakerStatus SpeakerWatch::status() const {
   for (const auto& process : processes_)
     if (process->pulse.health() != SpeakerHealth::absent)
       status.processes.push_back(process->pulse.status(now));
-  status.not_checked = status.processes.empty()     ? "nobody answers at " + place_->path
-                       : parts_.table != kMainTable ? "hopwise follows another table than main"
-                                                    : not_understood_;
+  status.not_checked = status.processes.empty() ? "nobody answers at " + place_->path
+                       : !compares_routes()     ? "hopwise follows another table than main"
+                                                : not_understood_;
   status.looks = looks_;
   for (const auto& [prefix, seen] : divergences_.cases()) {
     if (!seen.told) continue;
