@@ -128,7 +128,10 @@ void SpeakerWatch::heard(Process& process, const speaker::Answer& answer) {
   const auto change = process.pulse.heard(answer.fate, answer.text, answer.peer, now);
   process.next = next_after(process.pulse, answer.fate, now);
   if (answer.fate == Fate::answered || answer.fate == Fate::rejected) process.heard = now;
-  if (change) tell_change(process, *change);
+  if (change) {
+    tell_change(process, *change);
+    process.next_bfd = {};
+  }
   if (process.pulse.alive() && !(change && change->restarted)) return;
   // Nothing is known any more of what it said.
   if (speaks_bfd(process)) forget_bfd();

@@ -59,6 +59,7 @@ class SpeakerWatch {
     TimePoint heard{};  // its newest answer
     TimePoint next_bfd{};
     TimePoint asked{};
+    Duration bfd_took{};  // see ask_bfd()
   };
 
   void begin();
@@ -115,6 +116,7 @@ class SpeakerWatch {
   speaker::Routers routers_;
   std::set<NexthopKey> watched_;
   bool bfd_unread_ = false;
+  bool vetoes_ = false;  // a session has failed, as last applied
 };
 
 }  // namespace hopwise
