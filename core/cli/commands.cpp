@@ -238,10 +238,12 @@ int simulate(const Options& options) {
 }
 
 int verify(const Options& options) {
-  const auto config = config::load(config::choose_path(options.config));
+  const std::string path = config::choose_path(options.config);
+  const auto config = config::load(path);
   if (!config) return fail(config.error(), kUsage);
   VerifyLine line = options.verify;
   line.json = options.json;
+  line.configuration = path;
   return run_verify(line, *config, std::cout, std::cerr);
 }
 

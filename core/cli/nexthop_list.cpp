@@ -43,9 +43,9 @@ Use use_of(const Json& nexthop, const Json& groups) {
 Json describe(const Json& nexthop, const Json& groups) {
   const Use use = use_of(nexthop, groups);
   Json json;
-  for (const char* key :
-       {"id", "name", "gateway", "interface", "ifindex", "link_up", "neighbour_resolved",
-        "neighbour_address", "state", "state_age_s", "rtt_ms", "loss_ratio", "loss_window_probes"})
+  for (const char* key : {"id", "name", "gateway", "interface", "ifindex", "link_up",
+                          "neighbour_resolved", "neighbour_address", "bfd_down", "state",
+                          "state_age_s", "rtt_ms", "loss_ratio", "loss_window_probes"})
     json[key] = nexthop.at(key);
   json["groups"] = use.groups;
   json["routes"] = use.routes;
@@ -58,6 +58,11 @@ Json describe(const Json& nexthop, const Json& groups) {
 bool is_named(const Json& nexthop, const std::string& named) {
   return named.empty() || nexthop.at("name") == named || nexthop.at("gateway") == named ||
          std::to_string(nexthop.at("id").get<std::uint64_t>()) == named;
+}
+
+std::string link_text(const Json& nexthop) {
+  if (!nexthop.at("link_up").get<bool>()) return "down";
+  return nexthop.at("bfd_down").get<bool>() ? "BFD down" : "up";
 }
 
 std::string neighbour_text(const Json& nexthop) {
@@ -104,8 +109,7 @@ Result<std::string> render_nexthops(const std::string& text_of_list) try {
     const Json& age = nexthop.at("state_age_s");
     table.add({text(nexthop.at("name")), text(nexthop.at("gateway")), text(nexthop.at("interface")),
                text(nexthop.at("state")), age.is_null() ? "-" : time_text(age.get<double>()),
-               nexthop.at("link_up").get<bool>() ? "up" : "down", neighbour_text(nexthop),
-               milliseconds_text(nexthop.at("rtt_ms")),
+               link_text(nexthop), neighbour_text(nexthop), milliseconds_text(nexthop.at("rtt_ms")),
                measured ? percent(nexthop.at("loss_ratio").get<double>()) : "-",
                count(nexthop.at("groups")), count(nexthop.at("routes")),
                nexthop.at("weight").is_null() ? "-" : percent(nexthop.at("weight").get<double>()),

@@ -11,6 +11,7 @@
 #include <boost/asio/io_context.hpp>
 #include <cerrno>
 #include <ostream>
+#include <set>
 #include <thread>
 #include <unordered_map>
 
@@ -23,6 +24,7 @@
 namespace hopwise::cli {
 namespace {
 
+using dataplane::Difference;
 using dataplane::Expectation;
 using dataplane::ExpectedNexthop;
 using dataplane::ExpectedProgram;
@@ -32,6 +34,8 @@ using dataplane::GatewayState;
 constexpr int kEqual = 0, kDiffers = 1, kUsage = 2;
 // Between two looks: a dump costs the kernel something too.
 constexpr Duration kPause = std::chrono::milliseconds(200);
+// At most, for events that came during a look.
+constexpr Duration kFollow = std::chrono::seconds(1);
 
 TimePoint now() {
   return std::chrono::steady_clock::now();
@@ -93,33 +97,30 @@ class Connected {
   std::unordered_map<std::uint32_t, std::vector<Prefix>> prefixes_;
 };
 
-/// Works with routes that hold their nexthops and with those that refer to them.
-template <class Route>
-const auto& nexthops_of(const Route& route) {
-  if constexpr (requires { route.nexthops(); })
-    return route.nexthops();
-  else
-    return route.nexthops;
-}
-
-/// A dump of the kernel's routing, and what follows from it. Nothing is read after the dump.
+/// A dump of the kernel's routing, and what follows from it.
 class Dumped {
  public:
   explicit Dumped(const config::Config& config)
       : config_(config), follower_(io_, config.routes, events()) {}
 
-  Result<> dump() { return follower_.start(); }
+  Result<> dump();
   Expectation expectation();
+  /// Without those at places whose route has changed since the dump: what they say is of two
+  /// moments.
+  std::vector<Difference> of_one_moment(std::vector<Difference> found);
 
  private:
   routes::Events events() {
-    return {.route = [](const routes::Route&) {},
-            .withdrawn = [](const Prefix&) {},
+    return {.route = [this](const routes::Route& route) { changed(route.prefix); },
+            .withdrawn = [this](const Prefix& prefix) { changed(prefix); },
             .interface = [](const routes::Interface&) {},
             .interface_gone = [](std::uint32_t) {},
             .neighbour = [this](const NexthopKey&,
                                 const routes::Neighbour& neighbour) { neighbour_ = neighbour; },
             .trouble = [](const Error&) {}};
+  }
+  void changed(const Prefix& prefix) {
+    if (dumped_) changed_.insert(prefix);
   }
   GatewayState gateway(const NexthopKey& key);
   std::vector<ExpectedProgram> programs(const dataplane::Uplinks& uplinks);
@@ -128,19 +129,40 @@ class Dumped {
   boost::asio::io_context io_{1};
   routes::Follower follower_;
   routes::Neighbour neighbour_;  // of the last that was asked for
+  bool dumped_ = false;
+  std::set<Prefix> changed_;  // since then
   Connected connected_;
 };
+
+Result<> Dumped::dump() {
+  const auto started = follower_.start();
+  dumped_ = started.has_value();
+  return started;
+}
+
+std::vector<Difference> Dumped::of_one_moment(std::vector<Difference> found) {
+  const TimePoint end = now() + kFollow;
+  while (io_.poll() > 0 && now() < end) continue;
+  if (changed_.empty()) return found;
+  std::erase_if(found, [this](const Difference& difference) {
+    if (!difference.place) return false;
+    for (int length = difference.place->bits(); length >= 0; --length)
+      if (changed_.contains(Prefix::covering(*difference.place, length))) return true;
+    return false;
+  });
+  return found;
+}
 
 Expectation Dumped::expectation() {
   Expectation expectation;
   std::unordered_map<ExpectedSet, std::uint32_t, SetHash> known{{{}, 0}};
   const bool forwards4 = kernel_forwards(Family::v4), forwards6 = kernel_forwards(Family::v6);
   ExpectedSet set;
-  follower_.each([&](const auto& route) {
+  follower_.each([&](const routes::Route& route) {
     set.clear();
     const bool forwarded = route.prefix.address.is_v4() ? forwards4 : forwards6;
     if (forwarded && config_.route_filter.accepts(route.prefix))
-      for (const auto& nexthop : nexthops_of(route)) {
+      for (const auto& nexthop : route.nexthops()) {
         if (!set.empty() && set.back().key == nexthop.key)
           set.back().weight += nexthop.weight;  // a gateway that is listed twice
         else
@@ -215,14 +237,17 @@ Result<VerifyReport> look_until_settled(const config::Config& config, Duration w
     report.dump = dumped - began;
     report.comparison = ended - dumped;
     report.last = std::move(*found);
-    const auto next = standing.look(report.last.differences.kept(), began, ended);
+    const auto all = report.last.differences.kept();
+    const auto settled = kernel.of_one_moment(all);
+    const auto next = standing.look(settled, began, ended);
+    report.changing = all.size() - settled.size();
     report.took = ended - first;
     if (next == Standing::Next::settled) break;
     // After a long look no time would be won by a short pause: it takes one more look.
     std::this_thread::sleep_for(ended - began > wait ? wait : std::min(kPause, wait));
   }
   report.faults = standing.faults();
-  report.changing = standing.changing();
+  report.changing += standing.changing();
   report.looks = standing.looks();
   report.memory_bytes = peak_memory_bytes();
   return report;
@@ -237,11 +262,12 @@ int run_verify(const VerifyLine& line, const config::Config& config, std::ostrea
     err << "hopwise: --wait: \"" << line.wait << "\" is no time (0, 500ms, 1s, 2m)\n";
     return kUsage;
   }
-  const auto report = look_until_settled(config, *wait);
+  auto report = look_until_settled(config, *wait);
   if (!report) {
     err << "hopwise: " << report.error().message << '\n';
     return kDiffers;
   }
+  report->configuration = line.configuration;
   out << (line.json ? to_json(*report) + '\n' : to_text(*report));
   return report->equal() ? kEqual : kDiffers;
 }

@@ -14,6 +14,7 @@ namespace hopwise::cli {
 struct VerifyLine {
   std::string wait = "1s";  // each difference must stand for so long
   bool json = false;
+  std::string configuration{};  // the file that `config` is of; "": the defaults
 };
 
 /// Exit status: 0 equal, 1 it differs or cannot be looked at, 2 wrong line.

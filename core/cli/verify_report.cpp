@@ -49,6 +49,13 @@ std::string lease_text(const VerifyReport& report) {
          ", the kernel's routes carry all traffic (no hopwise runs here)\n";
 }
 
+// What looks like a fault of all routes may be a line without the daemon's -c.
+std::string configuration_text(const VerifyReport& report) {
+  return "  expected by " +
+         (report.configuration.empty() ? "the defaults, without a file" : report.configuration) +
+         ": the daemon must run by the same (-c), as it is now (`hopwise reload`)\n";
+}
+
 std::string notes(const VerifyReport& report) {
   const auto& c = report.last.counts;
   std::string text;
@@ -67,6 +74,9 @@ std::string notes(const VerifyReport& report) {
   note(c.resolved_by_kernel,
        plural(c.resolved_by_kernel, "nexthop is", "nexthops are") +
            " resolved by the kernel for each packet: no link-layer addresses in the entry");
+  note(c.held_by_bfd,
+       plural(c.held_by_bfd, "nexthop is", "nexthops are") +
+           " up and not used: BFD says that the way is down (see `hopwise nexthops`)");
   note(c.marks_lead_nowhere, plural(c.marks_lead_nowhere, "nexthop is", "nexthops are") +
                                  " up and not used: its mark leads nowhere (see `ip rule`)");
   note(report.changing, plural(report.changing, "difference is", "differences are") +
@@ -98,6 +108,7 @@ std::string to_text(const VerifyReport& report) {
           number(c.class_groups) + " groups of classes and " + number(c.unused_groups) +
           " unused ones; " + number(c.destinations) + " of the groups are one destination's\n";
   text += lease_text(report) + notes(report);
+  if (!report.equal()) text += configuration_text(report);
   for (const auto& [fault, examples] : by_kind(report)) {
     const std::uint64_t count = count_of(report, fault, examples.size());
     text += '\n' + std::string(name(fault)) + " (" + number(count) + "): " + meaning(fault) + '\n';
@@ -113,6 +124,7 @@ std::string to_json(const VerifyReport& report) {
   const auto& c = report.last.counts;
   Json json{{"equal", report.equal()},
             {"looks", report.looks},
+            {"configuration", report.configuration},
             {"seconds", seconds(report.took)},
             {"dump_seconds", seconds(report.dump)},
             {"comparison_seconds", seconds(report.comparison)},
@@ -136,6 +148,7 @@ std::string to_json(const VerifyReport& report) {
             {"not_steered_no_room", c.no_room},
             {"not_steered_too_large", c.too_large},
             {"resolved_by_kernel", c.resolved_by_kernel},
+            {"held_by_bfd", c.held_by_bfd},
             {"marks_lead_nowhere", c.marks_lead_nowhere},
             {"changing", report.changing},
             {"differences", total(report)},

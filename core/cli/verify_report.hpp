@@ -13,6 +13,7 @@ struct VerifyReport {
   std::vector<dataplane::Difference> faults{};  // that stood
   std::size_t changing = 0;                     // differences of the last look that are younger
   int looks = 0;
+  std::string configuration{};     // the file by which it should be; "": the defaults
   Duration took{};                 // all looks
   Duration dump{}, comparison{};   // of the last one
   std::uint64_t memory_bytes = 0;  // at most, of this process

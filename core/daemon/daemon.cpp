@@ -440,7 +440,7 @@ SpeakerWatch::Parts Daemon::speaker_parts() {
           .follower = *follower_,
           .steering = *steering_,
           .log = log_,
-          .table = config_.routes.table,
+          .routes = config_.routes,
           .tell = [this](const Notice& notice) { history_->speaker_told(notice); },
           .nexthops_changed = [this] { decide_soon(); }};
 }

@@ -23,15 +23,6 @@ IpAddress last_of(const Prefix& prefix) {
   return last;
 }
 
-/// Works with routes that hold their nexthops and with those that refer to them.
-template <class Route>
-const auto& nexthops_of(const Route& route) {
-  if constexpr (requires { route.nexthops(); })
-    return route.nexthops();
-  else
-    return route.nexthops;
-}
-
 class RouteList {
  public:
   RouteList(const RouteListParts& parts, const RouteQuery& query) : parts_(parts), query_(query) {
@@ -106,8 +97,8 @@ RouteEntry RouteList::left_to_kernel(const Prefix& prefix, bool& asked_for) cons
   RouteEntry entry{.prefix = prefix, .because = RouteBecause::own};
   const auto route = parts_.follower.find(prefix);
   asked_for = keys_.empty();
-  if (!route || nexthops_of(*route).empty()) return entry;
-  const auto& nexthops = nexthops_of(*route);
+  if (!route || route->nexthops().empty()) return entry;
+  const auto& nexthops = route->nexthops();
   for (const auto& nexthop : nexthops) {
     entry.nexthops.push_back(named(nexthop));
     asked_for |= keys_.contains(nexthop.key);

@@ -6,6 +6,7 @@
 namespace hopwise {
 namespace {
 
+constexpr std::uint32_t kMainTable = 254;  // RT_TABLE_MAIN
 constexpr Duration kBetweenLooks = std::chrono::milliseconds(200);
 
 std::string route_command(SpeakerKind kind, const Prefix& prefix,
@@ -18,6 +19,11 @@ std::string route_command(SpeakerKind kind, const Prefix& prefix,
 }
 
 }  // namespace
+
+// The daemon is asked for its main table alone.
+bool SpeakerWatch::compares_routes() const {
+  return parts_.routes.vrf.empty() && parts_.routes.table == kMainTable;
+}
 
 bool SpeakerWatch::looks_at(const Process& process) const {
   return process.pulse.name() == "zebra" || process.pulse.name() == "bird";

@@ -9,7 +9,6 @@ using namespace std::chrono_literals;
 using speaker::Fate;
 using speaker::Protocol;
 
-constexpr std::uint32_t kMainTable = 254;  // RT_TABLE_MAIN
 constexpr Duration kTick = 50ms;
 constexpr Duration kFindEvery = 10s;   // while there is none
 constexpr Duration kPulse = 5s;        // without any other question
@@ -68,8 +67,7 @@ void SpeakerWatch::schedule() {
 void SpeakerWatch::tick() {
   const TimePoint now = clock_();
   if (!place_) return find(now);
-  if (parts_.table == kMainTable)
-    sample_.walk(parts_.steering, parts_.follower, options_.check, now);
+  if (compares_routes()) sample_.walk(parts_.steering, parts_.follower, options_.check, now);
   for (const auto& process : processes_)
     if (!process->control->busy() && now >= process->next) ask_next(*process, now);
 }
@@ -130,7 +128,10 @@ void SpeakerWatch::heard(Process& process, const speaker::Answer& answer) {
   const auto change = process.pulse.heard(answer.fate, answer.text, answer.peer, now);
   process.next = next_after(process.pulse, answer.fate, now);
   if (answer.fate == Fate::answered || answer.fate == Fate::rejected) process.heard = now;
-  if (change) tell_change(process, *change);
+  if (change) {
+    tell_change(process, *change);
+    process.next_bfd = {};
+  }
   if (process.pulse.alive() && !(change && change->restarted)) return;
   // Nothing is known any more of what it said.
   if (speaks_bfd(process)) forget_bfd();
@@ -194,9 +195,9 @@ SpeakerStatus SpeakerWatch::status() const {
   for (const auto& process : processes_)
     if (process->pulse.health() != SpeakerHealth::absent)
       status.processes.push_back(process->pulse.status(now));
-  status.not_checked = status.processes.empty()     ? "nobody answers at " + place_->path
-                       : parts_.table != kMainTable ? "hopwise follows another table than main"
-                                                    : not_understood_;
+  status.not_checked = status.processes.empty() ? "nobody answers at " + place_->path
+                       : !compares_routes()     ? "hopwise follows another table than main"
+                                                : not_understood_;
   status.looks = looks_;
   for (const auto& [prefix, seen] : divergences_.cases()) {
     if (!seen.told) continue;

@@ -35,7 +35,7 @@ class SpeakerWatch {
     routes::Follower& follower;
     Steering& steering;
     Log& log;
-    std::uint32_t table;                      // that the follower follows
+    routes::Options routes;                   // what the follower follows
     std::function<void(const Notice&)> tell;  // for the history
     std::function<void()> nexthops_changed;   // by BFD
   };
@@ -59,6 +59,7 @@ class SpeakerWatch {
     TimePoint heard{};  // its newest answer
     TimePoint next_bfd{};
     TimePoint asked{};
+    Duration bfd_took{};  // see ask_bfd()
   };
 
   void begin();
@@ -74,6 +75,7 @@ class SpeakerWatch {
   void tell_change(const Process& process, const speaker::Pulse::Change& change);
 
   // speaker_looks.cpp
+  [[nodiscard]] bool compares_routes() const;
   [[nodiscard]] bool looks_at(const Process& process) const;
   bool ask_look(Process& process, TimePoint now);
   void ask_bird_kernels(Process& process);
@@ -84,6 +86,7 @@ class SpeakerWatch {
 
   // speaker_bfd.cpp
   [[nodiscard]] bool speaks_bfd(const Process& process) const;
+  [[nodiscard]] std::string our_vrf() const;
   void ask_bfd(Process& process);
   void take_bfd(Result<std::vector<BfdSession>> sessions);
   void watch_peers();
@@ -113,6 +116,7 @@ class SpeakerWatch {
   speaker::Routers routers_;
   std::set<NexthopKey> watched_;
   bool bfd_unread_ = false;
+  bool vetoes_ = false;  // a session has failed, as last applied
 };
 
 }  // namespace hopwise

@@ -119,7 +119,8 @@ void Steering::reapply_routes() {
 bool Steering::visit_prefixes(std::optional<Prefix>& after, std::size_t count,
                               const std::function<void(const Prefix&)>& visit) const {
   std::size_t seen = 0;
-  parts_.dataplane.walk_routes(after, [&](const dataplane::Dataplane::Match& match) {
+  const auto from = after;  // what is walked from stays, while `after` moves
+  parts_.dataplane.walk_routes(from, [&](const dataplane::Dataplane::Match& match) {
     if (seen++ == count) return false;
     after = match.route;
     visit(match.route);

@@ -95,6 +95,7 @@ void Steering::remove_nexthop(NexthopId id) {
 // A mark that leads nowhere carries nothing: the main table would choose another way than the
 // flow's. Until all lead again after a start, a nexthop is as usable as it was.
 void Steering::refresh_usable(const NexthopRecord& record) {
+  parts_.dataplane.set_nexthop_held(record.nexthop.id, record.bfd_down);
   if (inherits_marks_ && record.ready()) return;
   parts_.dataplane.set_nexthop_usable(record.nexthop.id,
                                       record.ready() && (!by_mark() || record.mark_leads));

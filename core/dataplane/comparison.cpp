@@ -2,6 +2,7 @@
 #include "core/dataplane/comparison.hpp"
 
 #include <algorithm>
+#include <map>
 #include <unordered_map>
 
 namespace hopwise::dataplane {
@@ -77,9 +78,13 @@ class RouteComparison {
   template <class Address>
   void note_use(std::uint32_t group, Address first, Address last);
   template <class Address>
-  void left_to_kernel(const std::vector<RouteTo<Address>>& routes, std::size_t route, bool no_room);
+  void left_to_kernel(const RouteTo<Address>& expected, Address place, bool no_room);
   std::string instead(std::uint32_t value, std::uint32_t set);
   [[nodiscard]] bool lacks_ids(const ExpectedSet& set) const;
+  [[nodiscard]] bool is_known(const NexthopKey& key) const;
+  [[nodiscard]] bool may_be_one_router(const NexthopKey& a, const NexthopKey& b) const;
+  [[nodiscard]] bool may_be_joined(const ExpectedSet& set, const ExpectedSet& installed) const;
+  [[nodiscard]] bool may_be_joined_to_one(std::uint32_t set);
 
   const InstalledTables& tables_;
   const Expectation& expectation_;
@@ -88,6 +93,7 @@ class RouteComparison {
   IdsUsed ids_;
   std::unordered_map<std::uint32_t, InstalledGroup> groups_;
   std::unordered_map<std::uint64_t, Verdict> verdicts_;
+  std::unordered_map<std::uint32_t, bool> to_one_;  // by set
 };
 
 const InstalledGroup& RouteComparison::group(std::uint32_t id) {
@@ -104,7 +110,8 @@ RouteComparison::Verdict RouteComparison::judge(std::uint32_t set, std::uint32_t
     found->second = Verdict::dangling;
   else if (expectation_.sets[set].empty())
     found->second = Verdict::stale;
-  else if (group(value).set != expectation_.sets[set])
+  else if (const ExpectedSet& wanted = expectation_.sets[set];
+           group(value).set != wanted && !may_be_joined(wanted, group(value).set))
     found->second = Verdict::other;
   return found->second;
 }
@@ -119,6 +126,51 @@ void RouteComparison::note_use(std::uint32_t group, Address first, Address last)
   use.last = in_order(last);
 }
 
+// One router by two addresses on one link is one nexthop, known by one of them
+// (routes::Forwardings). A daemon remembers the link-layer address of one whose neighbour entry the
+// kernel has dropped since; who dumps afresh cannot know.
+bool RouteComparison::is_known(const NexthopKey& key) const {
+  return expectation_.gateway(key).neighbour_resolved;
+}
+
+bool RouteComparison::may_be_one_router(const NexthopKey& a, const NexthopKey& b) const {
+  return a.ifindex == b.ifindex && !(is_known(a) && is_known(b));
+}
+
+bool RouteComparison::may_be_joined(const ExpectedSet& set, const ExpectedSet& installed) const {
+  if (installed.size() >= set.size()) return false;
+  std::map<std::uint32_t, std::int64_t> owed;  // weight, by interface
+  for (const ExpectedNexthop& own : installed) {
+    const auto wanted = std::find_if(set.begin(), set.end(),
+                                     [&](const ExpectedNexthop& w) { return w.key == own.key; });
+    if (wanted == set.end() || own.weight < wanted->weight) return false;
+    owed[own.key.ifindex] -= own.weight;
+  }
+  for (const ExpectedNexthop& wanted : set) {
+    owed[wanted.key.ifindex] += wanted.weight;
+    const bool there =
+        std::any_of(installed.begin(), installed.end(), [&](const ExpectedNexthop& own) {
+          return own.key == wanted.key || may_be_one_router(own.key, wanted.key);
+        });
+    if (!there) return false;
+  }
+  return std::all_of(owed.begin(), owed.end(), [](const auto& left) { return left.second == 0; });
+}
+
+// Then it is the kernel's.
+bool RouteComparison::may_be_joined_to_one(std::uint32_t set) {
+  const auto [found, added] = to_one_.try_emplace(set, false);
+  if (!added) return found->second;
+  const ExpectedSet& all = expectation_.sets[set];
+  const bool one_link = std::all_of(all.begin(), all.end(), [&](const ExpectedNexthop& nexthop) {
+    return nexthop.key.ifindex == all[0].key.ifindex;
+  });
+  const auto known = std::count_if(all.begin(), all.end(), [&](const ExpectedNexthop& nexthop) {
+    return is_known(nexthop.key);
+  });
+  return found->second = one_link && known <= 1;
+}
+
 bool RouteComparison::lacks_ids(const ExpectedSet& set) const {
   return ids_.groups + 1 >= tables_.groups.size() ||
          ids_.paths + set.size() >= tables_.paths.size() ||
@@ -126,9 +178,8 @@ bool RouteComparison::lacks_ids(const ExpectedSet& set) const {
 }
 
 template <class Address>
-void RouteComparison::left_to_kernel(const std::vector<RouteTo<Address>>& routes, std::size_t route,
+void RouteComparison::left_to_kernel(const RouteTo<Address>& expected, Address place,
                                      bool no_room) {
-  const RouteTo<Address>& expected = routes[route];
   const ExpectedSet& set = expectation_.sets[expected.to];
   if (set.size() > HW_MAX_GROUP_PATHS)
     ++result_.counts.too_large;
@@ -139,7 +190,7 @@ void RouteComparison::left_to_kernel(const std::vector<RouteTo<Address>>& routes
   else
     result_.differences.add(Fault::not_steered,
                             Prefix{address_of(expected.address), expected.length}.text(),
-                            "should go by " + words_of(set, expectation_));
+                            "should go by " + words_of(set, expectation_), address_of(place));
 }
 
 std::string RouteComparison::instead(std::uint32_t value, std::uint32_t set) {
@@ -158,7 +209,8 @@ template <class Address, class Walk>
 std::size_t RouteComparison::family(const std::vector<RouteTo<Address>>& routes, const Walk& walk) {
   LongestMatch<Address> match(routes);
   std::vector<bool> told(routes.size());
-  std::vector<std::size_t> kernels;  // routes that should be steered, and are the kernel's
+  // Routes that should be steered, and are the kernel's; and where.
+  std::vector<std::pair<std::size_t, Address>> kernels;
   std::size_t segments = 0;
   const auto once = [&](std::size_t route) {
     if (told[route]) return false;
@@ -174,8 +226,9 @@ std::size_t RouteComparison::family(const std::vector<RouteTo<Address>>& routes,
       const std::uint32_t set = segment.route ? routes[*segment.route].to : 0;
       const bool kernel = run.value == HW_ROUTE_NONE || run.value == HW_ROUTE_KERNEL;
       if (kernel) {
-        if (expectation_.sets[set].size() >= 2 && once(*segment.route))
-          kernels.push_back(*segment.route);
+        if (expectation_.sets[set].size() >= 2 && !may_be_joined_to_one(set) &&
+            once(*segment.route))
+          kernels.emplace_back(*segment.route, at);
       } else {
         note_use(run.value, at, end);
         const Verdict verdict = judge(set, run.value);
@@ -186,7 +239,7 @@ std::size_t RouteComparison::family(const std::vector<RouteTo<Address>>& routes,
           const Fault fault = verdict == Verdict::dangling ? Fault::dangling_route
                               : verdict == Verdict::stale  ? Fault::stale_route
                                                            : Fault::other_nexthops;
-          result_.differences.add(fault, subject.text(), instead(run.value, set));
+          result_.differences.add(fault, subject.text(), instead(run.value, set), address_of(at));
         }
       }
       if (end == run.last) break;
@@ -195,7 +248,7 @@ std::size_t RouteComparison::family(const std::vector<RouteTo<Address>>& routes,
   });
   const bool no_room = static_cast<double>(places.blocks4) > kFull * HW_MAX_BLOCKS4 ||
                        static_cast<double>(places.nodes6) > kFull * HW_MAX_NODES6;
-  for (const std::size_t route : kernels) left_to_kernel(routes, route, no_room);
+  for (const auto& [route, place] : kernels) left_to_kernel(routes[route], place, no_room);
   return segments;
 }
 

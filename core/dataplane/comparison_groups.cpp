@@ -161,7 +161,9 @@ void GroupComparison::nexthop(std::uint32_t id, const NexthopKey& key) {
     result_.differences.add(Fault::usable_while_down, subject,
                             state.link_up ? "its neighbour is not resolved" : "its link is down");
   if (!usable && state.ready()) {
-    if (actuator_ == Actuator::mark)
+    if ((flags & HW_NEXTHOP_HELD) != 0)
+      ++result_.counts.held_by_bfd;
+    else if (actuator_ == Actuator::mark)
       ++result_.counts.marks_lead_nowhere;
     else
       result_.differences.add(Fault::unusable_while_up, subject, "link and neighbour are up");

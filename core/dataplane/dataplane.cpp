@@ -156,6 +156,10 @@ Result<> Dataplane::set_nexthop(const Nexthop& nexthop) {
   return {};
 }
 
+void Dataplane::set_nexthop_held(NexthopId id, bool held) {
+  if (check("nexthop", raw(id), HW_MAX_NEXTHOPS)) impl_->tables.set_nexthop_held(raw(id), held);
+}
+
 void Dataplane::set_nexthop_usable(NexthopId id, bool usable) {
   if (check("nexthop", raw(id), HW_MAX_NEXTHOPS)) impl_->tables.set_nexthop_usable(raw(id), usable);
 }

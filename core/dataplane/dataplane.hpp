@@ -127,6 +127,8 @@ class Dataplane {
 
   Result<> set_nexthop(const Nexthop& nexthop);
   void set_nexthop_usable(NexthopId id, bool usable);
+  /// Why it is not usable although link and neighbour are up; tells `hopwise verify` alone.
+  void set_nexthop_held(NexthopId id, bool held);
   /// Lets the programs send by this alone, which spares the kernel's neighbour look-up and its
   /// check of the MTU; without, and once renew_lease() has not been called for a while, the kernel
   /// is asked.

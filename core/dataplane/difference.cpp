@@ -73,19 +73,21 @@ const char* remedy(Fault fault) {
   return words(fault).remedy;
 }
 
-void Differences::add(Fault fault, std::string subject, const std::string& detail) {
+void Differences::add(Fault fault, std::string subject, std::string detail,
+                      std::optional<IpAddress> place) {
   if (full()) {
     ++counts_[static_cast<std::size_t>(fault)];
     return;
   }
-  if (kept_.try_emplace({fault, std::move(subject)}, detail).second)
+  if (kept_.try_emplace({fault, std::move(subject)}, Kept{std::move(detail), place}).second)
     ++counts_[static_cast<std::size_t>(fault)];
 }
 
 std::vector<Difference> Differences::kept() const {
   std::vector<Difference> all;
   all.reserve(kept_.size());
-  for (const auto& [key, detail] : kept_) all.push_back({key.first, key.second, detail});
+  for (const auto& [key, kept] : kept_)
+    all.push_back({key.first, key.second, kept.detail, kept.place});
   return all;
 }
 

@@ -4,8 +4,11 @@
 #include <array>
 #include <cstdint>
 #include <map>
+#include <optional>
 #include <string>
 #include <vector>
+
+#include "core/model/address.hpp"
 
 namespace hopwise::dataplane {
 
@@ -42,6 +45,7 @@ struct Difference {
   Fault fault{};
   std::string subject;  // a prefix, "group 3", a gateway@ifindex, "eth0 lan": the same each time
   std::string detail;   // how it is and how it should be
+  std::optional<IpAddress> place{};  // of routes: an address where it was seen
 };
 
 /// Differences, each subject of a kind once: the first `kKept` of all kinds with their words, the
@@ -50,7 +54,8 @@ class Differences {
  public:
   static constexpr std::size_t kKept = 20'000;
 
-  void add(Fault fault, std::string subject, const std::string& detail);
+  void add(Fault fault, std::string subject, std::string detail,
+           std::optional<IpAddress> place = std::nullopt);
   /// What comes now is counted alone.
   [[nodiscard]] bool full() const { return kept_.size() >= kKept; }
 
@@ -61,7 +66,11 @@ class Differences {
   [[nodiscard]] bool empty() const { return kept_.empty(); }
 
  private:
-  std::map<std::pair<Fault, std::string>, std::string> kept_;
+  struct Kept {
+    std::string detail;
+    std::optional<IpAddress> place;
+  };
+  std::map<std::pair<Fault, std::string>, Kept> kept_;
   std::array<std::uint64_t, kFaults> counts_{};
 };
 

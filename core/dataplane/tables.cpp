@@ -126,14 +126,20 @@ void Tables::set_nexthop(std::uint32_t id, const NexthopKey& key, std::uint32_t 
 
 void Tables::set_nexthop_usable(std::uint32_t id, bool usable) {
   hw_nexthop& entry = nexthops_[id];
-  const std::uint32_t direct = entry.flags & HW_NEXTHOP_DIRECT;
-  publish_word(entry.flags, direct | (usable && entry.ifindex != 0 ? HW_NEXTHOP_USABLE : 0));
+  const std::uint32_t others = entry.flags & ~HW_NEXTHOP_USABLE;
+  publish_word(entry.flags, others | (usable && entry.ifindex != 0 ? HW_NEXTHOP_USABLE : 0));
+}
+
+void Tables::set_nexthop_held(std::uint32_t id, bool held) {
+  hw_nexthop& entry = nexthops_[id];
+  const std::uint32_t others = entry.flags & ~HW_NEXTHOP_HELD;
+  publish_word(entry.flags, others | (held && entry.ifindex != 0 ? HW_NEXTHOP_HELD : 0));
 }
 
 void Tables::set_nexthop_link(std::uint32_t id, const std::optional<Link>& link) {
   hw_nexthop& entry = nexthops_[id];
-  const auto usable = static_cast<std::uint16_t>(entry.flags & HW_NEXTHOP_USABLE);
-  if (!link || entry.ifindex == 0) return publish_word(entry.flags, usable);
+  const auto others = static_cast<std::uint16_t>(entry.flags & ~HW_NEXTHOP_DIRECT);
+  if (!link || entry.ifindex == 0) return publish_word(entry.flags, others);
   std::array<std::uint8_t, sizeof(entry.link)> addresses{};
   std::copy(link->gateway.begin(), link->gateway.end(), addresses.begin());
   std::copy(link->interface.begin(), link->interface.end(), addresses.begin() + 6);
@@ -141,14 +147,14 @@ void Tables::set_nexthop_link(std::uint32_t id, const std::optional<Link>& link)
   if (std::memcmp(entry.link, addresses.data(), addresses.size()) != 0) {
     // Withdrawn long ago or just now: a program may be on its way with the old ones. All zero is
     // what no program has ever used.
-    publish_word(entry.flags, usable);
+    publish_word(entry.flags, others);
     std::atomic_thread_fence(std::memory_order_seq_cst);
     constexpr std::array<std::uint8_t, sizeof(entry.link)> kNever{};
     const bool fresh = std::memcmp(entry.link, kNever.data(), kNever.size()) == 0;
     if (!fresh && !wait_()) return;  // the kernel resolves: slower, never wrong
     std::memcpy(entry.link, addresses.data(), addresses.size());
   }
-  publish_word(entry.flags, usable | HW_NEXTHOP_DIRECT);
+  publish_word(entry.flags, others | HW_NEXTHOP_DIRECT);
 }
 
 void Tables::remove_nexthop(std::uint32_t id) {

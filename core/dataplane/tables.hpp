@@ -31,6 +31,7 @@ class Tables {
   /// A nexthop's entry; its flags survive only when the entry was the same already.
   void set_nexthop(std::uint32_t id, const NexthopKey& key, std::uint32_t mark);
   void set_nexthop_usable(std::uint32_t id, bool usable);
+  void set_nexthop_held(std::uint32_t id, bool held);
   /// No program ever uses half of the old addresses and half of the new ones. Addresses that
   /// replace others wait for the programs that run now, some milliseconds.
   void set_nexthop_link(std::uint32_t id, const std::optional<Link>& link);

@@ -86,6 +86,7 @@ struct Verification {
     std::size_t no_room = 0;    // routes, in part: no block or node is left
     std::size_t too_large = 0;  // routes with more nexthops than a group may have
     std::size_t resolved_by_kernel = 0;  // nexthops without addresses of their own
+    std::size_t held_by_bfd = 0;         // nexthops that are up, and not used for it
     std::size_t marks_lead_nowhere = 0;  // nexthops that are up, with the actuator `mark`
   } counts;
   std::optional<Duration> lease_left{};  // negative: over since; empty: ended, or never begun

@@ -1,6 +1,7 @@
 #include "core/metrics/speaker.hpp"
 
 #include <algorithm>
+#include <map>
 
 #include "core/metrics/figures.hpp"
 
@@ -42,9 +43,13 @@ void add_speaker(Page& page, const Status& status) {
   for (const NexthopStatus& nexthop : status.nexthops)
     page.add(Metric::nexthop_bfd_down, one_if(nexthop.bfd_down),
              {{"nexthop", nexthop.nexthop.name}});
+  // There may be two by one interface to one peer, from two addresses of ours: one series.
+  std::map<std::pair<IpAddress, std::string>, bool> up;
   for (const BfdSession& session : speaker.bfd)
-    page.add(Metric::bfd_session_up, one_if(session.state == BfdState::up),
-             {{"peer", session.peer.text()}, {"interface", session.interface}});
+    up[{session.peer, session.interface}] |= session.state == BfdState::up;
+  for (const auto& [session, is_up] : up)
+    page.add(Metric::bfd_session_up, one_if(is_up),
+             {{"peer", session.first.text()}, {"interface", session.second}});
 }
 
 }  // namespace hopwise::metrics

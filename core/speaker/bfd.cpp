@@ -8,7 +8,9 @@ namespace {
 enum class Tie : std::uint8_t { none, same_router, same_family, same_address };
 
 Tie tie_of(const BfdSession& session, const Gateway& gateway, const Routers& routers) {
-  if (!session.interface.empty() && session.interface != gateway.interface) return Tie::none;
+  const bool anywhere = session.interface.empty();
+  if (anywhere ? session.peer.is_link_local() : session.interface != gateway.interface)
+    return Tie::none;
   if (session.peer == gateway.address) return Tie::same_address;
   const auto router = routers.find({gateway.interface, session.peer});
   if (!gateway.router || router == routers.end() || router->second != *gateway.router)

@@ -23,8 +23,10 @@
 
 namespace hopwise::speaker {
 
-/// Single-hop sessions. Those of FRR say whether they failed, those of BIRD not yet.
-Result<std::vector<BfdSession>> frr_bfd(std::string_view answer);
+/// Single-hop sessions. Those of FRR say whether they failed, those of BIRD not yet. FRR tells of
+/// all VRFs: of those without an interface only the ones in `vrf` are taken.
+Result<std::vector<BfdSession>> frr_bfd(std::string_view answer,
+                                        const std::string& vrf = "default");
 Result<std::vector<BfdSession>> bird_bfd(std::string_view answer);
 
 /// Remembers which of BIRD's sessions were up.

@@ -71,6 +71,7 @@ class Control::Connection : public std::enable_shared_from_this<Connection> {
   OnAnswer on_answer_;
   Peer peer_;
   std::uint64_t epoch_ = 0;
+  std::uint64_t question_ = 0;  // the newest: a timer may run out as its answer comes
 };
 
 void Control::Connection::ask(const std::string& command, OnAnswer on_answer) {
@@ -81,8 +82,8 @@ void Control::Connection::ask(const std::string& command, OnAnswer on_answer) {
   if (!socket_.is_open()) return;
   to_ask_.push_back(command);
   timer_.expires_after(options_.timeout);
-  timer_.async_wait([self = shared_from_this(), epoch = epoch_](error_code error) {
-    if (!error && epoch == self->epoch_)
+  timer_.async_wait([self = shared_from_this(), question = ++question_](error_code error) {
+    if (!error && question == self->question_ && self->busy())
       self->fail(Fate::silent, self->options_.path + ": no answer within " +
                                    format("%.3g s", seconds(self->options_.timeout)));
   });

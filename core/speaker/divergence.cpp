@@ -38,6 +38,7 @@ bool has(const std::vector<Leg>& legs, const Leg& wanted) {
 struct OnInterface {
   std::array<std::size_t, 4> by_kind{};
   std::size_t total = 0;
+  std::uint64_t weight = 0;
 
   [[nodiscard]] std::size_t most() const {
     return *std::max_element(by_kind.begin(), by_kind.end());
@@ -50,6 +51,7 @@ OnInterface on(const std::string& interface, const std::vector<Leg>& legs) {
     if (leg.interface != interface) continue;
     ++count.by_kind[static_cast<std::size_t>(kind_of(leg.gateway))];
     ++count.total;
+    count.weight += leg.weight;
   }
   return count;
 }
@@ -66,6 +68,8 @@ std::vector<Leg> lacking(const std::vector<Leg>& these, const std::vector<Leg>& 
   for (const Leg& leg : these) {
     if (has(others, leg)) continue;
     const OnInterface here = on(leg.interface, these), there = on(leg.interface, others);
+    // Fewer legs of the same weight: routers that the follower knows by one of their addresses.
+    if (there.total < here.total && there.weight == here.weight) continue;
     if (one_kind(here, there) || there.total < here.most()) all.push_back(leg);
   }
   return all;

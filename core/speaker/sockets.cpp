@@ -55,8 +55,10 @@ std::vector<std::string> frr_folders(const std::string& root) {
   if (root.empty()) return {};
   std::vector<std::string> folders{root};
   std::error_code error;
-  for (const auto& entry : std::filesystem::directory_iterator(root, error))
-    if (entry.is_directory(error)) folders.push_back(entry.path());
+  std::error_code ignored;
+  for (std::filesystem::directory_iterator entry(root, error), end; !error && entry != end;
+       entry.increment(error))
+    if (entry->is_directory(ignored)) folders.push_back(entry->path());
   return folders;
 }
 

@@ -175,6 +175,11 @@ TEST_CASE("a failed BFD session takes its nexthop out, and gives it back", "[e2e
   CHECK(nexthop["link_up"] == true);
   CHECK(router.status()["decisions_by_reason"].value("bfd_down", 0) >= 1);
   CHECK_THAT(said(router, "decision"), Catch::Contains("bfd=down"));
+  const auto verified =
+      router.hopwise({"verify", "--config", router.lab().hopwise_config().string()});
+  INFO(verified.output);
+  CHECK(verified.status == 0);
+  CHECK_THAT(verified.output, Catch::Contains("BFD says that the way is down"));
   const std::uint16_t port = family == Family::v4 ? 5003 : 5006;
   const auto before = router.delivered(0, port);
   const auto received = stream->counts().received;

@@ -37,6 +37,7 @@ std::string status() {
   status.nexthops[0].state_since = kNow - std::chrono::seconds(90);
   status.nexthops[0].gateway_address = EthernetAddress{2, 0, 0, 0, 0xab, 1};
   status.nexthops[1].link_up = status.nexthops[1].neighbour_resolved = false;
+  status.nexthops[2].bfd_down = true;
   status.groups = {group(1, 300, {{1, 1, 0.5}, {2, 1, 0.5}}),
                    group(2, 100, {{1, 1, 0.9}, {3, 0, 0.1}}),
                    group(3, 1, {{1, 1, 0.0}, {2, 1, 1.0}})};
@@ -67,7 +68,9 @@ TEST_CASE("a nexthop is listed with what the groups make of it") {
   CHECK_THAT(*text, Catch::Contains("NEXTHOP  GATEWAY    INTERFACE  STATE"));
   CHECK_THAT(*text,
              Catch::Contains("90.0 s") || Catch::Contains("90 s") || Catch::Contains("1 min"));
-  CHECK_THAT(*text, Catch::Contains("down  unresolved"));
+  CHECK_THAT(*text, Catch::Contains("down      unresolved"));
+  CHECK_THAT(*text, Catch::Contains("BFD down  "));
+  CHECK(nexthops[2]["bfd_down"] == true);
   CHECK_THAT(*text, Catch::Contains("60.0 %  kernel"));
 }
 

@@ -89,6 +89,7 @@ TEST_CASE("a report says in its first word whether all is equal, and what to do 
   report.last.lease_left = 4s;
   CHECK(to_text(report).starts_with("equal: 1000 IPv4 routes"));
   CHECK(to_text(report).find("lease: runs, 4.0 s left") != std::string::npos);
+  CHECK(to_text(report).find("expected by") == std::string::npos);
   CHECK(nlohmann::json::parse(to_json(report))["equal"] == true);
 
   report.last.lease_left = -20s;
@@ -96,6 +97,8 @@ TEST_CASE("a report says in its first word whether all is equal, and what to do 
   report.faults.push_back({Fault::usable_while_down, "192.0.2.1@eth1", "its link is down"});
   const std::string text = to_text(report);
   CHECK(text.starts_with("differs: 8 differences"));
+  CHECK(text.find("expected by the defaults, without a file: the daemon must run by the same") !=
+        std::string::npos);
   CHECK(text.find("lease: over for 20.0 s") != std::string::npos);
   CHECK(text.find("stale_route (7): steered where") != std::string::npos);
   CHECK(text.find("203.0.113.4  leads to group 3") != std::string::npos);

@@ -77,6 +77,7 @@ class World {
     expectation.sets.push_back({{gateway(3), 1}, {gateway(4), 1}});
     expectation.sets.push_back({{gateway(1), 2}, {gateway(4), 1}});
     expectation.sets.push_back({{gateway(1), 1}});  // 4: one nexthop alone
+    expectation.sets.insert(expectation.sets.end(), more_sets_.begin(), more_sets_.end());
     for (const auto& [where, set] : routes_) expectation.add(where, set);
     expectation.gateway = [this](const NexthopKey& key) { return states_[key]; };
     expectation.programs = [this](const Uplinks& uplinks) {
@@ -105,6 +106,7 @@ class World {
   std::map<NexthopKey, GatewayState> states_;
   std::vector<InstalledProgram> programs_;
   std::vector<ExpectedProgram> programs_wanted_;
+  std::vector<ExpectedSet> more_sets_;  // 5 and on
   Uplinks uplinks_;
   RouteTable table_;
   std::map<Prefix, std::uint32_t> routes_;
@@ -303,6 +305,14 @@ TEST_CASE("each fault of a group, a bucket or a nexthop is told as what it is", 
     world.programs_wanted_.push_back({{9, "lan0", Role::lan_return}, true});
     CHECK(world.look().counts.marks_lead_nowhere == 1);
   }
+  SECTION("a nexthop that BFD keeps out is none") {
+    world.nexthops_[4].flags = HW_NEXTHOP_HELD;
+    world.paths_[2 * kFirstPath + 1].flags = 0;
+    for (std::uint32_t b = 0; b < HW_BUCKETS; ++b)
+      world.buckets_[2 * HW_BUCKETS + b].path = 2 * kFirstPath;
+    CHECK(world.faults().empty());
+    CHECK(world.look().counts.held_by_bfd == 1);
+  }
   SECTION("an interface that is gone") {
     world.states_[gateway(3)] = {};
     CHECK(world.faults() == "unknown_nexthop 192.0.2.3@3; usable_while_down 192.0.2.3@3");
@@ -385,4 +395,46 @@ TEST_CASE("the lease is told as it is", "[verify]") {
   CHECK_FALSE(world.look(now).lease_left);
   world.memory_.arrays().router.expires_ns = 103'000'000'000;
   CHECK(world.look(now).lease_left == std::chrono::seconds(3));
+}
+
+// Of a router with two addresses on one link the daemon may remember what the kernel has forgotten.
+TEST_CASE("a gateway without a neighbour entry may be one that the daemon has joined", "[verify]") {
+  World world;
+  const NexthopKey again{1, *IpAddress::parse("fe80::1")};  // on the link of nexthop 1
+  world.states_[again] = world.states_[gateway(1)];
+  world.states_[again].neighbour_resolved = false;
+  world.more_sets_ = {{{gateway(1), 1}, {again, 1}, {gateway(4), 1}},
+                      {{gateway(1), 1}, {again, 1}}};
+  world.install("203.0.113.0/24", 3);  // {1 x2, 4}
+  world.expect("203.0.113.0/24", 5);
+  CHECK(world.faults().empty());
+  world.route("198.51.100.0/24", 0);  // one nexthop is left: the kernel's
+  world.expect("198.51.100.0/24", 6);
+  CHECK(world.faults().empty());
+
+  SECTION("not where both answer") {
+    world.states_[again].neighbour_resolved = true;
+    CHECK(world.faults() == "not_steered 198.51.100.0/24; other_nexthops 203.0.113.0/24");
+  }
+  SECTION("not with other weights") {
+    world.paths_[3 * kFirstPath].kernel_weight = 3;
+    CHECK(world.faults() == "other_nexthops 203.0.113.0/24");
+  }
+  SECTION("not on another link") {
+    world.more_sets_[0] = {{gateway(1), 1}, {gateway(2), 1}, {gateway(4), 1}};
+    world.states_[gateway(2)].neighbour_resolved = false;
+    CHECK_THAT(world.faults(), Catch::Contains("other_nexthops 203.0.113.0/24"));
+  }
+}
+
+TEST_CASE("a difference of routes tells where it was seen", "[verify]") {
+  World world;
+  world.route("198.51.100.0/22", 1);
+  world.install("198.51.101.0/24", 2);
+  world.expect("203.0.113.0/24", 2);
+  const auto found = world.look().differences.kept();
+  REQUIRE(found.size() == 2);
+  CHECK(found[0].place == IpAddress::parse("203.0.113.0"));
+  CHECK(found[1].subject == "198.51.100.0/22");
+  CHECK(found[1].place == IpAddress::parse("198.51.101.0"));
 }

@@ -35,6 +35,16 @@ TEST_CASE("the routing daemon's health, divergences and BFD are on the page", "[
   CHECK_THAT(page, Catch::Contains("hopwise_nexthop_bfd_down{") && Catch::Contains("} 1"));
 }
 
+TEST_CASE("two BFD sessions to one peer by one interface are one series", "[speaker]") {
+  SpeakerStatus speaker = example_speaker();
+  speaker.bfd = {{*IpAddress::parse("10.0.0.1"), "eth0", BfdState::up},
+                 {*IpAddress::parse("10.0.0.1"), "eth0", BfdState::down}};
+  const std::string page = page_of(speaker);
+  const std::string series = "hopwise_bfd_session_up{peer=\"10.0.0.1\",interface=\"eth0\"} ";
+  CHECK_THAT(page, Catch::Contains(series + "1"));
+  CHECK(page.find(series) == page.rfind(series));
+}
+
 TEST_CASE("without a routing daemon there is nothing of it on the page", "[speaker]") {
   const std::string page = page_of({});
   CHECK_THAT(page, !Catch::Contains("hopwise_speaker_state{"));

@@ -79,6 +79,21 @@ TEST_CASE("neither has one that never came up, is shut down, or is of several ho
   CHECK_FALSE(sessions->at(1).failed);
 }
 
+TEST_CASE("a session of another VRF speaks for its interface alone", "[speaker]") {
+  const std::string answer = R"([{"peer":"10.0.0.1","vrf":"red","status":"down",)"
+                             R"("diagnostic":"control detection time expired"},)"
+                             R"({"peer":"10.0.0.2","vrf":"red","interface":"w1","status":"up"},)"
+                             R"({"peer":"10.0.0.3","vrf":"default","status":"up"}])";
+  const auto peers = [&](const std::string& vrf) {
+    std::string text;
+    for (const BfdSession& each : frr_bfd(answer, vrf).value()) text += each.peer.text() + ' ';
+    return text;
+  };
+  CHECK(peers("default") == "10.0.0.2 10.0.0.3 ");
+  CHECK(peers("red") == "10.0.0.1 10.0.0.2 ");
+  CHECK(peers("") == "10.0.0.2 ");  // a table whose VRF is not known
+}
+
 TEST_CASE("what is no list of peers is an error, and no peer is left out of it", "[speaker]") {
   for (const char* text : {"", "{}", "[", "% Unknown command", "[{]"})
     CHECK_FALSE(frr_bfd(text).has_value());
@@ -124,6 +139,12 @@ TEST_CASE("a failed session takes out its own gateway", "[speaker]") {
   CHECK(veto(sessions, {"w1", address("10.0.0.2")}, {}) == nullptr);
   CHECK(veto(sessions, {"w2", address("10.0.0.1")}, {}) == nullptr);
   CHECK(veto(sessions, {"w1", address("10.0.0.3")}, {}) == nullptr);
+
+  // Without an interface: on any, but for a link-local address, which each has.
+  const std::vector<BfdSession> anywhere{{address("10.0.0.1"), "", BfdState::down, true},
+                                         {address("fe80::1"), "", BfdState::down, true}};
+  CHECK(veto(anywhere, {"w1", address("10.0.0.1")}, {}) != nullptr);
+  CHECK(veto(anywhere, {"w1", address("fe80::1")}, {}) == nullptr);
 }
 
 TEST_CASE("a session speaks for the router's other addresses, its own family first", "[speaker]") {

@@ -55,6 +55,15 @@ TEST_CASE("a router told once by the kernel is not missed under its other addres
   CHECK(without->missing == std::vector{leg("10.99.2.2", "w2")});
 }
 
+TEST_CASE("two addresses of one kind that are one router are one leg with both weights",
+          "[speaker]") {
+  const auto believed = installed({leg("10.9.0.2", "lan"), leg("10.9.0.3", "lan")});
+  CHECK_FALSE(compare(believed, {leg("10.9.0.2", "lan", 2)}).has_value());
+  const auto lacks = compare(believed, {leg("10.9.0.2", "lan")});
+  REQUIRE(lacks.has_value());
+  CHECK(lacks->missing == std::vector{leg("10.9.0.3", "lan")});
+}
+
 TEST_CASE("on a shared LAN the number of routers counts", "[speaker]") {
   const auto believed = installed({leg("10.9.0.2", "lan"), leg("10.9.0.3", "lan"),
                                    leg("fe80::2", "lan"), leg("fe80::3", "lan")});
