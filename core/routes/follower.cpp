@@ -89,10 +89,16 @@ struct Follower::Impl : std::enable_shared_from_this<Follower::Impl> {
     Descriptor descriptor;
     bool armed = false;
   };
-  std::optional<Socket> links, routes;
+  // An event socket. After a loss the kernel drops all that comes until the socket has been read
+  // empty, and says so once only.
+  struct Ear {
+    std::optional<Socket> socket;
+    Batch batch;
+    bool deaf = false;  // from a loss until it is empty
+  };
+  Ear links, routes;
   std::optional<Dump> dump;
   Wait link_wait, route_wait, dump_wait;
-  Batch link_batch, route_batch;
   bool slice_posted = false;
 
   boost::asio::steady_timer timer;
@@ -111,7 +117,7 @@ struct Follower::Impl : std::enable_shared_from_this<Follower::Impl> {
   void slice_soon();
   void take_links();
   bool take_routes();
-  bool receive(Socket& socket, Batch& batch);
+  bool receive(Ear& ear);
   void apply(const nlmsghdr& message);
   void apply(const Message& message);
   void ambiguous();
@@ -139,8 +145,8 @@ Result<> Follower::Impl::open() {
   if (!link_socket) return link_socket.error();
   auto route_socket = listen(kRouteGroups, options.receive_buffer_bytes);
   if (!route_socket) return route_socket.error();
-  links = std::move(*link_socket);
-  routes = std::move(*route_socket);
+  links.socket = std::move(*link_socket);
+  routes.socket = std::move(*route_socket);
   dump.emplace(std::move(*dumper), options.table);
   fib.emplace(options.table, options.protocols);
   tell_route = [this](const Prefix& prefix, const NexthopSet& set) {
@@ -169,8 +175,8 @@ Result<> Follower::Impl::start() {
   while (fib->walking()) fib->walk(tell_route);
   report_neighbours();
   dump_ended();
-  link_wait.descriptor.assign(links->fd());
-  route_wait.descriptor.assign(routes->fd());
+  link_wait.descriptor.assign(links.socket->fd());
+  route_wait.descriptor.assign(routes.socket->fd());
   dump_wait.descriptor.assign(dump->fd());
   slice();
   return {};
@@ -222,9 +228,9 @@ void Follower::Impl::take_links() {
   const TimePoint end = Clock::now() + kSlice;
   bool more = true;
   while (more && Clock::now() < end) {
-    more = receive(*links, link_batch);
-    if (link_batch.empty()) continue;
-    link_batch.each([this](const nlmsghdr& message) { apply(message); });
+    more = receive(links);
+    if (links.batch.empty()) continue;
+    links.batch.each([this](const nlmsghdr& message) { apply(message); });
     report_neighbours();
   }
 }
@@ -234,26 +240,29 @@ bool Follower::Impl::take_routes() {
   const TimePoint end = Clock::now() + kSlice;
   bool more = true;
   while (more && Clock::now() < end) {
-    more = receive(*routes, route_batch);
+    more = receive(routes);
     take_links();
-    route_batch.each([this](const nlmsghdr& message) { apply(message); });
+    routes.batch.each([this](const nlmsghdr& message) { apply(message); });
     fib->tell_touched(tell_route);
   }
   return more;
 }
 
-// True when there may be more.
-bool Follower::Impl::receive(Socket& socket, Batch& batch) {
-  const auto received = socket.receive(batch);
+// True when there may be more. What is queued after a loss is older than what was lost, and what
+// comes until it has been read is lost too: the dump that repairs it begins after both.
+bool Follower::Impl::receive(Ear& ear) {
+  const auto received = ear.socket->receive(ear.batch);
   if (!received) events.trouble(received.error());
-  if (batch.lost()) {
+  if (ear.batch.lost()) {
+    ear.deaf = true;
     ++counts.losses;
     events.trouble(
         Error{"follow routes: the kernel dropped events; dumping all anew (a larger "
               "net.core.rmem_max, or CAP_NET_ADMIN, gives a larger buffer)"});
   }
-  if (!received || batch.lost()) ambiguous();
-  return received && batch.full();
+  const bool more = received && ear.batch.full();
+  if (!received || (!more && std::exchange(ear.deaf, false))) ambiguous();
+  return more;
 }
 
 void Follower::Impl::apply(const nlmsghdr& message) {
