@@ -33,6 +33,8 @@ using Clock = std::chrono::steady_clock;
 constexpr int kDumpShare = 5;
 // One slice: this for events, and as much for a dump or a walk over the routes.
 constexpr auto kSlice = std::chrono::milliseconds(2);
+// Where there is both to do: of so many steps one is the dump's. A walk is what an event changed.
+constexpr int kStepsADump = 4;
 
 constexpr std::array kLinkGroups{RTNLGRP_LINK, RTNLGRP_NEIGH, RTNLGRP_IPV4_IFADDR,
                                  RTNLGRP_IPV6_IFADDR};
@@ -316,6 +318,7 @@ bool Follower::Impl::step_dump() {
     ++counts.failed_dumps;
     events.trouble(step.error());
     resyncing = dump_again = false;
+    next_dump = Clock::now() + dump_spent * (kDumpShare - 1);
     plan_dump();
     return false;
   }
@@ -332,12 +335,12 @@ bool Follower::Impl::step_dump() {
 bool Follower::Impl::work_on_dump() {
   const TimePoint begin = Clock::now();
   bool more = dump->running() || fib->walking();
-  while (more && Clock::now() < begin + kSlice) {
-    if (dump->running()) {
-      more = step_dump();
+  for (int step = 0; more && Clock::now() < begin + kSlice; ++step) {
+    if (dump->running() && (step % kStepsADump == 0 || !fib->walking())) {
+      more = step_dump() || fib->walking();
     } else {
       fib->walk(tell_route);
-      more = fib->walking();
+      more = dump->running() || fib->walking();
     }
   }
   dump_spent += Clock::now() - begin;
