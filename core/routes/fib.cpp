@@ -191,14 +191,16 @@ void Fib::settle() {
   if (forwardings_.settle()) left_to_walk_ = PrefixTable<Row>::kShards;
 }
 
-void Fib::tell_one(const Prefix& prefix, Row& row, const Tell& tell) {
+// False where nothing has changed.
+bool Fib::tell_one(const Prefix& prefix, Row& row, const Tell& tell) {
   const SetId now = best(row, prefix.address.family);
-  if (now == row.told) return;
+  if (now == row.told) return false;
   forwardings_.hold(now);
   forwardings_.release(std::exchange(row.told, now));
   // By value: who is told may make us settle.
   const NexthopSet set = forwardings_.nexthops(now);
   tell(prefix, set);
+  return true;
 }
 
 void Fib::tell_touched(const Tell& tell) {
@@ -216,15 +218,18 @@ void Fib::tell_touched(const Tell& tell) {
 void Fib::walk(const Tell& tell) {
   settle();
   if (left_to_walk_ == 0) return;
-  const bool sweeping = left_to_sweep_ > 0;
+  const bool sweeping = left_to_sweep_ > 0, retelling = left_to_retell_ > 0;
   rows_.sweep(cursor_, [&](const Prefix& prefix, Row& row) {
     if (sweeping) drop_unseen(row);
-    tell_one(prefix, row, tell);
+    const bool told = tell_one(prefix, row, tell);
+    if (retelling && !told && row.told != SetId::none)
+      tell(prefix, NexthopSet(forwardings_.nexthops(row.told)));
     return row.holds != Holds::nothing || row.told != SetId::none;
   });
   cursor_ = (cursor_ + 1) % PrefixTable<Row>::kShards;
   --left_to_walk_;
   if (sweeping) --left_to_sweep_;
+  if (retelling) --left_to_retell_;
 }
 
 void Fib::drop_unseen(Row& row) {

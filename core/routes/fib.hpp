@@ -55,6 +55,8 @@ class Fib {
   [[nodiscard]] bool walking() const { return left_to_walk_ > 0; }
   /// Of some 1,000 prefixes more; enough calls see all. Only while walking().
   void walk(const Tell& tell);
+  /// From now on walk() tells of all once, changed or not.
+  void retell() { left_to_walk_ = left_to_retell_ = PrefixTable<Row>::kShards; }
 
   /// As it would be told; null without a route.
   [[nodiscard]] NexthopSet best(const Prefix& prefix) const;
@@ -127,7 +129,7 @@ class Fib {
   void store(Row& row, const Entries& entries);
   [[nodiscard]] SetId best(const Row& row, Family family) const;
   void touch(const Prefix& prefix, const Row& row);
-  void tell_one(const Prefix& prefix, Row& row, const Tell& tell);
+  bool tell_one(const Prefix& prefix, Row& row, const Tell& tell);
   void settle();
   void commit_run();
   void drop_unseen(Row& row);
@@ -143,6 +145,7 @@ class Fib {
 
   std::size_t left_to_walk_ = 0;  // shards
   std::size_t left_to_sweep_ = 0;
+  std::size_t left_to_retell_ = 0;
   std::size_t cursor_ = 0;  // the next shard
 
   std::uint8_t generation_ = 1;

@@ -410,6 +410,12 @@ void Follower::unwatch(const NexthopKey& key) {
   impl_->watched.erase(key);
 }
 
+void Follower::retell() {
+  if (!impl_->link_wait.descriptor.is_open()) return;
+  impl_->fib->retell();
+  impl_->slice();
+}
+
 std::optional<Route> Follower::lookup(const IpAddress& destination) const {
   for (int length = destination.bits(); length >= 0; --length)
     if (auto route = find(Prefix::covering(destination, length))) return route;
