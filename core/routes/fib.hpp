@@ -45,6 +45,9 @@ class Fib {
   void end_dump();
   /// It failed: what was read of it counts, nothing else is gone.
   void abandon_dump();
+  /// The kernel may have passed over IPv6 routes in this dump (fib_dump.cpp). Those that it did not
+  /// name are kept this time.
+  [[nodiscard]] bool disturbed() const { return disturbed_; }
 
   /// Tells what changed: the set of the best route with a leg alive (empty: left to the kernel),
   /// or null where there is no route any more.
@@ -132,7 +135,7 @@ class Fib {
   bool tell_one(const Prefix& prefix, Row& row, const Tell& tell);
   void settle();
   void commit_run();
-  void drop_unseen(Row& row);
+  void drop_unseen(const Prefix& prefix, Row& row);
   [[nodiscard]] std::optional<std::uint32_t> on_link_interface(const IpAddress& nexthop) const;
 
   std::uint32_t table_;
@@ -149,7 +152,9 @@ class Fib {
   std::size_t cursor_ = 0;  // the next shard
 
   std::uint8_t generation_ = 1;
+  std::uint8_t complete_ = 0, complete_before_ = 0;  // generations of dumps
   bool dumping_ = false;
+  bool disturbed_ = false;
   std::vector<RouteMessage> run_;  // of a dump: the routes to one prefix, until another comes
   // Prefixes that this read of the dump told of, and the events since the read before it, or while
   // that was read.

@@ -35,6 +35,8 @@ constexpr int kDumpShare = 5;
 constexpr auto kSlice = std::chrono::milliseconds(2);
 // Where there is both to do: of so many steps one is the dump's. A walk is what an event changed.
 constexpr int kStepsADump = 4;
+// So many dumps more, where each was disturbed.
+constexpr int kDisturbedDumps = 3;
 
 constexpr std::array kLinkGroups{RTNLGRP_LINK, RTNLGRP_NEIGH, RTNLGRP_IPV4_IFADDR,
                                  RTNLGRP_IPV6_IFADDR};
@@ -107,6 +109,7 @@ struct Follower::Impl : std::enable_shared_from_this<Follower::Impl> {
   bool dump_planned = false;
   bool resyncing = false;   // from the beginning of a dump to the end of the walk after it
   bool dump_again = false;  // what it tells may be wrong in part
+  int disturbed = 0;        // dumps in a row
   Duration dump_spent{};    // of the thread's time
   TimePoint next_dump{};    // not before
   Fib::Tell tell_route;
@@ -352,7 +355,9 @@ void Follower::Impl::dump_ended() {
   resyncing = false;
   next_dump = Clock::now() + dump_spent * (kDumpShare - 1);
   ++counts.dumps;
-  if (std::exchange(dump_again, false) || dump->torn()) plan_dump();
+  // Where IPv6 routes go all the time no dump is undisturbed, but hardly two pass over the same.
+  disturbed = fib->disturbed() && disturbed < kDisturbedDumps ? disturbed + 1 : 0;
+  if (std::exchange(dump_again, false) || dump->torn() || disturbed > 0) plan_dump();
 }
 
 // --- reports ------------------------------------------------------------------------------------
