@@ -11,6 +11,8 @@ namespace {
 
 // So many sets may be remembered beyond those in use, before the others are forgotten.
 constexpr std::size_t kJoinedSets = 1024;
+// So many routes may be tried again in one go; more in slices.
+constexpr std::size_t kRetriedAtOnce = 1024;
 
 }  // namespace
 
@@ -112,10 +114,6 @@ void Steering::drop_unknown_routes() {
   parts_.probes.end_inheritance();
 }
 
-void Steering::reapply_routes() {
-  parts_.follower.each([this](const routes::Route& route) { on_route(parts_.offered(route)); });
-}
-
 bool Steering::visit_prefixes(std::optional<Prefix>& after, std::size_t count,
                               const std::function<void(const Prefix&)>& visit) const {
   std::size_t seen = 0;
@@ -133,6 +131,7 @@ bool Steering::visit_prefixes(std::optional<Prefix>& after, std::size_t count,
 
 // Ids were freed: some of those that found none may be served now.
 void Steering::retry_refused() {
+  if (refused_.size() > kRetriedAtOnce) return parts_.follower.retell();
   for (const Prefix& prefix : std::exchange(refused_, {}))
     if (const auto route = parts_.follower.find(prefix)) on_route(parts_.offered(*route));
 }
@@ -165,7 +164,7 @@ void Steering::expire() {
   forwards_v4_ = v4;
   forwards_v6_ = v6;
   parts_.log.warn("forwarding_changed", {{"ipv4", v4 ? "on" : "off"}, {"ipv6", v6 ? "on" : "off"}});
-  reapply_routes();
+  parts_.follower.retell();
 }
 
 // --- groups ---------------------------------------------------------------------------------
@@ -300,7 +299,7 @@ void Steering::reconfigure(const config::Config& config) {
     settle_affinity(*group);
   }
   end_filtered_promotions();
-  reapply_routes();
+  parts_.follower.retell();
 }
 
 void Steering::note(const Result<>& done) {

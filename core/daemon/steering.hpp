@@ -185,7 +185,6 @@ class Steering {
   [[nodiscard]] std::vector<dataplane::Dataplane::Attachment> roles();
   [[nodiscard]] const config::NexthopConfig* configured(const Nexthop& nexthop) const;
   [[nodiscard]] std::string name_of(const Nexthop& nexthop) const;
-  void reapply_routes();
   void end_promotions(const std::vector<Prefix>& prefixes);
   void end_filtered_promotions();
   void follow_route(const Prefix& route, GroupId base);

@@ -67,6 +67,11 @@ Result<> Socket::request(nlmsghdr* request, const std::string& what) {
   return converse(request, what, nullptr);
 }
 
+Result<> Socket::add(nlmsghdr* request, const std::string& what) {
+  request->nlmsg_flags |= NLM_F_REQUEST | NLM_F_ACK | NLM_F_CREATE | NLM_F_EXCL;
+  return converse(request, what, nullptr, EEXIST);
+}
+
 Result<> Socket::ask(nlmsghdr* question, const std::string& what,
                      const std::function<void(const nlmsghdr&)>& each) {
   question->nlmsg_flags |= NLM_F_REQUEST | NLM_F_ACK;
@@ -80,7 +85,7 @@ Result<> Socket::dump(nlmsghdr* request, const std::string& what,
 }
 
 Result<> Socket::converse(nlmsghdr* request, const std::string& what,
-                          const std::function<void(const nlmsghdr&)>* each) {
+                          const std::function<void(const nlmsghdr&)>* each, int forgiven) {
   request->nlmsg_seq = ++sequence_;
   if (mnl_socket_sendto(socket_.get(), request, request->nlmsg_len) < 0)
     return system_error(what, errno);
@@ -92,7 +97,7 @@ Result<> Socket::converse(nlmsghdr* request, const std::string& what,
       return system_error(what, errno);
     }
     const int verdict = walk(buffer.data(), static_cast<int>(length), sequence_, each);
-    if (verdict == 0) return {};
+    if (verdict == 0 || verdict == -forgiven) return {};
     if (verdict < 0) return system_error(what, verdict);
   }
 }

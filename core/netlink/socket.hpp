@@ -49,6 +49,10 @@ class Socket {
   /// operation in the error: "add rule fwmark 0x1".
   Result<> request(nlmsghdr* request, const std::string& what);
 
+  /// The same for an addition (NLM_F_CREATE | NLM_F_EXCL are added too). What is there already, the
+  /// same, is no failure.
+  Result<> add(nlmsghdr* request, const std::string& what);
+
   /// The same for a question: calls `each` with the messages of the answer.
   Result<> ask(nlmsghdr* question, const std::string& what,
                const std::function<void(const nlmsghdr&)>& each);
@@ -85,7 +89,7 @@ class Socket {
   };
   explicit Socket(mnl_socket* s) : socket_(s) {}
   Result<> converse(nlmsghdr* request, const std::string& what,
-                    const std::function<void(const nlmsghdr&)>* each);
+                    const std::function<void(const nlmsghdr&)>* each, int forgiven = 0);
 
   std::unique_ptr<mnl_socket, Closer> socket_;
   std::uint32_t sequence_ = 0;

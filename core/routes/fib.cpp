@@ -30,6 +30,8 @@ Fib::Meaning Fib::apply(const Message& message) {
   if (const auto* route = std::get_if<RouteMessage>(&message)) {
     if (!follows(*route)) return Meaning::clear;
     if (dumping_) recent_.push_back(*route);
+    const bool removal = route->gone && !route->prefix.address.is_v4();
+    if (removal && (dumping_ || left_to_sweep_ > 0)) disturbed_ = true;
     return apply_route(*route);
   }
   if (std::holds_alternative<AddressGone>(message)) return Meaning::ambiguous;
@@ -191,14 +193,16 @@ void Fib::settle() {
   if (forwardings_.settle()) left_to_walk_ = PrefixTable<Row>::kShards;
 }
 
-void Fib::tell_one(const Prefix& prefix, Row& row, const Tell& tell) {
+// False where nothing has changed.
+bool Fib::tell_one(const Prefix& prefix, Row& row, const Tell& tell) {
   const SetId now = best(row, prefix.address.family);
-  if (now == row.told) return;
+  if (now == row.told) return false;
   forwardings_.hold(now);
   forwardings_.release(std::exchange(row.told, now));
   // By value: who is told may make us settle.
   const NexthopSet set = forwardings_.nexthops(now);
   tell(prefix, set);
+  return true;
 }
 
 void Fib::tell_touched(const Tell& tell) {
@@ -216,19 +220,25 @@ void Fib::tell_touched(const Tell& tell) {
 void Fib::walk(const Tell& tell) {
   settle();
   if (left_to_walk_ == 0) return;
-  const bool sweeping = left_to_sweep_ > 0;
+  const bool sweeping = left_to_sweep_ > 0, retelling = left_to_retell_ > 0;
   rows_.sweep(cursor_, [&](const Prefix& prefix, Row& row) {
-    if (sweeping) drop_unseen(row);
-    tell_one(prefix, row, tell);
+    if (sweeping) drop_unseen(prefix, row);
+    const bool told = tell_one(prefix, row, tell);
+    if (retelling && !told && row.told != SetId::none)
+      tell(prefix, NexthopSet(forwardings_.nexthops(row.told)));
     return row.holds != Holds::nothing || row.told != SetId::none;
   });
   cursor_ = (cursor_ + 1) % PrefixTable<Row>::kShards;
   --left_to_walk_;
   if (sweeping) --left_to_sweep_;
+  if (retelling) --left_to_retell_;
 }
 
-void Fib::drop_unseen(Row& row) {
-  const auto unseen = [this](const Entry& entry) { return entry.seen != generation_; };
+void Fib::drop_unseen(const Prefix& prefix, Row& row) {
+  const bool doubtful = disturbed_ && !prefix.address.is_v4();
+  const auto age = [this](std::uint8_t g) { return static_cast<std::uint8_t>(generation_ - g); };
+  const std::uint8_t most = doubtful ? age(complete_before_) : 0;
+  const auto unseen = [&](const Entry& entry) { return age(entry.seen) > most; };
   if (row.holds == Holds::nothing) return;
   if (row.holds == Holds::one && !unseen(row.entry())) return;
   Entries entries = entries_of(row);

@@ -45,6 +45,9 @@ class Fib {
   void end_dump();
   /// It failed: what was read of it counts, nothing else is gone.
   void abandon_dump();
+  /// The kernel may have passed over IPv6 routes in this dump (fib_dump.cpp). Those that it did not
+  /// name are kept this time.
+  [[nodiscard]] bool disturbed() const { return disturbed_; }
 
   /// Tells what changed: the set of the best route with a leg alive (empty: left to the kernel),
   /// or null where there is no route any more.
@@ -55,6 +58,8 @@ class Fib {
   [[nodiscard]] bool walking() const { return left_to_walk_ > 0; }
   /// Of some 1,000 prefixes more; enough calls see all. Only while walking().
   void walk(const Tell& tell);
+  /// From now on walk() tells of all once, changed or not.
+  void retell() { left_to_walk_ = left_to_retell_ = PrefixTable<Row>::kShards; }
 
   /// As it would be told; null without a route.
   [[nodiscard]] NexthopSet best(const Prefix& prefix) const;
@@ -127,10 +132,10 @@ class Fib {
   void store(Row& row, const Entries& entries);
   [[nodiscard]] SetId best(const Row& row, Family family) const;
   void touch(const Prefix& prefix, const Row& row);
-  void tell_one(const Prefix& prefix, Row& row, const Tell& tell);
+  bool tell_one(const Prefix& prefix, Row& row, const Tell& tell);
   void settle();
   void commit_run();
-  void drop_unseen(Row& row);
+  void drop_unseen(const Prefix& prefix, Row& row);
   [[nodiscard]] std::optional<std::uint32_t> on_link_interface(const IpAddress& nexthop) const;
 
   std::uint32_t table_;
@@ -143,10 +148,13 @@ class Fib {
 
   std::size_t left_to_walk_ = 0;  // shards
   std::size_t left_to_sweep_ = 0;
+  std::size_t left_to_retell_ = 0;
   std::size_t cursor_ = 0;  // the next shard
 
   std::uint8_t generation_ = 1;
+  std::uint8_t complete_ = 0, complete_before_ = 0;  // generations of dumps
   bool dumping_ = false;
+  bool disturbed_ = false;
   std::vector<RouteMessage> run_;  // of a dump: the routes to one prefix, until another comes
   // Prefixes that this read of the dump told of, and the events since the read before it, or while
   // that was read.

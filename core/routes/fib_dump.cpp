@@ -6,6 +6,10 @@
 // the end of a history on top of a state that it has led to leads to the same state. The routes to
 // one prefix stand together, and are taken in when the next prefix has come, perhaps one read
 // later: hence the events of two reads are kept.
+//
+// Where IPv6 routes come while they are dumped, the kernel begins anew and passes over as many
+// nodes as it had visited: where others of these went, over some that it has never told. So what a
+// dump did not name, while an IPv6 route went, is gone only when the next did not name it either.
 #include <linux/rtnetlink.h>
 
 #include <algorithm>
@@ -19,6 +23,7 @@ void Fib::begin_dump() {
   abandon_dump();
   dumping_ = true;
   left_to_sweep_ = 0;
+  disturbed_ = false;
   if (++generation_ == 0) ++generation_;
   forwardings_.begin_generation();
 }
@@ -80,6 +85,7 @@ void Fib::end_of(Kind kind) {
 
 void Fib::end_dump() {
   abandon_dump();
+  complete_before_ = std::exchange(complete_, generation_);
   left_to_walk_ = left_to_sweep_ = PrefixTable<Row>::kShards;
 }
 

@@ -33,6 +33,10 @@ using Clock = std::chrono::steady_clock;
 constexpr int kDumpShare = 5;
 // One slice: this for events, and as much for a dump or a walk over the routes.
 constexpr auto kSlice = std::chrono::milliseconds(2);
+// Where there is both to do: of so many steps one is the dump's. A walk is what an event changed.
+constexpr int kStepsADump = 4;
+// So many dumps more, where each was disturbed.
+constexpr int kDisturbedDumps = 3;
 
 constexpr std::array kLinkGroups{RTNLGRP_LINK, RTNLGRP_NEIGH, RTNLGRP_IPV4_IFADDR,
                                  RTNLGRP_IPV6_IFADDR};
@@ -89,16 +93,23 @@ struct Follower::Impl : std::enable_shared_from_this<Follower::Impl> {
     Descriptor descriptor;
     bool armed = false;
   };
-  std::optional<Socket> links, routes;
+  // An event socket. After a loss the kernel drops all that comes until the socket has been read
+  // empty, and says so once only.
+  struct Ear {
+    std::optional<Socket> socket;
+    Batch batch;
+    bool deaf = false;  // from a loss until it is empty
+  };
+  Ear links, routes;
   std::optional<Dump> dump;
   Wait link_wait, route_wait, dump_wait;
-  Batch link_batch, route_batch;
   bool slice_posted = false;
 
   boost::asio::steady_timer timer;
   bool dump_planned = false;
   bool resyncing = false;   // from the beginning of a dump to the end of the walk after it
   bool dump_again = false;  // what it tells may be wrong in part
+  int disturbed = 0;        // dumps in a row
   Duration dump_spent{};    // of the thread's time
   TimePoint next_dump{};    // not before
   Fib::Tell tell_route;
@@ -116,7 +127,7 @@ struct Follower::Impl : std::enable_shared_from_this<Follower::Impl> {
   void slice_soon();
   void take_links();
   bool take_routes();
-  bool receive(Socket& socket, Batch& batch);
+  bool receive(Ear& ear);
   void apply(const nlmsghdr& message);
   void apply(const Message& message);
   void ambiguous();
@@ -144,8 +155,8 @@ Result<> Follower::Impl::open() {
   if (!link_socket) return link_socket.error();
   auto route_socket = listen(kRouteGroups, options.receive_buffer_bytes);
   if (!route_socket) return route_socket.error();
-  links = std::move(*link_socket);
-  routes = std::move(*route_socket);
+  links.socket = std::move(*link_socket);
+  routes.socket = std::move(*route_socket);
   dump.emplace(std::move(*dumper), options.table);
   fib.emplace(options.table, options.protocols);
   tell_route = [this](const Prefix& prefix, const NexthopSet& set) {
@@ -175,8 +186,8 @@ Result<> Follower::Impl::start() {
   while (fib->walking()) fib->walk(tell_route);
   report_neighbours();
   dump_ended();
-  link_wait.descriptor.assign(links->fd());
-  route_wait.descriptor.assign(routes->fd());
+  link_wait.descriptor.assign(links.socket->fd());
+  route_wait.descriptor.assign(routes.socket->fd());
   dump_wait.descriptor.assign(dump->fd());
   slice();
   return {};
@@ -228,9 +239,9 @@ void Follower::Impl::take_links() {
   const TimePoint end = Clock::now() + kSlice;
   bool more = true;
   while (more && Clock::now() < end) {
-    more = receive(*links, link_batch);
-    if (link_batch.empty()) continue;
-    link_batch.each([this](const nlmsghdr& message) { apply(message); });
+    more = receive(links);
+    if (links.batch.empty()) continue;
+    links.batch.each([this](const nlmsghdr& message) { apply(message); });
     report_neighbours();
   }
 }
@@ -240,26 +251,29 @@ bool Follower::Impl::take_routes() {
   const TimePoint end = Clock::now() + kSlice;
   bool more = true;
   while (more && Clock::now() < end) {
-    more = receive(*routes, route_batch);
+    more = receive(routes);
     take_links();
-    route_batch.each([this](const nlmsghdr& message) { apply(message); });
+    routes.batch.each([this](const nlmsghdr& message) { apply(message); });
     fib->tell_touched(tell_route);
   }
   return more;
 }
 
-// True when there may be more.
-bool Follower::Impl::receive(Socket& socket, Batch& batch) {
-  const auto received = socket.receive(batch);
+// True when there may be more. What is queued after a loss is older than what was lost, and what
+// comes until it has been read is lost too: the dump that repairs it begins after both.
+bool Follower::Impl::receive(Ear& ear) {
+  const auto received = ear.socket->receive(ear.batch);
   if (!received) events.trouble(received.error());
-  if (batch.lost()) {
+  if (ear.batch.lost()) {
+    ear.deaf = true;
     ++counts.losses;
     events.trouble(
         Error{"follow routes: the kernel dropped events; dumping all anew (a larger "
               "net.core.rmem_max, or CAP_NET_ADMIN, gives a larger buffer)"});
   }
-  if (!received || batch.lost()) ambiguous();
-  return received && batch.full();
+  const bool more = received && ear.batch.full();
+  if (!received || (!more && std::exchange(ear.deaf, false))) ambiguous();
+  return more;
 }
 
 void Follower::Impl::apply(const nlmsghdr& message) {
@@ -315,6 +329,7 @@ bool Follower::Impl::step_dump() {
     ++counts.failed_dumps;
     events.trouble(step.error());
     resyncing = dump_again = false;
+    next_dump = Clock::now() + dump_spent * (kDumpShare - 1);
     plan_dump();
     return false;
   }
@@ -331,12 +346,12 @@ bool Follower::Impl::step_dump() {
 bool Follower::Impl::work_on_dump() {
   const TimePoint begin = Clock::now();
   bool more = dump->running() || fib->walking();
-  while (more && Clock::now() < begin + kSlice) {
-    if (dump->running()) {
-      more = step_dump();
+  for (int step = 0; more && Clock::now() < begin + kSlice; ++step) {
+    if (dump->running() && (step % kStepsADump == 0 || !fib->walking())) {
+      more = step_dump() || fib->walking();
     } else {
       fib->walk(tell_route);
-      more = fib->walking();
+      more = dump->running() || fib->walking();
     }
   }
   dump_spent += Clock::now() - begin;
@@ -348,7 +363,9 @@ void Follower::Impl::dump_ended() {
   resyncing = false;
   next_dump = Clock::now() + dump_spent * (kDumpShare - 1);
   ++counts.dumps;
-  if (std::exchange(dump_again, false) || dump->torn()) plan_dump();
+  // Where IPv6 routes go all the time no dump is undisturbed, but hardly two pass over the same.
+  disturbed = fib->disturbed() && disturbed < kDisturbedDumps ? disturbed + 1 : 0;
+  if (std::exchange(dump_again, false) || dump->torn() || disturbed > 0) plan_dump();
 }
 
 // --- reports ------------------------------------------------------------------------------------
@@ -404,6 +421,12 @@ void Follower::watch(const NexthopKey& key) {
 
 void Follower::unwatch(const NexthopKey& key) {
   impl_->watched.erase(key);
+}
+
+void Follower::retell() {
+  if (!impl_->link_wait.descriptor.is_open()) return;
+  impl_->fib->retell();
+  impl_->slice();
 }
 
 std::optional<Route> Follower::lookup(const IpAddress& destination) const {

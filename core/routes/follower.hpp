@@ -40,6 +40,10 @@ class Follower {
   void watch(const NexthopKey& key);
   void unwatch(const NexthopKey& key);
 
+  /// Reports every route once more, as it is then: the first two milliseconds' worth before this
+  /// returns, the rest in slices.
+  void retell();
+
   /// The longest match among the routes followed.
   [[nodiscard]] std::optional<Route> lookup(const IpAddress& destination) const;
   /// The route to exactly this prefix, as it was reported last.

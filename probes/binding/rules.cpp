@@ -130,11 +130,10 @@ void drop_rule(netlink::Socket& socket, Family family, const Rule& rule) {
 }
 
 Result<> put_rule(netlink::Socket& socket, Family family, const Rule& rule) {
-  drop_rule(socket, family, rule);
-  netlink::Request addition(RTM_NEWRULE, NLM_F_CREATE | NLM_F_EXCL);
+  netlink::Request addition(RTM_NEWRULE, 0);
   describe(addition, family, rule);
-  return socket.request(addition.header,
-                        "add rule fwmark " + hex(rule.mark) + in_family(address_family(family)));
+  return socket.add(addition.header,
+                    "add rule fwmark " + hex(rule.mark) + in_family(address_family(family)));
 }
 
 bool tells_of(const nlmsghdr& message, Family family, const Rule& rule) {

@@ -34,8 +34,8 @@ struct Rule {
   }
 };
 
-/// In place of an equal rule that is there already, with a moment without either: the kernel has no
-/// replacement of rules.
+/// A rule that is there already, alike in everything, stays: the kernel walks over all of its IPv6
+/// routes when one is removed.
 Result<> put_rule(netlink::Socket& socket, Family family, const Rule& rule);
 void drop_rule(netlink::Socket& socket, Family family, const Rule& rule);
 /// Whether the kernel's `message` tells of that rule.

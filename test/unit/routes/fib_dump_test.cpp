@@ -248,6 +248,43 @@ TEST_CASE("what a dump does not name is gone, what events say meanwhile is not",
   CHECK(fib.size() == 2);
 }
 
+TEST_CASE("an IPv6 route that two dumps passed over is gone, by one only where none went meanwhile",
+          "[routes]") {
+  Fib fib(RT_TABLE_MAIN);
+  const auto route = [](const char* prefix) {
+    RouteMessage message;
+    message.table = RT_TABLE_MAIN;
+    message.prefix = *Prefix::parse(prefix);
+    return message;
+  };
+  const auto dump = [&](const char* removed) {
+    fib.begin_dump();
+    fib.dumped(route("2001:db8::/32"));
+    if (removed != nullptr) {
+      RouteMessage gone = route(removed);
+      fib.apply(gone);
+      gone.gone = true;
+      fib.apply(gone);
+    }
+    fib.end_of(Fib::Kind::routes);
+    fib.end_of_read();
+    fib.end_dump();
+    while (fib.walking()) fib.walk([](const Prefix&, const NexthopSet&) {});
+  };
+  const auto unnamed = *Prefix::parse("2001:db8:1::/48");
+  fib.apply(route("2001:db8:1::/48"));
+  dump("10.0.0.0/8");
+  CHECK_FALSE(fib.disturbed());
+  CHECK(fib.told(unnamed) == nullptr);
+
+  fib.apply(route("2001:db8:1::/48"));
+  dump("2001:db8:2::/48");
+  CHECK(fib.disturbed());
+  CHECK(fib.told(unnamed) != nullptr);
+  dump("2001:db8:2::/48");
+  CHECK(fib.told(unnamed) == nullptr);
+}
+
 TEST_CASE("what was read of a dump that failed counts, and nothing else is gone", "[routes]") {
   Fib fib(RT_TABLE_MAIN);
   RouteMessage route;

@@ -2,6 +2,8 @@
 
 #include <linux/rtnetlink.h>
 
+#include <algorithm>
+
 #include "test/catch.hpp"
 
 using namespace hopwise;
@@ -66,6 +68,25 @@ constexpr const char* kV4 = "192.0.2.0/24";
 constexpr const char* kV6 = "2001:db8::/32";
 
 }  // namespace
+
+TEST_CASE("all is told once more where that is asked for, what changes meanwhile as it is then",
+          "[routes]") {
+  Kernel kernel;
+  for (const char* prefix : {kV4, "198.51.100.0/24", kV6})
+    kernel.fib.apply(route(prefix, {leg(1, "10.0.0.2"), leg(2, "10.0.1.2")}));
+  REQUIRE(kernel.changes().size() == 3);
+  REQUIRE(kernel.changes().empty());
+  kernel.fib.retell();
+  kernel.fib.apply(route("203.0.113.0/24", {leg(1, "10.0.0.2")}));
+  kernel.fib.apply(gone(route("198.51.100.0/24", {leg(1, "10.0.0.2"), leg(2, "10.0.1.2")})));
+  auto told = kernel.changes();
+  std::sort(told.begin(), told.end());
+  // Told as it changed, and in passing once more.
+  CHECK(told == std::vector<Prefix>{*Prefix::parse(kV4), *Prefix::parse("198.51.100.0/24"),
+                                    *Prefix::parse("203.0.113.0/24"),
+                                    *Prefix::parse("203.0.113.0/24"), *Prefix::parse(kV6)});
+  CHECK(kernel.changes().empty());
+}
 
 TEST_CASE("a route keeps its dead legs while one is alive", "[routes]") {
   Kernel kernel;

@@ -173,6 +173,54 @@ TEST_CASE("lost events are told of and repaired", "[netns][routes]") {
   });
 }
 
+// What is queued when the buffer overflows is older than what the kernel drops then, and it goes on
+// dropping, without another word, until all of that has been read.
+TEST_CASE("what is lost while old events are read is not lost in the end", "[netns][routes]") {
+  in_namespace([] {
+    Options hasty;
+    hasty.receive_buffer_bytes = 4 << 20;
+    hasty.debounce = 0ms;  // the dump begins as soon as it may
+    View view(hasty);
+    const auto batch = [](const std::string& verb) {
+      sh("awk 'BEGIN { for (i = 0; i < 30000; ++i) printf \"route " + verb +
+         " 198.18.%d.%d via 10.0.0.2\\n\", i / 256, i % 256 }' | ip -batch -");
+    };
+    batch("add");
+    batch("del");
+    REQUIRE(view.until([&] { return !view.troubles.empty(); }));
+    const auto dumps = view.follower.counts().dumps;
+    REQUIRE(view.until([&] { return view.follower.counts().dumps > dumps; }));
+    sh("ip route add 192.0.2.0/24 via 10.0.1.2");
+    becomes(view, "192.0.2.0/24", "10.0.1.2@v1*1");
+    CHECK(view.until([&] { return view.route("198.18.0.0/32") == "none"; }));
+    agrees_with_a_fresh_one(view);
+  });
+}
+
+// The kernel goes on with its dump behind as many nodes as it had visited, whatever went meanwhile.
+TEST_CASE("IPv6 routes that go while all is dumped take no others with them", "[netns][routes]") {
+  in_namespace([] {
+    const auto batch = [](const std::string& verb, int from, int to) {
+      sh("awk 'BEGIN { for (i = " + std::to_string(from) + "; i < " + std::to_string(to) +
+         "; ++i) printf \"route " + verb +
+         " 2001:db8:%x::/48 via fd00::2\\n\", i }' | ip -6 -batch -");
+    };
+    batch("add", 0, 40000);
+    Options hasty;
+    hasty.debounce = 0ms;
+    View view(hasty);
+    const auto dumps = view.follower.counts().dumps;
+    sh("ip link set v2 down");
+    REQUIRE(view.until([&] { return !view.interfaces.at(view.ifindex("v2")).up; }));
+    for (int slice = 0; slice < 6; ++slice) view.io.run_one_for(50ms);
+    CHECK(view.follower.counts().dumps == dumps);
+    batch("del", 0, 5000);
+    batch("add", 40000, 40001);
+    REQUIRE(view.until([&] { return view.follower.counts().dumps > dumps; }));
+    agrees_with_a_fresh_one(view);
+  });
+}
+
 TEST_CASE("any history ends where a fresh follower begins", "[netns][routes][property]") {
   const auto seed = GENERATE(range(1U, 5U));
   in_namespace([&] {
