@@ -205,8 +205,8 @@ std::vector<ExpectedProgram> Dumped::programs(const dataplane::Uplinks& uplinks)
   for (const auto& [ifindex, interface] : follower_.interfaces()) {
     const bool used = uplinks.used.contains(ifindex);
     const bool uplink = used || uplinks.unused.contains(ifindex);
-    const auto add = [&, index = ifindex, &name = interface.name](Role role, bool required) {
-      all.push_back({{index, name, role}, required && !uplinks.used.empty() && interface.ethernet});
+    const auto add = [&, index = ifindex, &link = interface](Role role, bool required) {
+      all.push_back({{index, link.name, role}, required && !uplinks.used.empty() && link.ethernet});
     };
     if (uplink && !by_mark) add(Role::wan, used);
     if (uplink && !by_mark && config_.local_traffic) add(Role::local, used);
