@@ -135,7 +135,7 @@ class Dumped {
 };
 
 Result<> Dumped::dump() {
-  const auto started = follower_.start();
+  auto started = follower_.start();
   dumped_ = started.has_value();
   return started;
 }
