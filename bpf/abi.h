@@ -210,7 +210,7 @@ HW_SIZE(hw_path, 16);
 
 #define HW_NEXTHOP_USABLE 1u /* link up and neighbour resolved */
 #define HW_NEXTHOP_DIRECT 2u /* `link` and `mtu` hold, while neighbours_ns lasts */
-#define HW_NEXTHOP_HELD 4u   /* kept out although both are: BFD. For `hopwise verify` alone */
+#define HW_NEXTHOP_HELD	  4u /* kept out although both are: BFD. For `hopwise verify` alone */
 
 /* hw_nexthops (array by nexthop id). ifindex 0: no such nexthop. */
 struct hw_nexthop {

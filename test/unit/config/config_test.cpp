@@ -64,7 +64,8 @@ TEST_CASE("the example shows every default as it is") {
   CHECK(e.traces == d.traces);
   REQUIRE(e.groups.size() == 1);
   CHECK(e.groups[0].flowlet_gap == GroupConfig{}.flowlet_gap);
-  Config listening = d;  // who tells of paths has no default
+  Config listening = d;  // who tells of paths has no default, and all protocols have no name
+  listening.routes.protocols = e.routes.protocols;
   listening.bgp = e.bgp;
   listening.bmp = e.bmp;
   CHECK(needs_restart(listening, e) == std::nullopt);
