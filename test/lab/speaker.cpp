@@ -69,8 +69,8 @@ Result<> Speaker::run_until(const std::string& program, const std::vector<std::s
   auto process = Process::start(*where_, argv, folder_ / (program + ".log"));
   if (!process) return process.error();
   processes_.insert_or_assign(program, std::move(*process));
-  if (eventually(10s, [&] { return std::filesystem::exists(socket); })) return {};
-  return Error{program + " did not open " + socket.string() + " within 10 s"};
+  if (eventually(30s, [&] { return std::filesystem::exists(socket); })) return {};
+  return Error{program + " did not open " + socket.string() + " within 30 s"};
 }
 
 Result<> Speaker::start_frr(const std::string& program) {
