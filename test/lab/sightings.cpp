@@ -1,23 +1,19 @@
 #include "test/lab/sightings.hpp"
 
-#include <arpa/inet.h>
 #include <linux/if_packet.h>
-#include <net/ethernet.h>
-#include <net/if.h>
 #include <netinet/in.h>
 #include <sys/socket.h>
 #include <time.h>
-#include <unistd.h>
 
 #include <algorithm>
 #include <array>
 #include <boost/asio/posix/stream_descriptor.hpp>
-#include <cerrno>
 #include <cstring>
 #include <limits>
 #include <optional>
 
 #include "test/lab/io_thread.hpp"
+#include "test/lab/packet_socket.hpp"
 
 namespace hopwise::lab {
 namespace {
@@ -25,23 +21,6 @@ namespace {
 constexpr const char* kUpstreamDevice = "eth0";
 constexpr int kReceiveBuffer = 32 << 20;
 constexpr std::size_t kHead = 44;  // as far as is looked at
-
-Result<int> open_socket() {
-  const int fd = socket(AF_PACKET, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, htons(ETH_P_ALL));
-  if (fd < 0) return system_error("open a packet socket", errno, "needs CAP_NET_RAW");
-  const int on = 1;
-  setsockopt(fd, SOL_PACKET, PACKET_IGNORE_OUTGOING, &on, sizeof on);
-  setsockopt(fd, SOL_SOCKET, SO_TIMESTAMPNS, &on, sizeof on);
-  setsockopt(fd, SOL_SOCKET, SO_RCVBUFFORCE, &kReceiveBuffer, sizeof kReceiveBuffer);
-  sockaddr_ll address{};
-  address.sll_family = AF_PACKET;
-  address.sll_protocol = htons(ETH_P_ALL);
-  address.sll_ifindex = static_cast<int>(if_nametoindex(kUpstreamDevice));
-  if (bind(fd, reinterpret_cast<const sockaddr*>(&address), sizeof address) == 0) return fd;
-  const int error = errno;
-  close(fd);
-  return system_error(std::string("bind a packet socket to ") + kUpstreamDevice, error);
-}
 
 bool begins(const std::uint8_t* at, const char* prefix) {
   const Prefix wanted = *Prefix::parse(prefix);
@@ -129,11 +108,11 @@ Sightings::~Sightings() = default;
 Result<std::unique_ptr<Sightings>> Sightings::watch(const Lab& lab) {
   auto impl = std::make_unique<Impl>(lab.router());
   for (std::size_t i = 0; i < lab.topology().upstreams.size(); ++i) {
-    std::optional<Result<int>> opened;
-    // A socket lives in the namespace where it was made, whichever thread reads it.
-    lab.upstream(i).thread([&] { opened = open_socket(); }).join();
-    if (!*opened) return opened->error();
-    impl->thread.ask([&] { impl->add(**opened); });
+    const auto fd = open_packet_socket(lab.upstream(i), {.device = kUpstreamDevice,
+                                                         .receive_buffer_bytes = kReceiveBuffer,
+                                                         .stamps = PacketSocket::Stamps::kernel});
+    if (!fd) return fd.error();
+    impl->thread.ask([&] { impl->add(*fd); });
   }
   return std::unique_ptr<Sightings>(new Sightings(std::move(impl)));
 }

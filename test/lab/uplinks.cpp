@@ -2,19 +2,17 @@
 
 #include <arpa/inet.h>
 #include <linux/if_packet.h>
-#include <net/ethernet.h>
-#include <net/if.h>
 #include <sys/socket.h>
 
 #include <algorithm>
 #include <array>
 #include <boost/asio/posix/stream_descriptor.hpp>
-#include <cerrno>
 #include <cstring>
 #include <map>
 #include <utility>
 
 #include "test/lab/io_thread.hpp"
+#include "test/lab/packet_socket.hpp"
 
 namespace hopwise::lab {
 
@@ -22,29 +20,6 @@ namespace {
 
 constexpr const char* kUpstreamDevice = "wan0";
 constexpr int kReceiveBuffer = 16 << 20;
-
-Result<int> open_socket() {
-  const int fd = socket(AF_PACKET, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, htons(ETH_P_ALL));
-  if (fd < 0) return system_error("open a packet socket", errno, "needs CAP_NET_RAW");
-  const int on = 1;
-  setsockopt(fd, SOL_PACKET, PACKET_IGNORE_OUTGOING, &on, sizeof on);
-  setsockopt(fd, SOL_SOCKET, SO_RCVBUFFORCE, &kReceiveBuffer, sizeof kReceiveBuffer);
-  sockaddr_ll address{};
-  address.sll_family = AF_PACKET;
-  address.sll_protocol = htons(ETH_P_ALL);
-  address.sll_ifindex = static_cast<int>(if_nametoindex(kUpstreamDevice));
-  if (bind(fd, reinterpret_cast<const sockaddr*>(&address), sizeof address) == 0) return fd;
-  const int error = errno;
-  close(fd);
-  return system_error(std::string("bind a packet socket to ") + kUpstreamDevice, error);
-}
-
-/// A socket lives in the namespace where it was made, whichever thread reads it.
-Result<int> open_socket_in(const Namespace& where) {
-  std::optional<Result<int>> opened;
-  where.thread([&] { opened = open_socket(); }).join();
-  return *opened;
-}
 
 /// The flow of a packet that begins with its IP header; 0 for what is not watched.
 FlowId flow_of(const std::uint8_t* packet, std::size_t size) {
@@ -132,7 +107,8 @@ Uplinks::~Uplinks() = default;
 Result<std::unique_ptr<Uplinks>> Uplinks::watch(const Lab& lab, TimePoint origin) {
   auto impl = std::make_unique<Impl>(lab.router(), origin);
   for (std::size_t i = 0; i < lab.topology().upstreams.size(); ++i) {
-    const auto fd = open_socket_in(lab.upstream(i));
+    const auto fd = open_packet_socket(
+        lab.upstream(i), {.device = kUpstreamDevice, .receive_buffer_bytes = kReceiveBuffer});
     if (!fd) return fd.error();
     impl->thread.ask([&] { impl->add(*fd); });
   }
