@@ -12,19 +12,6 @@ namespace {
 // of them: some are always given back and not free yet.
 constexpr double kFull = 0.99;
 
-IpAddress address_of(Address4 address) {
-  IpAddress a{Family::v4, {}};
-  for (std::size_t i = 0; i < 4; ++i)
-    a.bytes[i] = static_cast<std::uint8_t>(address >> (24 - 8 * i));
-  return a;
-}
-IpAddress address_of(Address6 address) {
-  IpAddress a{Family::v6, {}};
-  for (std::size_t i = 0; i < 16; ++i)
-    a.bytes[i] = static_cast<std::uint8_t>(address >> (120 - 8 * i));
-  return a;
-}
-
 /// The largest prefix that begins a range and lies in it.
 template <class Address>
 Prefix head_of(Address first, Address last) {

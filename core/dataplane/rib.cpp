@@ -1,8 +1,25 @@
 #include "core/dataplane/rib.hpp"
 
+#include <arpa/inet.h>
+
 #include <algorithm>
+#include <cstring>
 
 namespace hopwise::dataplane {
+
+IpAddress address_of(Address4 bits) {
+  IpAddress address{Family::v4, {}};
+  bits = htonl(bits);
+  std::memcpy(address.bytes.data(), &bits, sizeof(bits));
+  return address;
+}
+
+IpAddress address_of(Address6 bits) {
+  IpAddress address{Family::v6, {}};
+  for (auto byte = address.bytes.rbegin(); byte != address.bytes.rend(); ++byte, bits >>= 8)
+    *byte = static_cast<std::uint8_t>(bits);
+  return address;
+}
 
 template <class Address>
 std::uint32_t Rib<Address>::add(const Node& node) {

@@ -11,6 +11,8 @@
 #include <cstdint>
 #include <vector>
 
+#include "core/model/address.hpp"
+
 namespace hopwise::dataplane {
 
 using Address4 = std::uint32_t;                    // in the host's byte order,
@@ -23,6 +25,9 @@ template <class Address>
 constexpr Address leading(int length) {
   return length == 0 ? Address{0} : static_cast<Address>(~Address{0} << (kBits<Address> - length));
 }
+
+IpAddress address_of(Address4 bits);
+IpAddress address_of(Address6 bits);
 
 /// How many leading bits are the same.
 constexpr int common_length(Address4 a, Address4 b) {

@@ -21,20 +21,6 @@ Address6 address6(const IpAddress& address) {
   return bits;
 }
 
-IpAddress address_of(Address4 bits) {
-  IpAddress address{Family::v4, {}};
-  bits = htonl(bits);
-  std::memcpy(address.bytes.data(), &bits, sizeof(bits));
-  return address;
-}
-
-IpAddress address_of(Address6 bits) {
-  IpAddress address{Family::v6, {}};
-  for (auto byte = address.bytes.rbegin(); byte != address.bytes.rend(); ++byte, bits >>= 8)
-    *byte = static_cast<std::uint8_t>(bits);
-  return address;
-}
-
 // While default routes change too, addresses that only they cover are told apart: "none" would mean
 // the old default before the store and the new one after it. A program that read "none" where a
 // longer prefix has just come must have asked for the old default by then. Where that cannot be
