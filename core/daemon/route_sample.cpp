@@ -1,17 +1,6 @@
 #include "core/daemon/route_sample.hpp"
 
 namespace hopwise {
-namespace {
-
-std::size_t hash_of(const std::vector<routes::WeightedNexthop>& nexthops) {
-  std::size_t hash = nexthops.size();
-  for (const auto& nexthop : nexthops)
-    hash = hash * 1'000'003 + std::hash<NexthopKey>{}(nexthop.key) * 31 + nexthop.weight;
-  return hash;
-}
-
-}  // namespace
-
 void RouteSample::walk(const Steering& steering, const routes::Follower& follower, Duration every,
                        TimePoint now) {
   if (!walking_) {
@@ -23,10 +12,9 @@ void RouteSample::walk(const Steering& steering, const routes::Follower& followe
   const bool over = steering.visit_prefixes(after_, kSlice, [&](const Prefix& prefix) {
     const auto route = follower.find(prefix);
     if (!route || route->nexthops().empty()) return;  // the kernel's own
-    const std::size_t set = hash_of(route->nexthops());
-    if (sets_.size() >= kMostSets && !sets_.contains(set)) return;
+    if (sets_.size() >= kMostSets && !sets_.contains(route->set)) return;
     // Each prefix of a set with the same chance.
-    Candidate& candidate = sets_[set];
+    Candidate& candidate = sets_[route->set];
     if (std::uniform_int_distribution<std::size_t>(0, candidate.seen++)(random_) == 0)
       candidate.prefix = prefix;
   });

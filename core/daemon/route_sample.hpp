@@ -35,7 +35,7 @@ class RouteSample {
   std::optional<Prefix> after_{};
   bool walking_ = false;
   std::optional<TimePoint> began_{};
-  std::unordered_map<std::size_t, Candidate> sets_;
+  std::unordered_map<routes::NexthopSet, Candidate> sets_;  // equal ones are one object
   std::deque<Prefix> waiting_;
 };
 
