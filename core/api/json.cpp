@@ -186,10 +186,11 @@ Json describe(const std::optional<CandidatesStatus>& candidates) {
           {"lost_sessions", candidates->lost_sessions}};
 }
 
+Json text_or_null(const std::string& text) {
+  return text.empty() ? Json(nullptr) : Json(text);
+}
+
 Json describe(const BgpPeerStatus& peer, TimePoint now) {
-  const auto or_null = [](const std::string& text) {
-    return text.empty() ? Json(nullptr) : Json(text);
-  };
   return {{"address", peer.address.text()},
           {"state", text(peer.state)},
           {"since_s", seconds(now - peer.since)},
@@ -202,9 +203,9 @@ Json describe(const BgpPeerStatus& peer, TimePoint now) {
           {"established", peer.established},
           {"updates", peer.updates},
           {"errors", peer.errors},
-          {"last_sent", or_null(peer.last_sent)},
-          {"last_received", or_null(peer.last_received)},
-          {"last_error", or_null(peer.last_error)}};
+          {"last_sent", text_or_null(peer.last_sent)},
+          {"last_received", text_or_null(peer.last_received)},
+          {"last_error", text_or_null(peer.last_error)}};
 }
 
 Json describe(const std::optional<BgpStatus>& bgp, TimePoint now) {
@@ -222,23 +223,22 @@ Json describe(const std::optional<BmpStatus>& bmp, TimePoint now) {
   if (!bmp) return nullptr;
   Json routers = Json::array();
   for (const BmpRouterStatus& router : bmp->routers)
-    routers.push_back(
-        {{"address", router.address.text()},
-         {"connected", router.connected},
-         {"since_s", seconds(now - router.since)},
-         {"name", router.name.empty() ? Json(nullptr) : Json(router.name)},
-         {"peers", router.peers},
-         {"prefixes", router.prefixes},
-         {"paths", router.paths},
-         {"messages", router.messages},
-         {"errors", router.errors},
-         {"last_error", router.last_error.empty() ? Json(nullptr) : Json(router.last_error)}});
+    routers.push_back({{"address", router.address.text()},
+                       {"connected", router.connected},
+                       {"since_s", seconds(now - router.since)},
+                       {"name", text_or_null(router.name)},
+                       {"peers", router.peers},
+                       {"prefixes", router.prefixes},
+                       {"paths", router.paths},
+                       {"messages", router.messages},
+                       {"errors", router.errors},
+                       {"last_error", text_or_null(router.last_error)}});
   return {{"listen", bmp->listen}, {"strangers", bmp->strangers}, {"routers", std::move(routers)}};
 }
 
 Json describe(const HistoryStatus& history) {
-  return {{"file", history.file.empty() ? Json(nullptr) : Json(history.file)},
-          {"trouble", history.trouble.empty() ? Json(nullptr) : Json(history.trouble)},
+  return {{"file", text_or_null(history.file)},
+          {"trouble", text_or_null(history.trouble)},
           {"last", history.last},
           {"events", history.events},
           {"dropped", history.dropped},
@@ -305,8 +305,7 @@ std::string to_json(const Explanation& explanation, TimePoint now) {
   Json json{{"summary", explanation.summary},
             {"route", placement.route ? Json(placement.route->text()) : Json(nullptr)},
             {"group", steerable ? Json(raw(*placement.group)) : Json(nullptr)},
-            {"class",
-             explanation.traffic_class.empty() ? Json(nullptr) : Json(explanation.traffic_class)},
+            {"class", text_or_null(explanation.traffic_class)},
             {"class_rule", placement.class_rule == 0 ? Json(nullptr) : Json(placement.class_rule)},
             {"dry_run", placement.dry_run},
             {"bucket", steerable ? Json(placement.bucket) : Json(nullptr)},

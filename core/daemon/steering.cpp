@@ -43,8 +43,8 @@ std::vector<Group> Steering::adoptable(std::vector<Group> left) const {
 // --- routes ---------------------------------------------------------------------------------
 
 bool Steering::may_steer(const routes::Route& route) const {
-  const bool forwarded = route.prefix.address.is_v4() ? forwards_v4_ : forwards_v6_;
-  return forwarded && route.nexthops().size() >= 2 && config_.route_filter.accepts(route.prefix);
+  return forwards(route.prefix.address.family) && route.nexthops().size() >= 2 &&
+         config_.route_filter.accepts(route.prefix);
 }
 
 std::optional<GroupId> Steering::group_of_route(const Prefix& prefix) const {
